@@ -1,0 +1,59 @@
+/// What a convolution does to each finished output vector before its only store, in this order.
+public struct Epilogue {
+    /// Added to each pixel, `[channels]` (a folded batch norm's shift).
+    public var bias: FloatPointer?
+    /// Added elementwise, laid out like the output (a residual, or a shortcut's gradient).
+    public var addend: FloatPointer?
+    /// Applies ReLU.
+    public var rectifies: Bool
+    /// Keeps an element where the mask, laid out like the output, is positive (a saved ReLU output).
+    public var mask: FloatPointer?
+    /// Receives sums and sums of squares, `[chunks][2][channels]`, one pair a chunk; see `ConvolutionKernel.statisticsChunks`.
+    public var statistics: FloatPointer?
+
+    /// Makes an epilogue; with no argument the output is stored as it is.
+    public init(
+        bias: FloatPointer? = nil, addend: FloatPointer? = nil, rectifies: Bool = false, mask: FloatPointer? = nil,
+        statistics: FloatPointer? = nil
+    ) {
+        self.bias = bias
+        self.addend = addend
+        self.rectifies = rectifies
+        self.mask = mask
+        self.statistics = statistics
+    }
+
+    var isTrivial: Bool { bias == nil && addend == nil && !rectifies && mask == nil && statistics == nil }
+
+    /// Applies the epilogue in place to `pixels` finished pixels that begin at element `start` of the output.
+    ///
+    /// `start` must be a multiple of the channel period (see ``ChannelPeriod``); statistics go to pair `chunk`.
+    func apply(to output: FloatPointer, from start: Int, pixels: Int, period: ChannelPeriod, chunk: Int) {
+        if isTrivial { return }
+        let channels = period.channels
+        let bias = bias.map { period.expanded($0) }
+        var sums = [Float](repeating: 0, count: statistics == nil ? 0 : 2 * period.floats)
+        sums.withUnsafeMutableBufferPointer { sums in
+            let sumPointer = sums.baseAddress
+            period.forEachVector(elements: pixels * channels) { offset, vector, count in
+                let position = start + offset
+                var value = load(output + position, count)
+                if let bias { value += bias[vector] }
+                if let addend { value += load(addend + position, count) }
+                if rectifies { value = rectified(value) }
+                if let mask { value = gated(value, by: load(mask + position, count)) }
+                store(value, output + position, count)
+                if statistics != nil, let sumPointer {
+                    let sum = sumPointer + vector * lanes
+                    store(load(sum, lanes) + value, sum, lanes)
+                    let square = sum + period.floats
+                    store(load(square, lanes) + value * value, square, lanes)
+                }
+            }
+            if let statistics, let sumPointer {
+                period.fold(sumPointer, into: statistics + chunk * 2 * channels)
+                period.fold(sumPointer + period.floats, into: statistics + (chunk * 2 + 1) * channels)
+            }
+        }
+    }
+}
