@@ -1,0 +1,103 @@
+import Tensors
+
+/// A convolution without bias (torch.nn.Conv2d), the filter kept as HWIO.
+struct Convolution {
+    let path: String
+    let weight: Slot
+    let kernel: Int
+    let stride: Int
+    let inputs: Int
+    let outputs: Int
+
+    init(
+        _ path: String, inputs: Int, outputs: Int, kernel: Int, stride: Int, _ parameters: Parameters,
+        _ initializer: Initializer, owner: ExpertOwner?
+    ) {
+        self.path = path
+        self.kernel = kernel
+        self.stride = stride
+        self.inputs = inputs
+        self.outputs = outputs
+        weight = parameters.register(
+            "\(path).weight", .convolution(kernel: kernel, inputs: inputs, outputs: outputs), initializer, owner: owner)
+    }
+
+    private func convolutionKernel(_ x: Tensor, _ pass: Pass) -> ConvolutionKernel {
+        ConvolutionKernel(geometry(images: x.images, height: x.height, width: x.width), pass.arithmetic)
+    }
+
+    /// The shape for a batch of maps.
+    func geometry(images: Int, height: Int, width: Int) -> ConvolutionGeometry {
+        ConvolutionGeometry(
+            images: images, height: height, width: width, inputChannels: inputs, outputChannels: outputs,
+            kernel: kernel, stride: stride, padding: kernel / 2)
+    }
+
+    /// An output for images of the same maps as `x`.
+    func makeOutput(_ x: Tensor) -> Tensor {
+        let shape = geometry(images: x.images, height: x.height, width: x.width)
+        return Tensor(
+            x.workspace, images: x.images, height: shape.outputHeight, width: shape.outputWidth, channels: outputs)
+    }
+
+    /// Convolves one shard.
+    /// - Parameters:
+    ///   - scale: Factors of the output channels, folded into the filter, or nil.
+    ///   - shift: Added to each output pixel, or nil.
+    ///   - addend: Added to the output, or nil.
+    func forward(
+        _ x: Tensor, scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil, rectifies: Bool = false,
+        _ pass: Pass
+    ) -> Tensor {
+        let y = makeOutput(x)
+        if x.images == 0 { return y }
+        let kernel = convolutionKernel(x, pass)
+        pass.workspace.withScratch(outputs) { bias in
+            if let shift { bias.update(from: shift, count: outputs) }
+            let epilogue = Epilogue(
+                bias: shift == nil ? nil : bias, addend: addend?.pointer, rectifies: rectifies)
+            pass.filters.withFilter(kernel, .forward, weight, scale: scale, pass) { filter in
+                kernel.forward(x.pointer, filter, into: y.pointer, epilogue, pass.workspace)
+            }
+        }
+        return y
+    }
+
+    /// Convolves one shard and returns the moments of the output with it, at no extra pass over memory.
+    func forwardWithMoments(_ x: Tensor, _ pass: Pass) -> (y: Tensor, moments: ChannelMoments) {
+        let y = makeOutput(x)
+        let kernel = convolutionKernel(x, pass)
+        let chunks = x.images == 0 ? 0 : kernel.statisticsChunks
+        let sums = pass.workspace.withScratch(chunks * 2 * outputs) { partial in
+            if x.images > 0 {
+                pass.filters.withFilter(kernel, .forward, weight, scale: nil, pass) { filter in
+                    kernel.forward(
+                        x.pointer, filter, into: y.pointer, Epilogue(statistics: partial), pass.workspace)
+                }
+            }
+            return ChannelOperations.combine(partial, chunks: chunks, channels: outputs)
+        }
+        return (y, ChannelMoments(count: Double(y.images * y.pixels), sum: sums.sum, squares: sums.product))
+    }
+
+    /// Returns the gradient of the input of one shard: convᵀ(dy), plus `addend`, kept where `mask` is positive.
+    func inputGradient(
+        _ dy: Tensor, like x: Tensor, scale: [Float]? = nil, addend: Tensor? = nil, mask: Tensor? = nil, _ pass: Pass
+    ) -> Tensor {
+        let dx = Tensor(like: x)
+        if x.images == 0 { return dx }
+        let kernel = convolutionKernel(x, pass)
+        let epilogue = Epilogue(addend: addend?.pointer, mask: mask?.pointer)
+        pass.filters.withFilter(kernel, .inputGradient, weight, scale: scale, pass) { filter in
+            kernel.inputGradient(dy.pointer, filter, into: dx.pointer, epilogue, pass.workspace)
+        }
+        return dx
+    }
+
+    /// Adds the weight gradient of one shard.
+    func addWeightGradient(_ x: Tensor, _ dy: Tensor, into gradients: Gradients, shard: Int, _ pass: Pass) {
+        if x.images == 0 { return }
+        convolutionKernel(x, pass).weightGradient(
+            x.pointer, dy.pointer, into: gradients.pointer(weight, shard: shard), pass.workspace)
+    }
+}

@@ -1,0 +1,92 @@
+/// Which experts an image goes to and with which weights.
+public struct Routes: Equatable, Sendable {
+    /// Experts for each image, k.
+    public let choices: Int
+    /// The chosen experts, `[images][k]`, best score first.
+    public internal(set) var experts: [Int]
+    /// The weight of each choice, `[images][k]`.
+    public internal(set) var weights: [Float]
+
+    /// The number of images.
+    public var images: Int { choices == 0 ? 0 : experts.count / choices }
+
+    /// Makes routes; both lists are `[images][k]`.
+    public init(choices: Int, experts: [Int], weights: [Float]) {
+        self.choices = choices
+        self.experts = experts
+        self.weights = weights
+    }
+}
+
+/// Turns router scores into routes: top-k, ties to the lowest index (robust-sparse-moes, "TopKGate").
+public struct Gate: Hashable, Sendable {
+    /// Experts for each image.
+    public var topK: Int
+    /// Weight 1 for the best expert, gradients passed straight to its score (k = 1 only).
+    public var isStraightThrough: Bool
+    /// Divides the kept scores by their sum (+ 1e-5); otherwise they are the weights as they are.
+    public var renormalises: Bool
+
+    /// Makes a gate; see the properties.
+    public init(topK: Int, isStraightThrough: Bool, renormalises: Bool) {
+        precondition(!isStraightThrough || topK == 1, "straight-through weights need topK 1, got \(topK)")
+        self.topK = topK
+        self.isStraightThrough = isStraightThrough
+        self.renormalises = renormalises
+    }
+
+    private static let guardTerm: Float = 1e-5
+
+    /// Chooses experts by `preferences` and weighs them by `scores`, both `[images][experts]`.
+    func choose(scores: [Float], preferences: [Float], experts: Int) -> Routes {
+        let images = scores.count / experts
+        var chosen: [Int] = []
+        chosen.reserveCapacity(images * topK)
+        for image in 0..<images {
+            let row = preferences[image * experts..<(image + 1) * experts]
+            // A stable order: a larger preference first, equal ones by index.
+            let order = (0..<experts).sorted { a, b in
+                let (x, y) = (row[row.startIndex + a], row[row.startIndex + b])
+                return x != y ? x > y : a < b
+            }
+            chosen += order[..<topK]
+        }
+        var routes = Routes(choices: topK, experts: chosen, weights: [Float](repeating: 1, count: chosen.count))
+        if isStraightThrough { return routes }
+        for image in 0..<images {
+            let places = image * topK..<(image + 1) * topK
+            for place in places { routes.weights[place] = scores[image * experts + chosen[place]] }
+            if renormalises {
+                let sum = places.reduce(Gate.guardTerm) { $0 + routes.weights[$1] }
+                for place in places { routes.weights[place] /= sum }
+            }
+        }
+        return routes
+    }
+
+    /// The gradient of the scores, `[images][experts]`, from that of the weights, `[images][k]`.
+    ///
+    /// Differentiates the surrogate with the choice m fixed: m + m⊙(s − s₀) when straight-through, else s⊙m, divided
+    /// by (Σ s⊙m + 1e-5) when renormalised.
+    func backward(_ dWeights: [Float], scores: [Float], _ routes: Routes, experts: Int) -> [Float] {
+        var result = [Float](repeating: 0, count: scores.count)
+        for image in 0..<routes.images {
+            let places = image * topK..<(image + 1) * topK
+            if isStraightThrough || !renormalises {
+                for place in places { result[image * experts + routes.experts[place]] = dWeights[place] }
+                continue
+            }
+            var sum = Gate.guardTerm
+            var inner: Float = 0
+            for place in places {
+                let score = scores[image * experts + routes.experts[place]]
+                sum += score
+                inner += dWeights[place] * score
+            }
+            for place in places {
+                result[image * experts + routes.experts[place]] = dWeights[place] / sum - inner / (sum * sum)
+            }
+        }
+        return result
+    }
+}

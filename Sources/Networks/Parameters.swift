@@ -1,0 +1,154 @@
+import Tensors
+
+/// How a slot is laid out in memory; checkpoints use PyTorch's layout instead.
+public enum SlotLayout: Hashable, Sendable {
+    /// A filter: HWIO in memory, OIHW outside.
+    case convolution(kernel: Int, inputs: Int, outputs: Int)
+    /// A matrix: `[inputs, outputs]` in memory, `[outputs, inputs]` outside.
+    case matrix(inputs: Int, outputs: Int)
+    /// One value a channel.
+    case vector(Int)
+    /// A whole number (int64 outside; exact in memory up to 2²⁴).
+    case counter
+
+    /// Elements of the slot.
+    public var count: Int {
+        switch self {
+        case .convolution(let kernel, let inputs, let outputs): kernel * kernel * inputs * outputs
+        case .matrix(let inputs, let outputs): inputs * outputs
+        case .vector(let count): count
+        case .counter: 1
+        }
+    }
+
+    /// The shape outside, PyTorch's.
+    public var shape: [Int] {
+        switch self {
+        case .convolution(let kernel, let inputs, let outputs): [outputs, inputs, kernel, kernel]
+        case .matrix(let inputs, let outputs): [outputs, inputs]
+        case .vector(let count): [count]
+        case .counter: []
+        }
+    }
+}
+
+/// Which optimizer owns a slot.
+public enum ParameterGroup: Hashable, Sendable {
+    case backbone, router
+}
+
+/// The expert that a slot belongs to, for skipping experts that saw no image.
+public struct ExpertOwner: Hashable, Sendable {
+    /// The path of the mixture-of-experts layer.
+    public let layer: String
+    /// The expert's number.
+    public let expert: Int
+}
+
+/// A named range of the parameter arena or of the statistics arena.
+public struct Slot: Hashable, Sendable {
+    /// torchvision's name, with `experts.<e>` and `router` where a layer is a mixture.
+    public let name: String
+    /// Shape in memory and outside.
+    public let layout: SlotLayout
+    /// The first element in its arena.
+    public let offset: Int
+    /// Whether it is a running statistic, in the statistics arena, rather than a parameter.
+    public let isStatistic: Bool
+    /// Which optimizer owns it.
+    public let group: ParameterGroup
+    /// The expert it belongs to, if any.
+    public let owner: ExpertOwner?
+
+    /// Elements of the slot.
+    public var count: Int { layout.count }
+    /// Its place in the arena.
+    public var range: Range<Int> { offset..<offset + count }
+}
+
+/// All parameters of a network in one arena, all running statistics in another.
+///
+/// Slots are registered while the network is built; their order is torchvision's. Every slot begins at a multiple of
+/// 16 floats. Gradients and optimizer state use the same offsets as the parameter arena.
+public final class Parameters {
+    /// The slots in order of registration, parameters and statistics mixed as in a state dict.
+    public private(set) var slots: [Slot] = []
+    /// The length of the parameter arena.
+    public private(set) var parameterCount = 0
+    /// The length of the statistics arena.
+    public private(set) var statisticCount = 0
+    /// Grows whenever values change: what was derived from older values is stale.
+    public private(set) var version = 0
+
+    private var parameterStorage: UnsafeMutablePointer<Float>?
+    private var statisticStorage: UnsafeMutablePointer<Float>?
+    private var initializers: [Initializer] = []
+
+    /// Makes an empty store.
+    public init() {}
+
+    deinit {
+        parameterStorage?.deallocate()
+        statisticStorage?.deallocate()
+    }
+
+    /// Adds a slot; only before ``initialize(seed:)``.
+    func register(
+        _ name: String, _ layout: SlotLayout, _ initializer: Initializer, isStatistic: Bool = false,
+        group: ParameterGroup = .backbone, owner: ExpertOwner? = nil
+    ) -> Slot {
+        precondition(parameterStorage == nil, "slot \(name) is registered after the arena was made")
+        let padded = (layout.count + 15) / 16 * 16
+        let slot = Slot(
+            name: name, layout: layout, offset: isStatistic ? statisticCount : parameterCount,
+            isStatistic: isStatistic, group: group, owner: owner)
+        if isStatistic { statisticCount += padded } else { parameterCount += padded }
+        slots.append(slot)
+        initializers.append(initializer)
+        return slot
+    }
+
+    /// Makes the arenas and draws every slot's initial values from its own random stream.
+    func initialize(seed: UInt64) {
+        parameterStorage = Parameters.allocate(parameterCount)
+        statisticStorage = Parameters.allocate(statisticCount)
+        for (index, slot) in slots.enumerated() {
+            var stream = RandomStream(seed: seed, purpose: .initialization, index: index)
+            initializers[index].fill(values(of: slot), &stream)
+        }
+    }
+
+    private static func allocate(_ count: Int) -> UnsafeMutablePointer<Float> {
+        let pointer = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 4), alignment: 64)
+            .bindMemory(to: Float.self, capacity: max(16, count))
+        pointer.update(repeating: 0, count: count)
+        return pointer
+    }
+
+    /// The parameter arena.
+    public var values: UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(start: parameterStorage, count: parameterCount)
+    }
+
+    /// The arena of running statistics.
+    public var statistics: UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(start: statisticStorage, count: statisticCount)
+    }
+
+    /// The elements of one slot, in memory layout.
+    public func values(of slot: Slot) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(rebasing: (slot.isStatistic ? statistics : values)[slot.range])
+    }
+
+    /// The address of a slot's first element.
+    func pointer(_ slot: Slot) -> FloatPointer {
+        guard let start = values(of: slot).baseAddress else { preconditionFailure("slot \(slot.name) is empty") }
+        return start
+    }
+
+    /// Says that values changed. Whoever writes to an arena calls this once afterwards.
+    public func noteChange() { version += 1 }
+
+    /// The number of trainable parameters, padding left out.
+    public var trainableCount: Int { slots.lazy.filter { !$0.isStatistic }.reduce(0) { $0 + $1.count } }
+}

@@ -1,0 +1,131 @@
+import Tensors
+
+/// What batch norm normalises by.
+public enum Normalization: Hashable, Sendable {
+    /// Running statistics: evaluation, and attacks on a frozen model.
+    case running
+    /// Moments of each shard alone.
+    case local
+    /// Moments of the global batch.
+    case synchronized
+}
+
+/// Sums over the whole global batch, for layers that need its statistics in mid-pass.
+///
+/// Every rank asks the same number of times in the same order, with no image too.
+public protocol BatchStatistics {
+    /// Returns the sum over all shards of all ranks; `perShard` holds one equally long list a shard of this rank.
+    func sum(_ perShard: [[Double]]) throws -> [Double]
+}
+
+/// The statistics of a batch that lives in one process.
+public struct SoloStatistics: BatchStatistics {
+    /// Makes the statistics.
+    public init() {}
+
+    /// Adds up this process's shards in order.
+    public func sum(_ perShard: [[Double]]) -> [Double] {
+        guard var result = perShard.first else { return [] }
+        for values in perShard.dropFirst() {
+            for index in result.indices { result[index] += values[index] }
+        }
+        return result
+    }
+}
+
+/// Noise on the scores before selection: N(0, deviation²) in units of the scores' standard deviation.
+public struct RoutingNoise: Hashable, Sendable {
+    /// The deviation of the noise.
+    public var deviation: Float
+    /// The run's seed.
+    public var seed: UInt64
+    /// The step that the draws belong to.
+    public var step: Int
+
+    /// Makes the noise of one step.
+    public init(deviation: Float, seed: UInt64, step: Int) {
+        self.deviation = deviation
+        self.seed = seed
+        self.step = step
+    }
+}
+
+/// How images find their experts.
+public enum Routing: Hashable, Sendable {
+    /// By the layers' routers; with noise only in training passes that ask for it.
+    case learned(noise: RoutingNoise?)
+    /// Image index modulo the experts (benchmarks, tests).
+    case uniform
+    /// All images to one expert of every layer.
+    case fixed(Int)
+}
+
+/// Everything that one pass through a network depends on beside its input: a value, so that no mode is stored anywhere.
+public struct Pass {
+    /// The weights and running statistics.
+    public var parameters: Parameters
+    /// Memory and threads.
+    public var workspace: Workspace
+    /// Prepared filters, kept while weights stand still.
+    public var filters: FilterCache
+    /// Which kernels may be used.
+    public var arithmetic: Arithmetic
+    /// What batch norm normalises by.
+    public var normalization: Normalization
+    /// Folds batch norm into the convolutions; only with ``Normalization/running`` and without parameter gradients.
+    public var folds: Bool
+    /// How images find their experts.
+    public var routing: Routing
+    /// Sums over the global batch.
+    public var statistics: any BatchStatistics
+    /// The index in the data set of every image, a list for each shard: what noise and uniform routes depend on.
+    public var samples: [[Int]]
+    /// Receives what the pass learns about moments and routes, or nil.
+    public var record: PassRecord?
+    /// Looks for values that are not finite after every layer, and throws when it finds one.
+    public var checksValues = false
+
+    /// Makes a pass; see the properties.
+    public init(
+        parameters: Parameters, workspace: Workspace, filters: FilterCache, arithmetic: Arithmetic = .fast,
+        normalization: Normalization, folds: Bool = false, routing: Routing = .learned(noise: nil),
+        statistics: any BatchStatistics = SoloStatistics(), samples: [[Int]] = [], record: PassRecord? = nil
+    ) {
+        precondition(!folds || normalization == .running, "only running statistics can be folded")
+        self.parameters = parameters
+        self.workspace = workspace
+        self.filters = filters
+        self.arithmetic = arithmetic
+        self.normalization = normalization
+        self.folds = folds
+        self.routing = routing
+        self.statistics = statistics
+        self.samples = samples
+        self.record = record
+    }
+
+    func check(_ values: [Tensor], after path: String) throws {
+        guard checksValues else { return }
+        for tensor in values {
+            if let bad = tensor.elements.first(where: { !$0.isFinite }) {
+                throw NetworkError.notFinite(layer: path, value: bad)
+            }
+        }
+    }
+}
+
+/// What goes wrong inside a network.
+public enum NetworkError: Error, CustomStringConvertible {
+    /// A layer's output holds a NaN or an infinity.
+    case notFinite(layer: String, value: Float)
+    /// A description cannot be built.
+    case invalid(String)
+
+    /// The sentence for a person.
+    public var description: String {
+        switch self {
+        case .notFinite(let layer, let value): "layer \(layer) gave \(value), expected finite values"
+        case .invalid(let message): message
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import Tensors
+
+/// Count, Σ x and Σ x² of each channel.
+struct ChannelMoments {
+    var count: Double
+    var sum: [Double]
+    var squares: [Double]
+
+    /// Count, sums and squares as one list, for adding up over the global batch.
+    var list: [Double] { [count] + sum + squares }
+
+    init(count: Double, sum: [Double], squares: [Double]) {
+        self.count = count
+        self.sum = sum
+        self.squares = squares
+    }
+
+    init(list: ArraySlice<Double>) {
+        let channels = (list.count - 1) / 2
+        let first = list.startIndex
+        self.init(
+            count: list[first], sum: Array(list[(first + 1)..<(first + 1 + channels)]),
+            squares: Array(list[(first + 1 + channels)...]))
+    }
+}
+
+/// What a training pass learned about the batch: moments for the running statistics and the use of experts.
+///
+/// Layers append to it during the forward pass; ``settle(extra:_:_:)`` then adds everything up over the global batch in
+/// one go. The backward pass of balancing losses needs the settled sums.
+public final class PassRecord {
+    struct NormEntry {
+        let norm: BatchNorm
+        let perShard: [ChannelMoments]
+        /// Known already when the layer itself asked for global moments.
+        let global: ChannelMoments?
+    }
+    var norms: [NormEntry] = []
+
+    /// One record for each router, in the order of the layers.
+    public internal(set) var routers: [RouterRecord] = []
+
+    /// Makes an empty record.
+    public init() {}
+
+    /// Adds up all sums over the global batch, updates the running statistics with the global moments, and fills the
+    /// routers' global sums.
+    ///
+    /// Every rank calls this once after the forward pass, with the same layers and as many extra numbers.
+    /// - Parameter extra: Further numbers to add up, one list a shard.
+    /// - Returns: The sums of the extra numbers over the global batch.
+    public func settle(
+        extra: [[Double]], _ statistics: any BatchStatistics, _ parameters: Parameters
+    ) throws -> [Double] {
+        var lists = extra
+        let open = norms.filter { $0.global == nil }
+        for shard in lists.indices {
+            for entry in open { lists[shard] += entry.perShard[shard].list }
+            for router in routers { lists[shard] += router.perShard[shard].sums.list }
+        }
+        let sums = try statistics.sum(lists)
+        var position = extra.first?.count ?? 0
+        let result = Array(sums[..<position])
+        func take(_ count: Int) -> ArraySlice<Double> {
+            defer { position += count }
+            return sums[position..<position + count]
+        }
+        for entry in norms {
+            let moments = entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels))
+            entry.norm.updateRunningStatistics(moments, parameters)
+        }
+        for router in routers { router.global = RouterSums(list: take(RouterSums.length(router.experts)), router.experts) }
+        if !norms.isEmpty { parameters.noteChange() }
+        return result
+    }
+}
