@@ -1,0 +1,103 @@
+/// A data set that can be loaded; the raw value is its name in configurations and result files.
+public enum DatasetName: String, CaseIterable, Sendable {
+    case cifar10
+    case cifar100
+    case fashionMNIST = "fashion-mnist"
+    case mnist
+    case synthetic
+}
+
+/// The two parts in which a data set is published.
+public enum DatasetSplit: String, CaseIterable, Sendable {
+    case train
+    case test
+}
+
+/// What is known of a data set before any file is read.
+public struct DatasetTraits: Equatable, Sendable {
+    /// The name of each class, in label order.
+    public let classNames: [String]
+    /// Rows of an image.
+    public let height: Int
+    /// Columns of an image.
+    public let width: Int
+    /// Channels of a pixel: 3 for red, green and blue, 1 for grey.
+    public let channels: Int
+    /// The published mean of each channel, images in [0, 1].
+    public let mean: [Float]
+    /// The published standard deviation of each channel, images in [0, 1].
+    public let standardDeviation: [Float]
+    /// The augmentations of training images where the configuration names none.
+    public let augmentations: [Augmentation]
+
+    /// The number of classes.
+    public var classes: Int { classNames.count }
+    /// Bytes of an image.
+    public var imageSize: Int { height * width * channels }
+
+    /// Describes a data set.
+    public init(
+        classNames: [String], height: Int, width: Int, channels: Int, mean: [Float], standardDeviation: [Float],
+        augmentations: [Augmentation]
+    ) {
+        precondition(
+            mean.count == channels && standardDeviation.count == channels,
+            "\(channels) channels need as many means and deviations, got \(mean.count) and \(standardDeviation.count)")
+        self.classNames = classNames
+        self.height = height
+        self.width = width
+        self.channels = channels
+        self.mean = mean
+        self.standardDeviation = standardDeviation
+        self.augmentations = augmentations
+    }
+}
+
+extension DatasetName {
+    /// The shape, classes, normalisation and usual augmentation of the data set.
+    public var traits: DatasetTraits {
+        switch self {
+        case .cifar10:
+            DatasetTraits(
+                classNames: cifar10ClassNames, height: 32, width: 32, channels: 3, mean: [0.4914, 0.4822, 0.4465],
+                standardDeviation: [0.2470, 0.2435, 0.2616], augmentations: [.crop, .flip])
+        case .cifar100:
+            DatasetTraits(
+                classNames: cifar100ClassNames, height: 32, width: 32, channels: 3, mean: [0.5071, 0.4865, 0.4409],
+                standardDeviation: [0.2673, 0.2564, 0.2762], augmentations: [.crop, .flip])
+        case .fashionMNIST:
+            DatasetTraits(
+                classNames: fashionClassNames, height: 28, width: 28, channels: 1, mean: [0.2860],
+                standardDeviation: [0.3530], augmentations: [.crop])
+        case .mnist:
+            DatasetTraits(
+                classNames: (0..<10).map(String.init), height: 28, width: 28, channels: 1, mean: [0.1307],
+                standardDeviation: [0.3081], augmentations: [.crop])
+        case .synthetic:
+            DatasetTraits(
+                classNames: (0..<10).map { "pattern \($0)" }, height: 32, width: 32, channels: 3,
+                mean: [0.5, 0.5, 0.5], standardDeviation: [0.25, 0.25, 0.25], augmentations: [])
+        }
+    }
+}
+
+private let cifar10ClassNames = [
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+]
+
+private let fashionClassNames = [
+    "T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+]
+
+private let cifar100ClassNames = [
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl", "boy",
+    "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair", "chimpanzee", "clock",
+    "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish", "forest",
+    "fox", "girl", "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower", "leopard", "lion", "lizard",
+    "lobster", "man", "maple_tree", "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange", "orchid",
+    "otter", "palm_tree", "pear", "pickup_truck", "pine_tree", "plain", "plate", "poppy", "porcupine", "possum",
+    "rabbit", "raccoon", "ray", "road", "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper",
+    "snail", "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank", "telephone",
+    "television", "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf",
+    "woman", "worm",
+]

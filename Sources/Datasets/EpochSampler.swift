@@ -1,0 +1,96 @@
+import Tensors
+
+/// The order in which an epoch visits its samples, cut into steps and parts.
+///
+/// A function of the seed and the epoch alone: every number of ranks takes the same global batches, and every sample
+/// comes exactly once an epoch. The last batch of an epoch may be short, and parts may be uneven or empty.
+public struct EpochSampler: Sendable {
+    /// The samples of an epoch, by index into the image set.
+    public let samples: [Int]
+    /// The samples of a step over all ranks, but for an epoch's last step.
+    public let globalBatch: Int
+    /// The run's seed.
+    public let seed: UInt64
+
+    /// Samples the images `0..<count`.
+    public init(count: Int, globalBatch: Int, seed: UInt64) {
+        self.init(samples: Array(0..<count), globalBatch: globalBatch, seed: seed)
+    }
+
+    /// Samples a subset of an image set.
+    /// - Parameters:
+    ///   - samples: Indices into the image set, at least one.
+    ///   - globalBatch: The samples of a step over all ranks, at least 1.
+    ///   - seed: The run's seed.
+    public init(samples: [Int], globalBatch: Int, seed: UInt64) {
+        precondition(!samples.isEmpty, "an epoch needs at least one sample")
+        precondition(globalBatch >= 1, "a step needs at least one sample, got \(globalBatch)")
+        self.samples = samples
+        self.globalBatch = globalBatch
+        self.seed = seed
+    }
+
+    /// The samples of an epoch.
+    public var count: Int { samples.count }
+    /// The steps of an epoch, a short last one included.
+    public var stepsPerEpoch: Int { (count - 1) / globalBatch + 1 }
+
+    /// Returns the samples of a step over all ranks: its loss and gradients are divided by this number.
+    /// - Parameter step: The step within the epoch, in `0..<stepsPerEpoch`.
+    public func batchSize(step: Int) -> Int {
+        precondition(step >= 0 && step < stepsPerEpoch, "step \(step) of an epoch of \(stepsPerEpoch)")
+        return min(globalBatch, count - step * globalBatch)
+    }
+
+    /// Returns the samples of an epoch in the order in which they are visited (Fisher–Yates).
+    public func permutation(epoch: Int) -> [Int] {
+        var order = samples
+        var stream = RandomStream(seed: seed, purpose: .shuffle, step: epoch)
+        shuffle(&order, &stream)
+        return order
+    }
+
+    /// Returns where a part of a step lies in the epoch's permutation.
+    ///
+    /// Part p of P holds images ⌊pB/P⌋ to ⌊(p+1)B/P⌋ − 1 of the step's B.
+    public func positions(step: Int, part: Int, of parts: Int) -> Range<Int> {
+        precondition(part >= 0 && part < parts, "part \(part) of \(parts)")
+        let size = batchSize(step: step)
+        let start = step * globalBatch
+        return start + part * size / parts..<start + (part + 1) * size / parts
+    }
+
+    /// Returns the samples of a part of a step; computes the epoch's permutation anew.
+    /// - Parameters:
+    ///   - epoch: The epoch, from 0.
+    ///   - step: The step within the epoch, in `0..<stepsPerEpoch`.
+    ///   - part: The part, in `0..<parts`; a rank, or a shard.
+    ///   - parts: The number of parts that the step's samples are cut into.
+    public func indices(epoch: Int, step: Int, part: Int, of parts: Int) -> ArraySlice<Int> {
+        permutation(epoch: epoch)[positions(step: step, part: part, of: parts)]
+    }
+}
+
+/// Sets a random part of the training images aside for validation.
+/// - Parameters:
+///   - count: The images of the set.
+///   - fraction: The part that is set aside, in `0..<1`, rounded to whole images; above 0, it is at least one image and
+///     leaves at least one.
+///   - seed: The run's seed.
+/// - Returns: Indices of both parts, each ascending; together they are `0..<count`.
+public func trainValidationSplit(count: Int, fraction: Double, seed: UInt64) -> (train: [Int], validation: [Int]) {
+    precondition(fraction >= 0 && fraction < 1, "a validation fraction is in 0..<1, got \(fraction)")
+    let rounded = Int((Double(count) * fraction).rounded())
+    let validationCount = fraction > 0 ? min(max(1, rounded), max(0, count - 1)) : 0
+    var order = Array(0..<count)
+    var stream = RandomStream(seed: seed, purpose: .split)
+    shuffle(&order, &stream)
+    return (order.dropFirst(validationCount).sorted(), order.prefix(validationCount).sorted())
+}
+
+/// Puts the items into a uniformly random order; written out, since the standard library may change its own.
+private func shuffle(_ items: inout [Int], _ stream: inout RandomStream) {
+    for last in stride(from: items.count - 1, through: 1, by: -1) {
+        items.swapAt(last, stream.integer(below: last + 1))
+    }
+}
