@@ -4,6 +4,12 @@ public struct ChannelSums {
     public var sum: [Double]
     /// Σ of the product of both factors (of the squares, where both are the same).
     public var product: [Double]
+
+    /// Makes sums; both lists are `[channels]`.
+    public init(sum: [Double], product: [Double]) {
+        self.sum = sum
+        self.product = product
+    }
 }
 
 /// Memory-bound passes over NHWC tensors with per-channel coefficients: what batch norm, ReLU and input normalisation

@@ -25,8 +25,8 @@ public enum Pooling {
     /// Spreads the gradient of ``average(_:)``, `[images, 1, 1, channels]`, over the pixels of `dx`.
     ///
     /// - Parameters:
-    ///   - mask: Keeps the gradient where this ReLU output, shaped like `dx`, is positive.
-    ///   - adds: Adds to `dx` instead of overwriting it.
+    ///   - mask: Keeps the result where this ReLU output, shaped like `dx`, is positive.
+    ///   - adds: Adds to what `dx` holds instead of overwriting it.
     public static func averageBackward(_ gradient: Tensor, mask: Tensor? = nil, adds: Bool = false, into dx: Tensor) {
         let period = ChannelPeriod(dx.channels)
         let scale = 1 / Float(dx.pixels)
@@ -36,8 +36,8 @@ public enum Pooling {
             period.forEachVector(elements: dx.imageSize) { offset, vector, lanes in
                 let position = start + offset
                 var value = values[vector] * scale
-                if let mask { value = gated(value, by: load(mask.pointer + position, lanes)) }
                 if adds { value += load(dx.pointer + position, lanes) }
+                if let mask { value = gated(value, by: load(mask.pointer + position, lanes)) }
                 store(value, dx.pointer + position, lanes)
             }
         }

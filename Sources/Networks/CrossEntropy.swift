@@ -1,0 +1,45 @@
+import Foundation
+import Tensors
+
+/// Softmax cross entropy (torch.nn.functional.cross_entropy).
+public enum CrossEntropy {
+    /// Returns each image's loss and the gradient of Σ losses / `divisor` with respect to the logits.
+    ///
+    /// - Parameters:
+    ///   - logits: `[images, 1, 1, classes]`.
+    ///   - labels: One class in `0..<classes` for each image.
+    ///   - divisor: The size of the global batch, so that gradients of all ranks add up to those of the mean.
+    public static func evaluate(
+        _ logits: Tensor, _ labels: [Int32], divisor: Int
+    ) -> (losses: [Double], dLogits: Tensor) {
+        precondition(labels.count == logits.images, "\(labels.count) labels for \(logits.images) images")
+        let classes = logits.channels
+        let dLogits = Tensor(like: logits)
+        var losses: [Double] = []
+        losses.reserveCapacity(labels.count)
+        for (image, label) in labels.enumerated() {
+            let row = logits.pointer + image * classes
+            let target = dLogits.pointer + image * classes
+            var largest = row[0]
+            for index in 1..<max(1, classes) { largest = max(largest, row[index]) }
+            var sum = 0.0
+            for index in 0..<classes { sum += exp(Double(row[index] - largest)) }
+            for index in 0..<classes {
+                let probability = exp(Double(row[index] - largest)) / sum
+                target[index] = Float((probability - (index == Int(label) ? 1 : 0)) / Double(divisor))
+            }
+            losses.append(log(sum) - Double(row[Int(label)] - largest))
+        }
+        return (losses, dLogits)
+    }
+
+    /// Returns the class of the largest logit of each image, ties to the lowest class; a NaN never wins.
+    public static func predictions(_ logits: Tensor) -> [Int32] {
+        (0..<logits.images).map { image in
+            let row = logits.pointer + image * logits.channels
+            var best = 0
+            for index in 0..<logits.channels where row[index] > row[best] || row[best].isNaN { best = index }
+            return Int32(best)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Tensors
+
+/// A residual block replaced by experts: y[t] = Σ over chosen e of r[t, e] · block_e(x[t]), ReLU and shortcut inside
+/// each expert (robust-sparse-moes, "BlockMoE"). All experts advance together, layer by layer.
+struct ExpertBlock {
+    let router: Router
+    let experts: [ResidualBlock]
+
+    struct Tape {
+        let x: [Tensor]
+        let router: Router.Tape
+        let dispatch: [Dispatch]
+        /// `[expert][shard]`
+        let results: [[Tensor]]
+        let blocks: [ResidualBlock.Tape]
+    }
+
+    func forward(_ x: [Tensor], _ pass: Pass) throws -> (y: [Tensor], tape: Tape) {
+        let routing = try router.forward(x, pass)
+        let dispatch = x.indices.map {
+            Dispatch(routing.routes[$0], images: x[$0].images, experts: experts.count)
+        }
+        let inputs = transposed(x.indices.map { dispatch[$0].gather(x[$0]) })
+        let (results, tapes) = try ResidualBlock.forward(experts, inputs, pass)
+        let y = x.indices.map { shard in
+            dispatch[shard].combine(results.map { $0[shard] }, like: results[0][shard])
+        }
+        return (y, Tape(x: x, router: routing, dispatch: dispatch, results: results, blocks: tapes))
+    }
+
+    /// Backward. The output is a weighted sum, no ReLU's: `g` is not gated. The result is, if `masksInput`.
+    func backward(
+        _ g: [Tensor], _ tape: Tape, masksInput: Bool, _ pass: Pass, into gradients: Gradients?
+    ) throws -> [Tensor] {
+        let parts = g.indices.map { shard in
+            tape.dispatch[shard].backward(g[shard], results: tape.results.map { $0[shard] }, gatesResults: true)
+        }
+        let dInputs = try ResidualBlock.backward(
+            experts, transposed(parts.map(\.dResults)), tape.blocks, masksInput: false, pass, into: gradients)
+        return g.indices.map { shard in
+            let dx = tape.dispatch[shard].backwardGather(dInputs.map { $0[shard] }, like: tape.x[shard])
+            let dPooled = router.backward(parts[shard].dWeights, tape.router, shard: shard, pass, into: gradients)
+            let mask = masksInput ? tape.x[shard] : nil
+            if let dPooled {
+                Pooling.averageBackward(dPooled, mask: mask, adds: true, into: dx)
+            } else if let mask {
+                ChannelOperations.gate(dx, by: mask)
+            }
+            return dx
+        }
+    }
+
+    /// `[shard][expert]` to `[expert][shard]`.
+    private func transposed(_ lists: [[Tensor]]) -> [[Tensor]] {
+        experts.indices.map { expert in lists.map { $0[expert] } }
+    }
+}

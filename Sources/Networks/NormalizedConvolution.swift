@@ -1,0 +1,161 @@
+import Tensors
+
+/// A convolution, plain or of experts, with the batch norm behind it, an optional addition and an optional ReLU:
+/// y = ReLU(BN(conv(x)) + addend).
+///
+/// Folded (frozen attacks), the batch norm's factor goes into the filters, of every expert alike, and its shift into
+/// the convolution's epilogue; the result is the same up to rounding. Functions take the same layer of several experts at
+/// once, `[layer][shard]`, so that those share one sum over the global batch.
+struct NormalizedConvolution {
+    /// The operation in front of the batch norm.
+    enum Operation {
+        case plain(Convolution)
+        case experts(ExpertConvolution)
+    }
+    let path: String
+    let operation: Operation
+    let norm: BatchNorm
+
+    struct Tape {
+        /// The input of every shard.
+        let x: [Tensor]
+        /// What the convolution gave; empty when folded.
+        let raw: [Tensor]
+        /// What the batch norm did; when folded, what was folded, once for all shards.
+        let coefficients: [BatchNorm.Coefficients]
+        let experts: ExpertConvolution.Tape?
+    }
+
+    static func forward(
+        _ layers: [NormalizedConvolution], _ x: [[Tensor]], addends: [[Tensor]]? = nil, rectifies: Bool, _ pass: Pass
+    ) throws -> (y: [[Tensor]], tapes: [Tape]) {
+        var outputs: [[Tensor]] = []
+        var tapes: [Tape] = []
+        if pass.folds {
+            for (index, layer) in layers.enumerated() {
+                let (y, tape) = try layer.foldedForward(x[index], addends?[index], rectifies: rectifies, pass)
+                try pass.check(y, after: layer.path)
+                outputs.append(y)
+                tapes.append(tape)
+            }
+            return (outputs, tapes)
+        }
+        var raws: [[Tensor]] = []
+        var moments: [[ChannelMoments]] = []
+        var experts: [ExpertConvolution.Tape?] = []
+        for (index, layer) in layers.enumerated() {
+            let (raw, layerMoments, tape) = try layer.convolve(x[index], pass)
+            try pass.check(raw, after: layer.path)
+            raws.append(raw)
+            moments.append(layerMoments)
+            experts.append(tape)
+        }
+        let coefficients = try BatchNorm.coefficients(
+            layers.map(\.norm), moments, shards: x.first?.count ?? 0, pass)
+        for index in layers.indices {
+            outputs.append(
+                raws[index].indices.map { shard in
+                    let y = Tensor(like: raws[index][shard])
+                    let known = coefficients[index][shard]
+                    ChannelOperations.affine(
+                        raws[index][shard], scale: known.scale, shift: known.shift, addend: addends?[index][shard],
+                        rectifies: rectifies, into: y)
+                    return y
+                })
+            tapes.append(
+                Tape(x: x[index], raw: raws[index], coefficients: coefficients[index], experts: experts[index]))
+        }
+        return (outputs, tapes)
+    }
+
+    private func foldedForward(
+        _ x: [Tensor], _ addends: [Tensor]?, rectifies: Bool, _ pass: Pass
+    ) throws -> (y: [Tensor], tape: Tape) {
+        let folded = norm.runningCoefficients(pass.parameters)
+        switch operation {
+        case .plain(let convolution):
+            let y = x.indices.map {
+                convolution.forward(
+                    x[$0], scale: folded.scale, shift: folded.shift, addend: addends?[$0], rectifies: rectifies, pass)
+            }
+            return (y, Tape(x: x, raw: [], coefficients: [folded], experts: nil))
+        case .experts(let mixture):
+            let (sums, tape) = try mixture.forward(x, scale: folded.scale, pass)
+            let ones = [Float](repeating: 1, count: folded.scale.count)
+            for shard in x.indices {
+                ChannelOperations.affine(
+                    sums[shard], scale: ones, shift: folded.shift, addend: addends?[shard], rectifies: rectifies,
+                    into: sums[shard])
+            }
+            return (sums, Tape(x: x, raw: [], coefficients: [folded], experts: tape))
+        }
+    }
+
+    private func convolve(
+        _ x: [Tensor], _ pass: Pass
+    ) throws -> (raw: [Tensor], moments: [ChannelMoments], tape: ExpertConvolution.Tape?) {
+        let needsMoments = pass.normalization != .running
+        switch operation {
+        case .plain(let convolution):
+            if !needsMoments { return (x.map { convolution.forward($0, pass) }, [], nil) }
+            let results = x.map { convolution.forwardWithMoments($0, pass) }
+            return (results.map(\.y), results.map(\.moments), nil)
+        case .experts(let mixture):
+            let (raw, tape) = try mixture.forward(x, scale: nil, pass)
+            if !needsMoments { return (raw, [], tape) }
+            let moments = raw.map { tensor in
+                let sums = ChannelOperations.moments(tensor)
+                return ChannelMoments(
+                    count: Double(tensor.images * tensor.pixels), sum: sums.sum, squares: sums.product)
+            }
+            return (raw, moments, tape)
+        }
+    }
+
+    /// Backward. `g` is the gradient behind the addition, already gated by the layer's own ReLU.
+    ///
+    /// - Parameters:
+    ///   - addends: Added to the gradient of the input before it is masked.
+    ///   - masksInput: The input is a ReLU's output: keeps its gradient only where the input is positive.
+    ///   - wantsInput: Whether the gradient of the input is computed at all.
+    /// - Returns: The gradient of the input, empty if not wanted. Parameter gradients are added unless nil.
+    static func backward(
+        _ layers: [NormalizedConvolution], _ g: [[Tensor]], _ tapes: [Tape], addends: [[Tensor]]? = nil,
+        masksInput: Bool, wantsInput: Bool = true, _ pass: Pass, into gradients: Gradients?
+    ) throws -> [[Tensor]] {
+        precondition(!pass.folds || gradients == nil, "folded filters have no weight gradients")
+        let dRaw =
+            pass.folds
+            ? g
+            : try BatchNorm.backward(
+                layers.map(\.norm), g, inputs: tapes.map(\.raw), tapes.map(\.coefficients), pass, into: gradients)
+        return layers.indices.map { index in
+            layers[index].backwardConvolution(
+                dRaw[index], tapes[index], addends: addends?[index], masksInput: masksInput, wantsInput: wantsInput,
+                pass, into: gradients)
+        }
+    }
+
+    private func backwardConvolution(
+        _ dRaw: [Tensor], _ tape: Tape, addends: [Tensor]?, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
+        into gradients: Gradients?
+    ) -> [Tensor] {
+        let scale = pass.folds ? tape.coefficients.first?.scale : nil
+        if case .experts(let mixture) = operation, let experts = tape.experts {
+            return mixture.backward(
+                dRaw, tape.x, experts, scale: scale, addends: addends, masksInput: masksInput, pass, into: gradients)
+        }
+        guard case .plain(let convolution) = operation else { return [] }
+        if let gradients {
+            for shard in dRaw.indices {
+                convolution.addWeightGradient(tape.x[shard], dRaw[shard], into: gradients, shard: shard, pass)
+            }
+        }
+        if !wantsInput { return [] }
+        return dRaw.indices.map { shard in
+            convolution.inputGradient(
+                dRaw[shard], like: tape.x[shard], scale: scale, addend: addends?[shard],
+                mask: masksInput ? tape.x[shard] : nil, pass)
+        }
+    }
+}
