@@ -41,6 +41,23 @@ struct FullDiskTests {
         #expect(try scratch.text("file") == "old")
     }
 
+    @Test("a file that is given up half-way leaves the old text and no remains")
+    func givenUp() throws {
+        let scratch = try FilesScratch()
+        try scratch.write("old", to: "file")
+        let during = try namesWhileGivingUp(on: scratch("file"), in: scratch)
+        #expect(during == [".partial-file", "file"])
+        #expect(try scratch.names() == ["file"])
+        #expect(try scratch.text("file") == "old")
+    }
+
+    private func namesWhileGivingUp(on path: String, in scratch: FilesScratch) throws -> [String] {
+        let file = try OutputFile(replacing: path)
+        try file.write("new")
+        let names = try scratch.names()
+        return withExtendedLifetime(file) { names }
+    }
+
     @Test(
         "a checkpoint that does not fit leaves the one before it and the pointers", .enabled(if: SmallDisk.isPossible))
     func checkpoint() throws {
