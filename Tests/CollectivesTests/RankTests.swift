@@ -210,7 +210,7 @@ struct RankTests {
 
     @Test("The fixed-order sum of doubles is added in shard order too")
     func fixedOrderOfDoubles() throws {
-        func vector(_ shard: Int) -> [Double] { [shard % 2 == 0 ? 1e16 : 1, Double(shard), 0.1] }
+        func vector(_ shard: Int) -> [Double] { [[1e16, 3, -1e16, 0.5][shard % 4], Double(shard), 0.1] }
         let shards = (0..<2 * size).map(vector)
         let sum = try communicator.sumInFixedOrder(contributions: [vector(2 * rank), vector(2 * rank + 1)])
         for index in 0..<3 {
