@@ -132,8 +132,6 @@ public final class MPICommunicator: Communicator {
         exit(exitCode)
     }
 
-    // MARK: One way into MPI
-
     /// Issues one non-blocking call and returns its request.
     ///
     /// Every operation of MPI on a running job passes here, and its code passes ``check(_:_:_:)``.
