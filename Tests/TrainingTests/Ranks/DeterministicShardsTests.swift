@@ -1,0 +1,91 @@
+import Collectives
+import Networks
+import Tensors
+import Testing
+
+@testable import Datasets
+@testable import Training
+
+extension RankTests {
+    @Suite("Deterministic shards")
+    @MainActor
+    struct DeterministicShards {
+        let communicator = Ranks.communicator
+        static let shards = 6
+        /// Images of each step; the last one leaves a shard empty.
+        static let batches = [0..<13, 13..<22, 5..<16, 3..<8]
+
+        /// What training leaves behind, bit for bit.
+        struct Traces: Equatable {
+            var weights: [UInt32] = []
+            var statistics: [UInt32] = []
+            var momentum: [UInt32] = []
+            var window = TrainingWindow()
+        }
+
+        /// Takes a few steps of training from the scene's weights and returns what is left behind.
+        private func train(_ scene: RankScene, _ communicator: any Communicator) throws -> Traces {
+            let each = Self.shards / communicator.size
+            let step = TrainingStep(
+                scene.network, scene.configuration, communicator: communicator, workspace: scene.workspace,
+                shards: each, stepsPerEpoch: 4)
+            var traces = Traces()
+            for (number, range) in Self.batches.enumerated() {
+                let outcome = try step.run(
+                    scene.batch(communicator, shards: each, range), step: number, wantsToStop: false)
+                traces.window.add(
+                    samples: range.count, lossSum: outcome.lossSum, correct: outcome.correct,
+                    routers: outcome.routers, gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+            }
+            func bits(_ values: UnsafeMutableBufferPointer<Float>) -> [UInt32] { values.map(\.bitPattern) }
+            traces.weights = bits(scene.network.parameters.values)
+            traces.statistics = bits(scene.network.parameters.statistics)
+            traces.momentum = bits(step.optimizer.momentum)
+            return traces
+        }
+
+        @Test(
+            "Weights, momentum, statistics and sums are the bits of one rank with as many shards",
+            arguments: MixtureCase.all, [RunConfiguration.Distributed.BatchNorm.local, .synchronized])
+        func bits(mixture: MixtureCase, batchNorm: RunConfiguration.Distributed.BatchNorm) throws {
+            guard Self.shards % communicator.size == 0 else { return }
+            var configuration = mixture.configuration
+            configuration.training.method = .pgd
+            configuration.training.optimizer.nesterov = true
+            configuration.attack.steps = 2
+            configuration.moe.noise = 1
+            configuration.distributed.deterministicShards = Self.shards
+            configuration.distributed.batchNorm = batchNorm
+            let first = try RankScene(configuration, images: 22)
+            let start = first.network.parameters.values.map(\.bitPattern)
+            let found = try train(first, communicator)
+            let expected = try train(try RankScene(configuration, images: 22), SoloCommunicator())
+            // Not whole values: thousands of weights are too long to print.
+            let isEqual = [
+                found.weights == expected.weights, found.statistics == expected.statistics,
+                found.momentum == expected.momentum,
+            ]
+            #expect(isEqual == [true, true, true])
+            #expect(found.window == expected.window)
+            let hasMoved = found.weights != start
+            #expect(hasMoved)
+            try ReplicaCheck.run(first.network.parameters, communicator)
+        }
+
+        @Test("Shards that the ranks cannot share out evenly are refused on every rank")
+        func unevenShards() throws {
+            if communicator.size == 1 { return }
+            var configuration = MixtureCase.all[0].configuration
+            configuration.data.dataset = .synthetic
+            configuration.data.trainSamples = 4
+            configuration.data.testSamples = 4
+            configuration.distributed.deterministicShards = communicator.size + 1
+            let error = #expect(throws: RunError.self) {
+                _ = try Trainer(
+                    configuration, communicator: communicator, threads: 1, directory: nil, checkpoint: nil)
+            }
+            #expect("\(try #require(error))".contains("expected a multiple of the \(communicator.size) ranks"))
+            #expect(ExitStatus(try #require(error)) == .usage)
+        }
+    }
+}

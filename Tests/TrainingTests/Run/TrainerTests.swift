@@ -1,0 +1,167 @@
+import Collectives
+import Datasets
+import Foundation
+import Networks
+import Testing
+
+@testable import Training
+
+@Suite("trainers", .serialized)
+struct TrainerTests {
+    private let scratch: FilesScratch
+
+    init() throws { scratch = try FilesScratch() }
+
+    private func trainer(
+        _ configuration: RunConfiguration, in name: String, opening: RunDirectory.Opening = .fresh,
+        from checkpoint: Checkpoint? = nil
+    ) throws -> Trainer {
+        try Trainer(
+            configuration, communicator: SoloCommunicator(), threads: 1,
+            directory: try RunDirectory(scratch(name), opening: opening), checkpoint: checkpoint)
+    }
+
+    @Test("A network learns 64 images by heart, and PGD then breaks it")
+    func smoke() throws {
+        var configuration = RunConfiguration()
+        configuration.model.width = 8
+        configuration.moe.kind = .conv
+        configuration.data.dataset = .synthetic
+        configuration.data.trainSamples = 64
+        configuration.data.testSamples = 8
+        configuration.training.epochs = 30
+        configuration.training.globalBatch = 16
+        configuration.training.optimizer.rate = 0.05
+        configuration.evaluation.everyEpochs = 30
+        configuration.evaluation.attacks = [RunConfiguration.Attack()]
+        configuration.evaluation.attacks[0].steps = 2
+        let trainer = try trainer(configuration, in: "smoke")
+        #expect(try trainer.run() == .done)
+        var attack = RunConfiguration.Attack()
+        attack.steps = 20
+        let evaluator = Evaluator(
+            network: trainer.network, configuration: configuration, communicator: SoloCommunicator(),
+            workspace: trainer.workspace, filters: trainer.step.filters)
+        let result = try #require(try evaluator.run(trainer.data.train, trainer.data.trainIndices, [attack]))
+        #expect(result.inputs[0].accuracy > 0.95)
+        #expect(result.inputs[1].accuracy < 0.2)
+        #expect(result.perSample.allSatisfy { $0.outcomes[0].distance <= 8.0 / 255 + 0x1p-24 })
+    }
+
+    /// Everything that draws random numbers or keeps something from step to step.
+    private func eventful() -> RunConfiguration {
+        var configuration = RunConfiguration()
+        configuration.model.width = 4
+        configuration.moe.kind = .conv
+        configuration.moe.placement = ["layer3.1", "layer4.0"]
+        configuration.moe.topK = 2
+        configuration.moe.noise = 1
+        configuration.moe.balance.loss = .switchTransformer
+        configuration.data.dataset = .synthetic
+        configuration.data.trainSamples = 38
+        configuration.data.testSamples = 10
+        configuration.data.augmentation = [.crop, .flip]
+        configuration.training.method = .pgd
+        configuration.training.epochs = 3
+        configuration.training.globalBatch = 12
+        configuration.training.optimizer.nesterov = true
+        configuration.training.schedule.warmupEpochs = 0.5
+        configuration.training.validationFraction = 0.1
+        configuration.training.keep = 20
+        configuration.attack.steps = 2
+        configuration.evaluation.everyEpochs = 2
+        return configuration
+    }
+
+    /// The table without the columns that are no function of the training: the run's name, the checkpoint's, and times.
+    private func table(_ run: String, _ name: String) throws -> [[String]] {
+        let dropped: Set = [
+            "run_id", "checkpoint", "wall_seconds", "images_per_second", "attack_seconds", "allreduce_seconds",
+            "communication_seconds", "seconds",
+        ]
+        let lines = try scratch.text("\(run)/\(name).csv").split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        }
+        let header = try #require(lines.first)
+        let kept = header.indices.filter { !dropped.contains(header[$0]) }
+        return lines.map { line in kept.map { line[$0] } }
+    }
+
+    private func checkpoint(_ run: String, _ step: Int) throws -> Checkpoint {
+        try Checkpoint.verify(scratch("\(run)/checkpoints/\(CheckpointStore.name(ofStep: step))"))
+    }
+
+    @Test("A run stopped twice and resumed has the bits and the tables of the run that never stopped")
+    func resume() throws {
+        // Three steps an epoch, the last of them short: 4 and 8 are no ends of epochs.
+        let whole = try trainer(eventful(), in: "whole")
+        #expect(whole.stepsPerEpoch == 3)
+        #expect(try whole.run() == .done)
+
+        var stopping = eventful()
+        stopping.training.stopAfterSteps = 4
+        #expect(try trainer(stopping, in: "parts").run() == .stoppedEarly)
+        // Rows that a killed run wrote behind its checkpoint.
+        for name in ["metrics", "experts", "routing", "evaluation"] {
+            let text = try scratch.text("parts/\(name).csv")
+            try scratch.write(text + "1,dead,1,4,train\n", to: "parts/\(name).csv")
+        }
+        stopping.training.stopAfterSteps = 8
+        let second = try trainer(stopping, in: "parts", opening: .resume, from: try checkpoint("parts", 4))
+        #expect(try second.run() == .stoppedEarly)
+        let last = try trainer(eventful(), in: "parts", opening: .resume, from: try checkpoint("parts", 8))
+        #expect(try last.run() == .done)
+
+        for file in ["model.safetensors", "optimizer.safetensors"] {
+            let expected = try #require(try checkpoint("whole", 9).files[file])
+            #expect(try checkpoint("parts", 9).files[file] == expected, "\(file)")
+            #expect(try checkpoint("whole", 6).files[file] != expected, "\(file) does not change")
+        }
+        for name in ["metrics", "experts", "routing", "evaluation"] {
+            let (found, expected) = (try table("parts", name), try table("whole", name))
+            #expect(found == expected, "\(name).csv")
+            #expect(expected.count > 1, "\(name).csv is empty")
+        }
+        // Three rows of training, and clean and attacked images after the second and the third epoch.
+        #expect(try table("whole", "metrics").count == 1 + 3 + 4)
+    }
+
+    @Test("Checkpoints between epochs change nothing but their number")
+    func checkpointsAreSilent() throws {
+        var often = eventful()
+        often.training.epochs = 1
+        let rare = often
+        often.training.checkpointEvery = 1
+        #expect(try trainer(often, in: "often").run() == .done)
+        #expect(try trainer(rare, in: "rare").run() == .done)
+        #expect(try scratch.names(in: "often/checkpoints").count { $0.hasPrefix("step-") } == 3)
+        #expect(try scratch.names(in: "rare/checkpoints").count { $0.hasPrefix("step-") } == 1)
+        for file in ["model.safetensors", "optimizer.safetensors"] {
+            #expect(try checkpoint("often", 3).files[file] == checkpoint("rare", 3).files[file], "\(file)")
+        }
+    }
+
+    @Test("A checkpoint of another run's settings is refused, naming the key")
+    func conflict() throws {
+        var short = eventful()
+        short.training.stopAfterSteps = 1
+        #expect(try trainer(short, in: "first").run() == .stoppedEarly)
+        short.training.seed += 1
+        #expect { _ = try trainer(short, in: "first", opening: .resume, from: checkpoint("first", 1)) } throws: {
+            "\($0)".contains("training.seed") && ExitStatus($0) == .checkpoint
+        }
+    }
+
+    @Test("A weight that is not a number ends the run with the step, the rank and the layer")
+    func notANumber() throws {
+        let trainer = try trainer(eventful(), in: "broken")
+        let slot = try #require(trainer.network.parameters.slots.first { $0.name == "layer2.0.conv1.weight" })
+        trainer.network.parameters.values(of: slot)[0] = .nan
+        trainer.network.parameters.noteChange()
+        let error = #expect(throws: RunError.self) { _ = try trainer.run() }
+        let text = "\(try #require(error))"
+        #expect(text.contains("step 0: the loss is not finite"))
+        #expect(text.contains("rank 0 on ") && text.contains("layer layer2.0.conv1 gave nan"))
+        #expect(ExitStatus(try #require(error)) == .numerical)
+    }
+}
