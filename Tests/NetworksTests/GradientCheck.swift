@@ -21,20 +21,25 @@ struct GradientCheck {
     /// Accepted error over |gradient|. Rounding leaves about 1e-5 to 1e-4 with these steps, the fourth-order term less.
     var tolerance = 1e-3
     var directions = 3
+    /// Steps are shortened where the function would change by about this or more.
+    var largestChange = Double.infinity
     /// Accepted error of the function's value itself, which no step size removes: its float32 noise.
     var noise = 0.0
+
+    /// Thrown by a value that met another choice of experts than the gradient was taken at: a smaller step is tried.
+    struct ChoiceChanged: Error {}
 
     /// Compares every variable's gradient with differences of `value`; `changed` is called after each change.
     func check(
         _ variables: [Variable], changed: () -> Void, value: () throws -> Double,
         sourceLocation: SourceLocation = #_sourceLocation
-    ) rethrows {
+    ) throws {
         for (index, variable) in variables.enumerated() {
             let start = Array(variable.values)
             var stream = RandomStream(seed: 77, purpose: .synthetic, index: index)
             let norm = variable.gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
             let rms = (start.reduce(0) { $0 + Double($1) * Double($1) } / Double(max(1, start.count))).squareRoot()
-            let h = step * (min(rms, 1) + floor)
+            let widest = min(step * (min(rms, 1) + floor), norm > 0 ? largestChange / norm : .infinity)
             for direction in 0..<directions {
                 let v = start.map { _ in Double(stream.normal()) }
                 func difference(_ h: Double) throws -> Double {
@@ -48,7 +53,19 @@ struct GradientCheck {
                     }
                     return sum / (2 * h)
                 }
-                let numeric = try (4 * difference(h) - difference(2 * h)) / 3
+                var h = widest
+                var result: Double?
+                while result == nil, h > widest / 100 {
+                    do {
+                        result = try (4 * difference(h) - difference(2 * h)) / 3
+                    } catch is ChoiceChanged {
+                        h /= 2
+                    }
+                }
+                guard let numeric = result else {
+                    Issue.record("\(variable.name): a route changes within a step of \(h)", sourceLocation: sourceLocation)
+                    continue
+                }
                 let analytic = zip(v, variable.gradient).reduce(0) { $0 + $1.0 * Double($1.1) }
                 let bound = tolerance * norm + noise / h
                 #expect(

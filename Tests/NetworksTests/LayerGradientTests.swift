@@ -32,7 +32,7 @@ struct LayerGradientTests {
     @Test(
         "convolution: filter and input",
         arguments: [(3, 1, 3, 5), (3, 2, 4, 6), (1, 1, 5, 3), (1, 2, 4, 8), (3, 1, 16, 16)])
-    func convolution(_ kernel: Int, _ stride: Int, _ inputs: Int, _ outputs: Int) {
+    func convolution(_ kernel: Int, _ stride: Int, _ inputs: Int, _ outputs: Int) throws {
         let bench = LayerBench()
         let layer = Convolution(
             "conv", inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, bench.parameters,
@@ -43,7 +43,7 @@ struct LayerGradientTests {
         let gradients = Gradients(bench.parameters)
         layer.addWeightGradient(x, c, into: gradients, shard: 0, bench.pass())
         let dx = layer.inputGradient(c, like: x, bench.pass())
-        GradientCheck().check(bench.variables(gradients) + [bench.input(x, dx)], changed: bench.changed) {
+        try GradientCheck().check(bench.variables(gradients) + [bench.input(x, dx)], changed: bench.changed) {
             projection(layer.forward(x, bench.pass()), c)
         }
     }
@@ -161,7 +161,7 @@ struct LayerGradientTests {
     }
 
     @Test("classifier: weight, bias and input, with and without a mask")
-    func classifier() {
+    func classifier() throws {
         let bench = LayerBench()
         let layer = Classifier(inputs: 6, classes: 5, bench.parameters)
         bench.parameters.initialize(seed: 2)
@@ -173,7 +173,7 @@ struct LayerGradientTests {
         let c = logits.map { bench.randomLike($0, 3) }
         let gradients = Gradients(bench.parameters, shards: 2)
         let dx = layer.backward(c, tape, masksInput: false, bench.pass(), into: gradients)
-        GradientCheck().check(
+        try GradientCheck().check(
             bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
             changed: bench.changed
         ) {
@@ -188,7 +188,7 @@ struct LayerGradientTests {
     }
 
     @Test("cross entropy: value and gradient of the logits")
-    func crossEntropy() {
+    func crossEntropy() throws {
         let bench = LayerBench()
         bench.parameters.initialize(seed: 1)
         let logits = bench.random([5, 1, 1, 7], 1)
@@ -199,7 +199,7 @@ struct LayerGradientTests {
             let sum = row.reduce(0) { $0 + exponential($1) }
             #expect(abs(losses[image] + logarithm(exponential(row[Int(labels[image])]) / sum)) < 1e-6)
         }
-        GradientCheck().check([bench.input(logits, dLogits)], changed: {}) {
+        try GradientCheck().check([bench.input(logits, dLogits)], changed: {}) {
             CrossEntropy.evaluate(logits, labels, divisor: 12).losses.reduce(0, +) / 12
         }
     }
