@@ -75,6 +75,6 @@ struct NetworkGradientTests {
             #expect(abs(gradients.arenas[0][place] - 2 * value) <= 1e-5 * (abs(value) + 1e-3))
         }
         gradients.clear()
-        #expect(gradients.arenas[0].allSatisfy { $0 == 0 })
+        #expect(gradients.arenas[0].areZero)
     }
 }

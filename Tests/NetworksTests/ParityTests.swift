@@ -134,7 +134,7 @@ struct FixtureRun {
             let found = slot.layout.outside(gradients.arenas[0][slot.range])
             let known = try #require(expected.parameters[slot.name], "\(slot.name) is not in the fixture")
             guard let known else {
-                #expect(found.allSatisfy { $0 == 0 }, "\(slot.name) had no image, its gradient must be zero")
+                #expect(found.areZero, "\(slot.name) had no image, its gradient must be zero")
                 #expect(slot.owner.map(outcome.record.isIdle) == true, "\(slot.name)")
                 continue
             }
