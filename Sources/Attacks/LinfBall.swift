@@ -26,12 +26,16 @@ public struct LinfBall: Hashable, Sendable {
     }
 
     /// Writes a uniform draw of the ball around `center` to `x`; each image draws from its sample's own stream.
-    func drawStart(around center: Tensor, into x: Tensor, _ stream: (_ image: Int) -> RandomStream) {
+    ///
+    /// - Parameter clamps: Keeps pixels within [0, 1].
+    func drawStart(
+        around center: Tensor, into x: Tensor, clamps: Bool, _ stream: (_ image: Int) -> RandomStream
+    ) {
         for image in 0..<x.images {
             var stream = stream(image)
             for index in image * x.imageSize..<(image + 1) * x.imageSize {
                 let moved = center.pointer[index] + epsilon * (2 * stream.uniform() - 1)
-                x.pointer[index] = clamped(moved, center.pointer[index])
+                x.pointer[index] = clamps ? clamped(moved, center.pointer[index]) : moved
             }
         }
     }

@@ -8,6 +8,8 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
     public enum Start: String, CaseIterable, Sendable {
         /// Uniform in the ball, clamped to [0, 1].
         case uniform
+        /// Uniform in the ball; pixels may lie outside of [0, 1] until the first step.
+        case uniformUnclamped = "uniform-unclamped"
         /// At the clean image.
         case none
     }
@@ -97,8 +99,8 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
             let result = Tensor(like: images[shard])
             switch start {
             case .none: result.copy(from: images[shard])
-            case .uniform:
-                ball.drawStart(around: images[shard], into: result) { image in
+            case .uniform, .uniformUnclamped:
+                ball.drawStart(around: images[shard], into: result, clamps: start == .uniform) { image in
                     RandomStream(seed: seed, purpose: .attackStart, step: step, index: samples[shard][image])
                 }
             }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// What a router's scores of the global batch add up to.
-public struct RouterSums: Sendable, Equatable {
+public struct RouterSums: Codable, Sendable, Equatable {
     /// Images, T.
     public var images: Double
     /// Σ over images of the score of each expert: T·P.
@@ -17,7 +17,8 @@ public struct RouterSums: Sendable, Equatable {
 
     var list: [Double] { [images, entropy] + probability + best + chosen }
 
-    init(experts: Int) {
+    /// Makes sums of no images.
+    public init(experts: Int) {
         self.init(list: [Double](repeating: 0, count: RouterSums.length(experts))[...], experts)
     }
 
@@ -31,6 +32,17 @@ public struct RouterSums: Sendable, Equatable {
         probability = part(0)
         best = part(1)
         chosen = part(2)
+    }
+
+    /// Adds the sums of other images.
+    public mutating func add(_ other: RouterSums) {
+        images += other.images
+        entropy += other.entropy
+        for expert in chosen.indices {
+            probability[expert] += other.probability[expert]
+            best[expert] += other.best[expert]
+            chosen[expert] += other.chosen[expert]
+        }
     }
 
     /// Adds the scores of one image.

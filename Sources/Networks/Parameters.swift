@@ -43,6 +43,12 @@ public struct ExpertOwner: Hashable, Sendable {
     public let layer: String
     /// The expert's number.
     public let expert: Int
+
+    /// Names an expert.
+    public init(layer: String, expert: Int) {
+        self.layer = layer
+        self.expert = expert
+    }
 }
 
 /// A named range of the parameter arena or of the statistics arena.

@@ -56,10 +56,10 @@ public final class RouterRecord {
         global = RouterSums(experts: settings.experts)
     }
 
-    /// The weighted balancing loss of the global batch; 0 when the router was bypassed.
-    public var balanceLoss: Double { global.entropy == 0 && isBypassed ? 0 : settings.balanceWeight * settings.balance.value(global) }
-
-    private var isBypassed: Bool { !perShard.contains { !$0.scores.isEmpty } && global.probability.allSatisfy { $0 == 0 } }
+    /// The weighted balancing loss of the global batch; 0 when the router was bypassed, whose sums hold no images.
+    public var balanceLoss: Double {
+        global.images > 0 ? settings.balanceWeight * settings.balance.value(global) : 0
+    }
 }
 
 /// The gap-linear router: global average pooling, a linear layer, softmax over the experts.

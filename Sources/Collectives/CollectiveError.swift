@@ -1,0 +1,71 @@
+/// What went wrong in a collective call, and where.
+public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The reason of a failure.
+    public enum Cause: Equatable, Sendable {
+        /// MPI returned an error code; the text is MPI's own.
+        case refused(code: Int32, message: String)
+        /// The other ranks did not take part within the communicator's `timeoutSeconds`.
+        case noAnswer(elapsedSeconds: Double)
+        /// The ranks called with different numbers of something that must be the same everywhere.
+        case unequal(quantity: String, smallest: Int, largest: Int)
+        /// The launcher promised another number of ranks than MPI found.
+        case wrongWorld(launcher: String, expected: Int, found: Int)
+        /// MPI was built or started without the support for threads that this process needs.
+        case threadSupport(expected: Int32, found: Int32)
+        /// MPI can be started once in the life of a process.
+        case startedTwice
+    }
+
+    /// The call that failed, as MPI names it.
+    public let call: String
+    /// The rank that reports the failure.
+    public let rank: Int
+    /// The number of ranks.
+    public let size: Int
+    /// The host of the rank that reports the failure.
+    public let host: String
+    /// The number of elements that the call was about, nil where a call has none.
+    public let count: Int?
+    /// The reason.
+    public let cause: Cause
+
+    /// Makes an error of `call` on rank `rank` of `size`.
+    public init(call: String, rank: Int, size: Int, host: String, count: Int?, cause: Cause) {
+        self.call = call
+        self.rank = rank
+        self.size = size
+        self.host = host
+        self.count = count
+        self.cause = cause
+    }
+
+    /// Whether the machine or the launch is at fault rather than a peer: MPI never got as far as connecting the ranks.
+    public var isEnvironmental: Bool {
+        switch cause {
+        case .refused, .noAnswer, .unequal: false
+        case .wrongWorld, .threadSupport, .startedTwice: true
+        }
+    }
+
+    /// One line that names call, rank, host, count and cause.
+    public var description: String {
+        let place = "\(call) on rank \(rank) of \(size) (host \(host))"
+        let amount = count.map { ", \($0) element\($0 == 1 ? "" : "s")" } ?? ""
+        switch cause {
+        case .refused(let code, let message):
+            return "\(place)\(amount): \(message) (code \(code))"
+        case .noAnswer(let elapsedSeconds):
+            let seconds = (elapsedSeconds * 10).rounded() / 10
+            return "\(place)\(amount): expected every rank to take part, but no answer came for \(seconds) s"
+        case .unequal(let quantity, let smallest, let largest):
+            return "\(place)\(amount): expected the same \(quantity) on every rank, found \(smallest) to \(largest)"
+        case .wrongWorld(let launcher, let expected, let found):
+            return "\(place): \(launcher) started \(expected) ranks, but MPI connected \(found); "
+                + "expected a launcher that belongs to \(MPICommunicator.libraryVersion)"
+        case .threadSupport(let expected, let found):
+            return "\(place): expected thread support of at least level \(expected) (funneled), found level \(found)"
+        case .startedTwice:
+            return "\(place): MPI was started before in this process; expected one start"
+        }
+    }
+}

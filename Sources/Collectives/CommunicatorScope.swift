@@ -1,0 +1,22 @@
+/// Calls `body` with the communicator of this process, and ends MPI when it returns.
+///
+/// MPI is started when an MPI launcher started this process; a plain process gets a ``SoloCommunicator`` and needs no
+/// MPI runtime. Call it once in the life of a process.
+///
+/// When `body` throws, MPI is left as it is, because the other ranks may be waiting in a collective for ever, and the
+/// error is thrown on. The process must then end with a status other than 0, upon which the launcher ends the others;
+/// better, `body` catches its own errors and calls ``Communicator/abort(exitCode:)``, which takes the job down at once
+/// with that status.
+/// - Parameter timeoutSeconds: how long a collective waits for the other ranks; nil waits for ever.
+/// - Throws: a ``CollectiveError`` when MPI cannot be started or ended, and what `body` throws.
+public func withCommunicator<Result>(
+    _ launch: LaunchEnvironment = .current, timeoutSeconds: Double? = 300,
+    _ body: (any Communicator) throws -> Result
+) throws -> Result {
+    guard launch.isLaunched else { return try body(SoloCommunicator()) }
+    let communicator = try MPICommunicator.start(launch)
+    communicator.timeoutSeconds = timeoutSeconds
+    let result = try body(communicator)
+    MPICommunicator.finish()
+    return result
+}

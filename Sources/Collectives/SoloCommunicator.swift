@@ -1,0 +1,89 @@
+import Glibc
+
+/// The communicator of a process that is alone: every collective returns at once, and MPI is never touched.
+public final class SoloCommunicator: Communicator {
+    /// Always 0.
+    public let rank = 0
+    /// Always 1.
+    public let size = 1
+    /// The name of this host.
+    public let hostName = currentHostName()
+    /// Always 0.
+    public let localRank = 0
+    /// Always 1.
+    public let localSize = 1
+    /// Kept, and without effect: nobody is waited for.
+    public var timeoutSeconds: Double?
+
+    /// Makes the communicator of a process that is alone.
+    public init() {}
+
+    /// Leaves `buffer` as it is: one rank's value is the sum and both extremes.
+    public func allReduce<Element: CollectiveElement>(
+        _ buffer: UnsafeMutableBufferPointer<Element>, _ reduction: Reduction
+    ) {}
+
+    /// Leaves `buffer` as it is and returns a reduction that is done.
+    public func startAllReduceSum(_ buffer: UnsafeMutableBufferPointer<Float>) -> any PendingReduction {
+        FinishedReduction()
+    }
+
+    /// Leaves `bytes` as they are.
+    public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) {
+        expectMember(root)
+    }
+
+    /// Returns `values` and their count.
+    public func allGatherCounted<Element: CollectiveElement>(
+        _ values: [Element]
+    ) -> (values: [Element], counts: [Int]) {
+        (values, [values.count])
+    }
+
+    /// Returns `bytes` as the only rank's.
+    public func gather(_ bytes: [UInt8], to root: Int) -> [[UInt8]] {
+        expectMember(root)
+        return [bytes]
+    }
+
+    /// Returns at once.
+    public func barrier() {}
+
+    /// Writes the sum of `contributions`, added in their order, to `result`.
+    public func sumInFixedOrder(
+        contributions: [UnsafeMutableBufferPointer<Float>], into result: UnsafeMutableBufferPointer<Float>
+    ) {
+        let shards = addresses(of: contributions, as: result)
+        guard let sum = result.baseAddress else { return }
+        addInOrder(shards, count: result.count, into: sum)
+    }
+
+    /// Ends the process with `exitCode`.
+    public func abort(exitCode: Int32) -> Never {
+        exit(exitCode)
+    }
+}
+
+/// A reduction that nobody has to wait for.
+final class FinishedReduction: PendingReduction {
+    func test() -> Bool { true }
+    func wait() {}
+}
+
+extension Communicator {
+    /// Stops a program that names a rank that doesn't exist.
+    func expectMember(_ root: Int) {
+        precondition((0..<size).contains(root), "expected a rank below \(size), found \(root)")
+    }
+
+    /// Returns the addresses of contributions that must be as long as `result`; none when that is empty.
+    func addresses(
+        of contributions: [UnsafeMutableBufferPointer<Float>], as result: UnsafeMutableBufferPointer<Float>
+    ) -> [UnsafeMutablePointer<Float>] {
+        precondition(!contributions.isEmpty, "expected at least one contribution")
+        precondition(
+            contributions.allSatisfy { $0.count == result.count },
+            "expected contributions of \(result.count) elements each, found \(contributions.map(\.count))")
+        return contributions.compactMap(\.baseAddress)
+    }
+}

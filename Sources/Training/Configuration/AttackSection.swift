@@ -1,0 +1,140 @@
+extension RunConfiguration {
+    /// The section `attack`, and an element of `evaluation.attacks`: how images are changed against the network.
+    public struct Attack: Sendable, Equatable {
+        /// The search.
+        public enum Name: String, Sendable, ConfigurationChoice {
+            /// Projected gradient steps.
+            case pgd
+            /// One gradient step as long as the radius.
+            case fgsm
+            /// No change.
+            case none
+        }
+
+        /// How the size of a change is measured.
+        public enum Norm: String, Sendable, ConfigurationChoice {
+            /// The largest change of any channel of any pixel.
+            case linf
+        }
+
+        /// Where the search starts.
+        public enum Start: String, Sendable, ConfigurationChoice {
+            /// What the method calls for: uniform.
+            case automatic = "auto"
+            /// At a point drawn uniformly from the ball and clamped to [0, 1].
+            case uniform
+            /// At a point drawn uniformly from the ball.
+            case uniformUnclamped = "uniform-unclamped"
+            /// At the image.
+            case none
+        }
+
+        /// What the search makes large.
+        public enum Objective: String, Sendable, ConfigurationChoice {
+            /// What the method calls for: cross entropy.
+            case automatic = "auto"
+            case crossEntropy = "cross-entropy"
+        }
+
+        /// Which iterate of a restart is its result.
+        public enum Keep: String, Sendable, ConfigurationChoice {
+            case last
+            /// The one with the largest objective.
+            case best
+        }
+
+        /// What batch norm normalises by while the attack runs.
+        public enum BatchNorm: String, Sendable, ConfigurationChoice {
+            /// The running statistics.
+            case frozen
+            /// The batch that is attacked.
+            case batch
+        }
+
+        /// How images are routed while the attack runs.
+        public enum Routing: String, Sendable, ConfigurationChoice {
+            /// As in evaluation, anew at every step.
+            case deterministic
+            /// With the noise of training.
+            case noisy
+        }
+
+        /// The name in files; nil means one made of the attack's numbers, see `resolvedId`.
+        public var id: String?
+        /// The search.
+        public var name = Name.pgd
+        /// How the size of a change is measured.
+        public var norm = Norm.linf
+        /// The radius of the ball in units of [0, 1] images, from 0 to 1.
+        public var epsilon = 8.0 / 255
+        /// The length of a step in the same units; above 0 where there are steps.
+        public var stepSize = 2.0 / 255
+        /// Steps of each restart, at least 1 for `pgd`.
+        public var steps = 10
+        /// Searches of which each image gets the worst, at least 1.
+        public var restarts = 1
+        /// Where the search starts, see `resolvedStart`.
+        public var start = Start.automatic
+        /// What the search makes large, see `resolvedObjective`.
+        public var objective = Objective.automatic
+        /// Which iterate is the result.
+        public var keep = Keep.last
+        /// What batch norm normalises by.
+        public var batchNorm = BatchNorm.frozen
+        /// How images are routed.
+        public var routing = Routing.deterministic
+
+        /// Makes the section with every default.
+        public init() {}
+
+        /// The start with `auto` decided.
+        public var resolvedStart: Start { start == .automatic ? .uniform : start }
+
+        /// The objective with `auto` decided.
+        public var resolvedObjective: Objective { .crossEntropy }
+
+        /// The name in files: `id`, or one such as `pgd-linf-8of255-10` (search, norm, radius, steps).
+        ///
+        /// A radius that is no whole number of 255ths is written with five decimals, as in `pgd-linf-0p03137-10`.
+        public var resolvedId: String {
+            if let id { return id }
+            switch name {
+            case .none: return "none"
+            case .fgsm: return "fgsm-\(norm.rawValue)-\(radiusText)"
+            case .pgd: return "pgd-\(norm.rawValue)-\(radiusText)-\(steps)"
+            }
+        }
+
+        private var radiusText: String {
+            let levels = (epsilon * 255).rounded()
+            if abs(epsilon * 255 - levels) <= 1e-6 { return "\(Int(levels))of255" }
+            let decimals = String(Int((epsilon * 1e5).rounded()))
+            let padded = String(repeating: "0", count: max(0, 6 - decimals.count)) + decimals
+            return "\(padded.dropLast(5))p\(padded.suffix(5))"
+        }
+    }
+}
+
+extension RunConfiguration.Attack: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("id", \.id, "name in files; null: such as pgd-linf-8of255-10", .ifGiven(.identifier)),
+        ConfigurationKey("name", \.name, "the search"),
+        ConfigurationKey("norm", \.norm, "how the size of a change is measured"),
+        ConfigurationKey("epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .within(0...1)),
+        ConfigurationKey("step_size", \.stepSize, "length of a step, for images in [0, 1]", .atLeast(0)),
+        ConfigurationKey("steps", \.steps, "steps of each restart", .atLeast(0)),
+        ConfigurationKey("restarts", \.restarts, "searches of which each image gets the worst", .atLeast(1)),
+        ConfigurationKey("start", \.start, "where the search starts"),
+        ConfigurationKey(
+            "random_start", \.randomStart, "true: start uniform, false: start none", anotherSpellingOf: "start"),
+        ConfigurationKey("objective", \.objective, "what the search makes large"),
+        ConfigurationKey("keep", \.keep, "which iterate is the result"),
+        ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalises by meanwhile"),
+        ConfigurationKey("routing", \.routing, "how images are routed meanwhile"),
+    ]
+
+    private var randomStart: Bool {
+        get { resolvedStart != .none }
+        set { start = newValue ? .uniform : .none }
+    }
+}

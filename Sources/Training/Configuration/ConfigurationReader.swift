@@ -1,0 +1,60 @@
+/// What is known while layers are laid over a configuration: where each value came from, and what is wrong.
+struct ConfigurationReader {
+    /// The mistakes so far.
+    var issues: [ConfigurationIssue] = []
+    /// The place of the last value of each dotted key; keys that still have their defaults are absent.
+    var origins: [String: String] = [:]
+    /// The keys whose value could not be taken, so that no rule is applied to what stands there instead.
+    var failed: Set<String> = []
+    /// The keys that the present layer has set.
+    private var set: Set<String> = []
+
+    /// Lays one layer over a configuration.
+    mutating func apply(_ layer: ConfigurationLayer, to configuration: inout RunConfiguration) {
+        issues += layer.issues
+        set = []
+        guard let root = layer.root else { return }
+        let place = ConfigurationPlace(key: "", allowed: RunConfiguration.expectation(""))
+        configuration = RunConfiguration.read(root, over: configuration, at: place, &self) ?? configuration
+    }
+
+    /// Notes that a key has its value now; a second time in one layer is a mistake.
+    mutating func note(_ key: String, _ node: ConfigurationNode) {
+        // A mapping over a list or a section sets only what is named in it, and that is noted by itself.
+        guard !node.isMapping else { return }
+        origins[key] = node.origin
+        if !set.insert(key).inserted {
+            issues.append(.duplicate(key, found: node.found, origin: node.origin))
+        }
+    }
+
+    /// Forgets where the elements of a list came from, because all of it is replaced.
+    mutating func forget(elementsOf key: String) {
+        origins = origins.filter { !$0.key.hasPrefix(key + ".") }
+    }
+
+    /// Reports a value that cannot stand at its place.
+    mutating func reject(_ node: ConfigurationNode, at place: ConfigurationPlace, suggestion: String? = nil) {
+        failed.insert(place.key)
+        issues.append(
+            .value(
+                place.key, found: node.found, allowed: place.allowed, origin: node.origin, suggestion: suggestion))
+    }
+
+    /// Reports a key that does not exist in its section.
+    mutating func rejectKey(_ key: String, _ node: ConfigurationNode, in section: [String], prefix: String) {
+        let near = section.map { ConfigurationKeyPath.join(prefix, $0) } + RunConfiguration.keyNames(under: "")
+        issues.append(
+            ConfigurationIssue(
+                kind: .unknownKey, key: key, found: node.found, allowed: section.joined(separator: ", "),
+                origin: node.origin, suggestion: Spelling.nearestKey(to: key, among: near)))
+    }
+}
+
+/// A place that a value is read for.
+struct ConfigurationPlace {
+    /// The dotted key; empty at the top.
+    var key: String
+    /// What may stand there, in words.
+    var allowed: String
+}

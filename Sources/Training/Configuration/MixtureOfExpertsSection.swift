@@ -1,0 +1,173 @@
+extension RunConfiguration {
+    /// The section `moe`: experts and routers.
+    public struct MixtureOfExperts: Sendable, Equatable {
+        /// What an expert is.
+        public enum Kind: String, Sendable, ConfigurationChoice {
+            /// There are none: a dense network.
+            case none
+            /// A convolution.
+            case conv
+            /// A residual block.
+            case block
+        }
+
+        /// Who decides which expert an image goes to.
+        public enum Routes: Sendable, Equatable {
+            /// The router.
+            case learned
+            /// The image's index modulo the number of experts.
+            case uniform
+            /// Always the expert of this number, counted from 0.
+            case expert(Int)
+        }
+
+        /// How scores are made of a layer's input.
+        public enum Router: String, Sendable, ConfigurationChoice {
+            /// Global average pooling, then a linear layer.
+            case gapLinear = "gap-linear"
+        }
+
+        /// Whether the gate's value is the 0/1 mask and its gradient that of the scores.
+        public enum StraightThrough: String, Sendable, ConfigurationChoice {
+            /// On where one expert is chosen.
+            case automatic = "auto"
+            case on = "true"
+            case off = "false"
+        }
+
+        /// How the chosen experts' scores become weights.
+        public enum Weights: String, Sendable, ConfigurationChoice {
+            /// Divided by their sum.
+            case renormalised
+            /// As they are.
+            case plain
+        }
+
+        /// What router statistics are taken over.
+        public enum Statistics: String, Sendable, ConfigurationChoice {
+            /// The global batch.
+            case global
+            /// A rank's own slice.
+            case local
+        }
+
+        /// The part `moe.balance`: the loss that keeps experts in use.
+        public struct Balance: Sendable, Equatable {
+            /// The loss of one router.
+            public enum Loss: String, Sendable, ConfigurationChoice {
+                case entropy
+                case switchTransformer = "switch"
+                case none
+            }
+
+            /// The loss of one router.
+            ///
+            /// The entropy loss is taken of scores without noise, so `noise` does not reach it.
+            public var loss = Loss.entropy
+            /// The factor of the loss, at least 0, of each layer.
+            public var weight = 0.5
+
+            /// Makes the section with every default.
+            public init() {}
+        }
+
+        /// What an expert is.
+        public var kind = Kind.none
+        /// The parameter paths that get experts; nil means `[layer4]`.
+        public var placement: [String]?
+        /// Who decides which expert an image goes to.
+        public var routes = Routes.learned
+        /// Whether the convolution of a shortcut gets experts too.
+        public var includeDownsample = true
+        /// Experts of a layer, at least 1.
+        public var experts = 4
+        /// Experts that an image goes to, from 1 to `experts`.
+        public var topK = 1
+        /// How scores are made.
+        public var router = Router.gapLinear
+        /// Whether the gate is straight-through, as `isStraightThrough` decides.
+        public var straightThrough = StraightThrough.automatic
+        /// How scores become weights.
+        public var weights = Weights.renormalised
+        /// The deviation of the noise on scores in training passes, at least 0, as a multiple of the scores' own.
+        public var noise = 0.0
+        /// What router statistics are taken over.
+        public var statistics = Statistics.global
+        /// The balancing loss.
+        public var balance = Balance()
+
+        /// Makes the section with every default.
+        public init() {}
+
+        /// The paths that get experts: those given, or the stage with the most channels; none in a dense network.
+        public var resolvedPlacement: [String] {
+            kind == .none ? [] : placement ?? ["layer4"]
+        }
+
+        /// Whether the gate is straight-through, with `auto` decided.
+        public var isStraightThrough: Bool {
+            straightThrough == .on || straightThrough == .automatic && topK == 1
+        }
+    }
+}
+
+extension RunConfiguration.MixtureOfExperts.Routes: ScalarValue {
+    static var noun: String { "learned, uniform or an expert's number from 0" }
+    static var words: [String] { ["learned", "uniform"] }
+
+    init?(text: String, plain: Bool) {
+        switch text {
+        case "learned": self = .learned
+        case "uniform": self = .uniform
+        default:
+            guard let expert = Int(text: text, plain: plain), expert >= 0 else { return nil }
+            self = .expert(expert)
+        }
+    }
+
+    var written: ConfigurationNode {
+        switch self {
+        case .learned: .text("learned")
+        case .uniform: .text("uniform")
+        case .expert(let expert): expert.written
+        }
+    }
+}
+
+extension ConfigurationBound where Value == String {
+    /// A path of parameters such as `layer4.0` or `layer*.1.conv2`.
+    static var parameterPath: ConfigurationBound {
+        ConfigurationBound(text: "each a path such as layer4.0.conv1, where * stands for one component") { path in
+            path.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { component in
+                !component.isEmpty
+                    && component.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_*".contains($0)) }
+            }
+        }
+    }
+}
+
+extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("kind", \.kind, "what an expert is"),
+        ConfigurationKey(
+            "placement", \.placement, "parameter paths that get experts; null: [layer4]",
+            .ifGiven(.each(.parameterPath))),
+        ConfigurationKey("routes", \.routes, "who decides which expert an image goes to"),
+        ConfigurationKey("include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too"),
+        ConfigurationKey("experts", \.experts, "experts of a layer", .atLeast(1)),
+        ConfigurationKey("top_k", \.topK, "experts that an image goes to", .atLeast(1)),
+        ConfigurationKey("router", \.router, "how scores are made"),
+        ConfigurationKey("straight_through", \.straightThrough, "0/1 gates; auto: on at top_k 1"),
+        ConfigurationKey("weights", \.weights, "how scores become weights"),
+        ConfigurationKey("noise", \.noise, "noise on scores in training, in their deviations", .atLeast(0)),
+        ConfigurationKey("statistics", \.statistics, "what router statistics are taken over"),
+        ConfigurationKey("balance", \.balance, "the balancing loss"),
+    ]
+}
+
+extension RunConfiguration.MixtureOfExperts.Balance: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("loss", \.loss, "the balancing loss of a router"),
+        ConfigurationKey("weight", \.weight, "its factor", .atLeast(0)),
+    ]
+}

@@ -1,0 +1,46 @@
+extension RunConfiguration {
+    /// The section `model`: the network.
+    public struct Model: Sendable, Equatable {
+        /// The backbone.
+        public enum Architecture: String, Sendable, ConfigurationChoice {
+            case resnet18
+            case resnet34
+        }
+
+        /// What stands before the first stage.
+        public enum Stem: String, Sendable, ConfigurationChoice {
+            /// One 3×3 convolution of stride 1, for images of about 32×32.
+            case cifar
+        }
+
+        /// What is subtracted from and divided out of images in [0, 1], inside the model.
+        public enum Normalization: String, Sendable, ConfigurationChoice {
+            /// The published mean and deviation of the data set.
+            case dataset
+            /// Nothing.
+            case none
+        }
+
+        /// The backbone.
+        public var architecture = Architecture.resnet18
+        /// What stands before the first stage.
+        public var stem = Stem.cifar
+        /// Channels of the first stage, at least 1, which scale all others; nil means the architecture's own.
+        public var width: Int?
+        /// What images are normalised by.
+        public var normalize = Normalization.dataset
+
+        /// Makes the section with every default.
+        public init() {}
+    }
+}
+
+extension RunConfiguration.Model: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("architecture", \.architecture, "the backbone"),
+        ConfigurationKey("stem", \.stem, "what stands before the first stage"),
+        ConfigurationKey(
+            "width", \.width, "channels of the first stage; null: the architecture's own", .ifGiven(.atLeast(1))),
+        ConfigurationKey("normalize", \.normalize, "what images are normalised by, inside the model"),
+    ]
+}

@@ -1,0 +1,124 @@
+import Attacks
+import Collectives
+import Datasets
+import Foundation
+import Networks
+import Tensors
+
+/// Measures clean and attacked accuracy in fixed chunks of consecutive images.
+///
+/// A rank takes whole chunks, each a pass of its own, so the result has the same bits on any number of ranks.
+struct Evaluator {
+    let network: ResNet
+    let configuration: RunConfiguration
+    let communicator: any Communicator
+    let workspace: Workspace
+    let filters: FilterCache
+
+    /// Evaluates images `indices` of a set; collective.
+    /// - Returns: The merged result on rank 0, nil on the others.
+    func run(_ set: ImageSet, _ indices: [Int], _ attacks: [RunConfiguration.Attack]) throws -> EvaluationResult? {
+        let size = configuration.evaluation.chunk
+        let count = (indices.count + size - 1) / size
+        var results: [EvaluationChunk] = []
+        for chunk in Swift.stride(from: communicator.rank, to: count, by: communicator.size) {
+            let range = chunk * size..<min(indices.count, (chunk + 1) * size)
+            results.append(try evaluate(set.chunk(indices[range], workspace: workspace), chunk, attacks))
+        }
+        let bytes = try JSONEncoder().encode(results)
+        let gathered = try communicator.gather([UInt8](bytes), to: 0)
+        guard communicator.isRoot else { return nil }
+        var all: [EvaluationChunk] = []
+        for part in gathered { all += try JSONDecoder().decode([EvaluationChunk].self, from: Data(part)) }
+        all.sort { $0.chunk < $1.chunk }
+        return EvaluationResult(chunks: all, attacks: attacks, network: network, secondsOfRankZero: results.seconds)
+    }
+
+    private func evaluate(
+        _ batch: (images: Tensor, labels: [Int32], indices: [Int]), _ chunk: Int, _ attacks: [RunConfiguration.Attack]
+    ) throws -> EvaluationChunk {
+        let objective = Objective.crossEntropy([batch.labels])
+        var outcomes: [EvaluationChunk.Outcome] = []
+        let start = ContinuousClock.now
+        let (clean, cleanRoutes) = try predict(batch.images, batch.labels, batch.indices)
+        outcomes.append(clean)
+        outcomes[0].seconds = (ContinuousClock.now - start) / .seconds(1)
+        for attack in attacks {
+            let start = ContinuousClock.now
+            guard let method = attack.makeAttack() else { continue }
+            let target = FrozenTarget(network, pass(batch.indices, record: nil))
+            let adversarial = try method.perturb(
+                [batch.images], objective, samples: [batch.indices], against: target, seed: configuration.training.seed,
+                step: 0)[0]
+            var (outcome, routes) = try predict(adversarial, batch.labels, batch.indices)
+            outcome.distances = distances(adversarial, batch.images)
+            outcome.flips = zip(cleanRoutes, routes).map(flips)
+            outcome.seconds = (ContinuousClock.now - start) / .seconds(1)
+            outcomes.append(outcome)
+        }
+        return EvaluationChunk(
+            chunk: chunk, indices: batch.indices, labels: batch.labels.map(Int.init), outcomes: outcomes)
+    }
+
+    /// Attacks in evaluations meet the frozen model, whatever training does.
+    private func pass(_ samples: [Int], record: PassRecord?) -> Pass {
+        Pass(
+            parameters: network.parameters, workspace: workspace, filters: filters,
+            arithmetic: configuration.kernelArithmetic, normalization: .running,
+            folds: configuration.kernelArithmetic == .fast, routing: configuration.routing(step: nil),
+            samples: [samples], record: record)
+    }
+
+    private func predict(
+        _ images: Tensor, _ labels: [Int32], _ samples: [Int]
+    ) throws -> (outcome: EvaluationChunk.Outcome, routes: [Routes]) {
+        let record = PassRecord()
+        let (logits, _) = try network.forward([images], pass(samples, record: record))
+        var outcome = EvaluationChunk.Outcome()
+        outcome.losses = CrossEntropy.evaluate(logits[0], labels, divisor: 1).losses
+        outcome.predictions = CrossEntropy.predictions(logits[0]).map(Int.init)
+        outcome.layers = record.routers.map { TrainingWindow.Layer(layer: $0.layer, sums: $0.perShard[0].sums) }
+        return (outcome, record.routers.map { $0.perShard[0].routes })
+    }
+
+    private func distances(_ a: Tensor, _ b: Tensor) -> [Double] {
+        (0..<a.images).map { image in
+            (image * a.imageSize..<(image + 1) * a.imageSize).reduce(0.0) { largest, index in
+                max(largest, abs(Double(a.pointer[index]) - Double(b.pointer[index])))
+            }
+        }
+    }
+
+    /// Images whose set of experts differs.
+    private func flips(_ a: Routes, _ b: Routes) -> Int {
+        (0..<a.images).count { image in
+            let range = image * a.choices..<(image + 1) * a.choices
+            return Set(a.experts[range]) != Set(b.experts[range])
+        }
+    }
+}
+
+/// What one chunk gave: the clean outcome first, then one for each attack.
+struct EvaluationChunk: Codable {
+    struct Outcome: Codable {
+        var predictions: [Int] = []
+        var losses: [Double] = []
+        var distances: [Double] = []
+        var layers: [TrainingWindow.Layer] = []
+        /// For each mixture layer, images whose experts differ from the clean ones.
+        var flips: [Int] = []
+        var seconds = 0.0
+    }
+    let chunk: Int
+    let indices: [Int]
+    let labels: [Int]
+    var outcomes: [Outcome]
+}
+
+extension [EvaluationChunk] {
+    /// Seconds of each outcome, added up.
+    fileprivate var seconds: [Double] {
+        guard let first else { return [] }
+        return first.outcomes.indices.map { index in reduce(0) { $0 + $1.outcomes[index].seconds } }
+    }
+}

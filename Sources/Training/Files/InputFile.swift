@@ -1,0 +1,52 @@
+import Foundation
+
+/// An ordinary file open for reading; its size is known before anything is read.
+final class InputFile {
+    let path: String
+    let size: Int
+    private let descriptor: Int32
+
+    /// Opens an ordinary file; directories, pipes and devices are refused.
+    init(_ path: String) throws(FileSystemError) {
+        // Without O_NONBLOCK a pipe would hold us here until somebody writes to it.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw FileSystemError("open", path, code: errno) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            let code = status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL
+            throw FileSystemError("read, as an ordinary file,", path, code: code)
+        }
+        self.path = path
+        self.size = Int(status.st_size)
+        self.descriptor = descriptor
+    }
+
+    deinit { close(descriptor) }
+
+    /// Fills `bytes` from `offset` on and returns how many there were: fewer only at the file's end.
+    func read(into bytes: consuming MutableRawSpan, at offset: Int) throws(FileSystemError) -> Int {
+        try bytes.withUnsafeMutableBytes { (buffer) throws(FileSystemError) in
+            var filled = 0
+            while filled < buffer.count {
+                let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+                let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + filled))
+                if count == 0 { break }
+                if count > 0 {
+                    filled += count
+                } else if errno != EINTR {
+                    throw FileSystemError("read", path, code: errno)
+                }
+            }
+            return filled
+        }
+    }
+
+    /// The first bytes of the file, at most `limit` of them.
+    func prefix(_ limit: Int) throws(FileSystemError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: min(limit, size))
+        var span = bytes.mutableSpan
+        let count = try read(into: span.mutableBytes, at: 0)
+        return Array(bytes[..<count])
+    }
+}

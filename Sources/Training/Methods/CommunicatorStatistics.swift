@@ -1,0 +1,16 @@
+import Collectives
+import Networks
+
+/// Sums over the global batch for the layers of a network, by way of a communicator.
+struct CommunicatorStatistics: BatchStatistics {
+    let communicator: any Communicator
+    /// Adds shards in their global order, so that the result is the same on any number of ranks.
+    let isOrdered: Bool
+
+    func sum(_ perShard: [[Double]]) throws -> [Double] {
+        if isOrdered { return try communicator.sumInFixedOrder(contributions: perShard) }
+        var result = SoloStatistics().sum(perShard)
+        try communicator.allReduce(&result, .sum)
+        return result
+    }
+}

@@ -1,0 +1,261 @@
+import Collectives
+import Datasets
+import Foundation
+import Networks
+import Tensors
+
+/// How a run begins.
+public enum Resumption: Sendable {
+    /// A new run; refuses a directory that holds one.
+    case fresh
+    /// A new run in place of whatever run the directory holds.
+    case force
+    /// From the newest whole checkpoint of the directory, or anew if there is none.
+    case automatic
+    /// From this checkpoint.
+    case path(String)
+}
+
+/// One training run on one rank: epochs of steps, evaluations, tables and checkpoints.
+public final class Trainer {
+    let configuration: RunConfiguration
+    let communicator: any Communicator
+    let workspace: Workspace
+    let network: ResNet
+    let step: TrainingStep
+    let data: RunData
+    let stepsPerEpoch: Int
+    /// Rank zero's pen.
+    let recorder: RunRecorder?
+    private let preparer: BatchPreparer
+    private let drill: FaultDrill?
+    private let started = ContinuousClock.now
+    private var window = TrainingWindow()
+    private var bestRobustAccuracy: Double?
+    private var done = 0
+    private var lastLine = ContinuousClock.now
+
+    /// Builds the network and loads the data; collective.
+    ///
+    /// - Parameters:
+    ///   - directory: Rank zero's run directory, already opened; nil on other ranks.
+    ///   - checkpoint: Where to go on, on every rank, or nil.
+    public init(
+        _ configuration: RunConfiguration, communicator: any Communicator, threads: Int, directory: RunDirectory?,
+        checkpoint: Checkpoint?
+    ) throws {
+        self.configuration = configuration
+        self.communicator = communicator
+        MatrixProduct.useOneThread()
+        workspace = Workspace(threads: threads)
+        let shards = configuration.distributed.deterministicShards
+        guard shards == 0 || shards % communicator.size == 0 else {
+            throw RunError.unusable(
+                "distributed.deterministic_shards is \(shards), expected a multiple of the \(communicator.size) ranks")
+        }
+        let perRank = shards == 0 ? 1 : shards / communicator.size
+        data = try RunData(configuration)
+        network = try ResNet(configuration.networkSettings(data.train.traits), seed: configuration.training.seed)
+        let sampler = EpochSampler(
+            samples: data.trainIndices, globalBatch: configuration.training.globalBatch,
+            seed: configuration.training.seed)
+        stepsPerEpoch = sampler.stepsPerEpoch
+        preparer = BatchPreparer(
+            imageSet: data.train, sampler: sampler, augmentations: data.augmentations,
+            seed: configuration.training.seed, rank: communicator.rank, ranks: communicator.size, shardsPerRank: perRank,
+            workspace: workspace)
+        step = TrainingStep(
+            network, configuration, communicator: communicator, workspace: workspace, shards: perRank,
+            stepsPerEpoch: stepsPerEpoch)
+        drill = FaultDrill(ProcessInfo.processInfo.environment["ROBUSTMOE_DRILL"])
+        let state = try checkpoint.map(RunState.read)
+        recorder = try directory.map { try RunRecorder($0, runID: state?.runID ?? RunIdentifier.random()) }
+        try recorder?.cut(to: state?.tableOffsets)
+        if let checkpoint, let state { try restore(checkpoint, state) }
+        for warning in data.warnings { try recorder?.say("warning: \(warning)") }
+    }
+
+    /// Trains to the end, or until asked to stop.
+    /// - Returns: ``ExitStatus/done`` or ``ExitStatus/stoppedEarly``.
+    public func run() throws -> ExitStatus {
+        let total = configuration.training.epochs * stepsPerEpoch
+        try announce(total)
+        var isStopped = hasReached(limitAt: done)
+        lastLine = ContinuousClock.now
+        while done < total, !isStopped {
+            let asked = try advance()
+            let atEpochEnd = done % stepsPerEpoch == 0
+            if atEpochEnd || isRowDue { try closeWindow() }
+            if atEpochEnd, isEvaluationDue { try evaluate() }
+            isStopped = done < total && (asked || hasReached(limitAt: done))
+            let every = configuration.training.checkpointEvery
+            if atEpochEnd || isStopped || every.map({ done % $0 == 0 }) == true { try saveCheckpoint() }
+        }
+        if isStopped {
+            try recorder?.say("stopped after step \(done) of \(total), with a checkpoint; go on with --resume auto")
+            return .stoppedEarly
+        }
+        try recorder?.say("finished \(configuration.training.epochs) epochs, \(done) steps")
+        return .done
+    }
+
+    private var isRowDue: Bool {
+        configuration.output.everySteps > 0 && done % configuration.output.everySteps == 0
+    }
+
+    private var isEvaluationDue: Bool {
+        let epoch = done / stepsPerEpoch
+        return epoch % configuration.evaluation.everyEpochs == 0 || epoch == configuration.training.epochs
+    }
+
+    private func hasReached(limitAt step: Int) -> Bool {
+        configuration.training.stopAfterSteps.map { step >= $0 } ?? false
+    }
+
+    private var wantsToStop: Bool {
+        let elapsed = (ContinuousClock.now - started) / .seconds(1)
+        let isLate = communicator.isRoot && configuration.training.timeLimit.map { elapsed >= $0.seconds } ?? false
+        return StopRequest.isRequested || isLate
+    }
+
+    /// Takes one step. Returns whether any rank was asked to stop.
+    private func advance() throws -> Bool {
+        try drill?.happen(rank: communicator.rank, step: done, network.parameters)
+        let start = ContinuousClock.now
+        let batch = preparer.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch)
+        let outcome = try step.run(batch, step: done, wantsToStop: wantsToStop)
+        window.add(
+            samples: batch.globalSize, lossSum: outcome.lossSum, correct: outcome.correct, routers: outcome.routers,
+            gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+        window.loopSeconds += (ContinuousClock.now - start) / .seconds(1)
+        window.attackSeconds += outcome.attackSeconds
+        window.waitSeconds += outcome.waitSeconds
+        window.communicationSeconds += outcome.communicationSeconds
+        done += 1
+        if (ContinuousClock.now - lastLine) > .seconds(10) { try sayProgress() }
+        return outcome.isAskedToStop
+    }
+
+    private func sayProgress() throws {
+        lastLine = ContinuousClock.now
+        guard let recorder, !window.isEmpty else { return }
+        let total = configuration.training.epochs * stepsPerEpoch
+        let share = window.loopSeconds > 0 ? window.attackSeconds / window.loopSeconds : 0
+        let balance = network.settings.mixture == nil ? "" : ", balance \(Console.fixed(window.balanceLoss, 3))"
+        try recorder.say(
+            "epoch \((done - 1) / stepsPerEpoch + 1)/\(configuration.training.epochs), step \(done)/\(total): "
+                + "loss \(Console.fixed(window.taskLoss, 3))\(balance), accuracy \(Console.percent(window.accuracy)), "
+                + "rate \(Console.fixed(window.learningRate, 4)), \(Console.fixed(window.imagesPerSecond, 1)) images/s "
+                + "(attack \(Console.percent(share)))")
+    }
+
+    /// Writes the train rows of the open window and opens the next one.
+    private func closeWindow() throws {
+        if window.isEmpty { return }
+        // Of the seconds, those of the slowest rank: waiting hides in them.
+        var slowest = [window.attackSeconds, window.waitSeconds]
+        try communicator.allReduce(&slowest, .max)
+        window.attackSeconds = slowest[0]
+        window.waitSeconds = slowest[1]
+        try sayProgress()
+        try recorder?.record(
+            window,
+            RowPosition(
+                epoch: (done - 1) / stepsPerEpoch + 1, step: done, split: "train",
+                inputs: configuration.training.method == .pgd ? configuration.attack.resolvedId : "clean"))
+        window = TrainingWindow()
+    }
+
+    private func evaluate() throws {
+        let evaluator = Evaluator(
+            network: network, configuration: configuration, communicator: communicator, workspace: workspace,
+            filters: step.filters)
+        let attacks = configuration.resolvedEvaluationAttacks
+        let result = try evaluator.run(data.evaluation, data.evaluationIndices, attacks)
+        guard let result, let recorder else { return }
+        try recorder.record(
+            result, epoch: done / stepsPerEpoch, step: done, split: configuration.resolvedEvaluationSplit.rawValue,
+            checkpoint: CheckpointStore.name(ofStep: done), sha256: nil,
+            dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
+        for input in result.inputs {
+            try recorder.say("  \(configuration.resolvedEvaluationSplit.rawValue) \(Console.line(input))")
+        }
+        if data.hasValidation, configuration.resolvedEvaluationSplit == .validation,
+            result.robustAccuracy > bestRobustAccuracy ?? -1
+        {
+            bestRobustAccuracy = result.robustAccuracy
+            isBest = true
+        }
+    }
+
+    private var isBest = false
+
+    /// Compares the replicas and writes a checkpoint; collective.
+    func saveCheckpoint() throws {
+        try ReplicaCheck.run(network.parameters, communicator)
+        defer { isBest = false }
+        guard let recorder else { return }
+        let yaml = configuration.yaml()
+        let state = RunState(
+            runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: yaml,
+            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.offsets(),
+            blasKernel: MatrixProduct.kernelName, ranks: communicator.size, window: window,
+            bestRobustAccuracy: bestRobustAccuracy)
+        let store = recorder.directory.checkpoints
+        try store.write(
+            step: done,
+            files: [
+                CheckpointFile(name: "model.safetensors", tensors: ModelTensors.tensors(network)),
+                CheckpointFile(
+                    name: "optimizer.safetensors",
+                    tensors: ModelTensors.tensors(network.parameters, arena: step.optimizer.momentum, suffix: "momentum")),
+                CheckpointFile(name: "state.safetensors", tensors: []),
+                CheckpointFile(name: "state.json", bytes: try state.data()),
+            ], best: isBest)
+        try store.prune(keep: configuration.training.keep)
+        try recorder.directory.log("checkpoint \(CheckpointStore.name(ofStep: done))")
+    }
+
+    private func restore(_ checkpoint: Checkpoint, _ state: RunState) throws {
+        let saved = try state.runConfiguration(origin: "\(checkpoint.path)/state.json")
+        let conflicts = configuration.resumeConflicts(with: saved)
+        guard conflicts.isEmpty else {
+            throw RunError.checkpoint(
+                "\(checkpoint.path) cannot be continued with this configuration:\n  "
+                    + conflicts.joined(separator: "\n  "))
+        }
+        try ModelTensors.load(
+            try checkpoint.tensors(in: "model.safetensors"), into: network, from: "\(checkpoint.path)/model.safetensors")
+        try ModelTensors.load(
+            try checkpoint.tensors(in: "optimizer.safetensors"), suffix: "momentum", into: step.optimizer.momentum,
+            network.parameters, from: "\(checkpoint.path)/optimizer.safetensors")
+        done = state.step
+        window = state.window
+        bestRobustAccuracy = state.bestRobustAccuracy
+        guard let recorder else { return }
+        try recorder.directory.checkpoints.point(.latest, at: state.step)
+        try recorder.say("resumed from \(CheckpointStore.name(ofStep: state.step)) (run \(state.runID))")
+        for change in configuration.changedKeys(from: saved) { try recorder.say("  changed: \(change)") }
+        if state.blasKernel != MatrixProduct.kernelName {
+            try recorder.say(
+                "warning: the checkpoint was computed with BLAS kernel \(state.blasKernel), this host picks "
+                    + "\(MatrixProduct.kernelName): results go on correctly, but not bit for bit")
+        }
+        if state.ranks != communicator.size {
+            try recorder.say("  ranks: \(state.ranks) -> \(communicator.size)")
+        }
+    }
+
+    private func announce(_ total: Int) throws {
+        guard let recorder else { return }
+        let mixture = network.mixtureLayers
+        try recorder.say(
+            "run \(recorder.runID) in \(recorder.directory.path): \(configuration.model.architecture.rawValue) of "
+                + "\(network.parameters.trainableCount) parameters"
+                + (mixture.isEmpty ? "" : ", \(configuration.moe.experts) experts in \(mixture.joined(separator: ", "))"))
+        try recorder.say(
+            "\(configuration.training.method.rawValue) on \(data.trainIndices.count) images of "
+                + "\(configuration.data.dataset.rawValue), batch \(configuration.training.globalBatch) over "
+                + "\(communicator.size) rank\(communicator.size == 1 ? "" : "s"), \(total - done) of \(total) steps to go")
+    }
+}

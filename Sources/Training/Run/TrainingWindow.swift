@@ -1,0 +1,86 @@
+import Foundation
+import Networks
+
+/// What has been added up since the last train rows; saved with checkpoints, so that rows survive a restart whole.
+///
+/// All sums but the seconds are of the global batch, the same on every rank.
+struct TrainingWindow: Codable, Equatable {
+    /// The use of one mixture layer's experts.
+    struct Layer: Codable, Equatable {
+        let layer: String
+        var sums: RouterSums
+    }
+
+    var steps = 0
+    var samples = 0
+    var lossSum = 0.0
+    var balanceSum = 0.0
+    var correct = 0
+    var gradientNormSum = 0.0
+    var learningRate = 0.0
+    var layers: [Layer] = []
+    /// Rank 0's seconds: the training loop, the attack, waiting for the exchange, its whole span.
+    var loopSeconds = 0.0
+    var attackSeconds = 0.0
+    var waitSeconds = 0.0
+    var communicationSeconds = 0.0
+
+    /// Adds one step over `samples` images.
+    mutating func add(
+        samples count: Int, lossSum loss: Double, correct right: Int, routers: [RouterRecord], gradientNorm: Double,
+        learningRate rate: Double
+    ) {
+        steps += 1
+        samples += count
+        lossSum += loss
+        correct += right
+        balanceSum += routers.reduce(0) { $0 + $1.balanceLoss } * Double(count)
+        gradientNormSum += gradientNorm
+        learningRate = rate
+        TrainingWindow.add(routers.map { Layer(layer: $0.layer, sums: $0.global) }, to: &layers)
+    }
+
+    /// Adds up the use of the same layers over several batches.
+    static func add(_ more: [Layer], to layers: inout [Layer]) {
+        if layers.isEmpty { layers = more.map { Layer(layer: $0.layer, sums: RouterSums(experts: $0.sums.chosen.count)) } }
+        for index in layers.indices { layers[index].sums.add(more[index].sums) }
+    }
+
+    var taskLoss: Double { lossSum / Double(max(1, samples)) }
+    var balanceLoss: Double { balanceSum / Double(max(1, samples)) }
+    var accuracy: Double { Double(correct) / Double(max(1, samples)) }
+    var imagesPerSecond: Double { loopSeconds > 0 ? Double(samples) / loopSeconds : 0 }
+    var isEmpty: Bool { steps == 0 }
+
+    func metricsRow(_ position: RowPosition) -> MetricsRow {
+        MetricsRow(
+            position: position, loss: taskLoss + balanceLoss, taskLoss: taskLoss, balanceLoss: balanceLoss,
+            accuracy: accuracy, samples: samples, learningRate: learningRate, wallSeconds: loopSeconds,
+            imagesPerSecond: imagesPerSecond, attackSeconds: attackSeconds, allreduceSeconds: waitSeconds,
+            communicationSeconds: communicationSeconds, gradientNorm: gradientNormSum / Double(max(1, steps)))
+    }
+}
+
+extension TrainingWindow.Layer {
+    /// Rows of `experts.csv`; probability mass is empty where routers were bypassed.
+    func expertRows(_ position: RowPosition) -> [ExpertRow] {
+        let total = sums.chosen.reduce(0, +)
+        return sums.chosen.indices.map { expert in
+            ExpertRow(
+                position: position, layer: layer, expert: expert, count: Int(sums.chosen[expert]),
+                fraction: total > 0 ? sums.chosen[expert] / total : nil,
+                probabilityMass: sums.images > 0 ? sums.shares[expert] : nil, dead: sums.chosen[expert] == 0)
+        }
+    }
+
+    /// The row of `routing.csv`; entropies in nats.
+    func routingRow(_ position: RowPosition, samples: Int, flipRate: Double? = nil) -> RoutingRow {
+        let chosen = sums.chosen
+        let total = chosen.reduce(0, +)
+        let usage = chosen.reduce(0.0) { $1 > 0 ? $0 - $1 / total * log($1 / total) : $0 }
+        return RoutingRow(
+            position: position, layer: layer, samples: samples, usageEntropy: total > 0 ? usage : nil,
+            routerEntropy: sums.images > 0 ? sums.entropy / sums.images : nil,
+            maxOverMean: total > 0 ? (chosen.max() ?? 0) * Double(chosen.count) / total : nil, flipRate: flipRate)
+    }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import Training
+
+@main
+struct RobustMoE: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "robustmoe",
+        abstract: "Trains mixture-of-experts CNNs that resist adversarial attacks, data-parallel over MPI.",
+        version: Version.current,
+        subcommands: [Train.self, Evaluate.self, Report.self])
+
+    static func main() {
+        ProcessorKernels.choose()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let code as ExitCode {
+            exit(withError: code)
+        } catch {
+            // Help and version are errors to the parser, and not failures; usage errors end with 2, as all tools here do.
+            let status = exitCode(for: error)
+            Job.speak(fullMessage(for: error), isError: !status.isSuccess)
+            exit(withError: ExitCode(status.isSuccess ? 0 : ExitStatus.usage.rawValue))
+        }
+    }
+}

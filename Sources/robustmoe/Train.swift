@@ -1,0 +1,41 @@
+import ArgumentParser
+import Collectives
+import Foundation
+import Training
+
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Trains a network; run it under mpirun to use several ranks.",
+        discussion: "Settings are dotted keys of the configuration, such as moe.experts=8 attack.epsilon=8/255.")
+
+    @Option(help: "A YAML file of settings.")
+    var config: String?
+    @Option(help: "The run directory (results/<output.name> by default).")
+    var output: String?
+    @Option(help: "Go on from a checkpoint: 'auto' for the newest whole one of the run directory, or a path.")
+    var resume: String?
+    @Flag(help: "Replace the run that the directory holds.")
+    var force = false
+    @Argument(help: "key=value settings.")
+    var settings: [String] = []
+
+    func validate() throws {
+        if force && resume != nil { throw ValidationError("--force and --resume exclude each other") }
+    }
+
+    func run() throws {
+        let session = TrainingSession(
+            configFile: config, output: output, resume: resume, force: force, settings: settings)
+        let prepared: TrainingSession.Prepared
+        do {
+            prepared = try session.prepare()
+        } catch {
+            Job.speak("\(error)")
+            throw ExitCode(ExitStatus(error).rawValue)
+        }
+        StopRequest.install()
+        try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
+            try session.run(prepared, communicator)
+        }
+    }
+}
