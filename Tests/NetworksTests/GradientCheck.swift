@@ -63,7 +63,8 @@ struct GradientCheck {
                     }
                 }
                 guard let numeric = result else {
-                    Issue.record("\(variable.name): a route changes within a step of \(h)", sourceLocation: sourceLocation)
+                    Issue.record(
+                        "\(variable.name): a route changes within a step of \(h)", sourceLocation: sourceLocation)
                     continue
                 }
                 let analytic = zip(v, variable.gradient).reduce(0) { $0 + $1.0 * Double($1.1) }
@@ -188,4 +189,6 @@ func projection(_ x: Tensor, _ weights: Tensor) -> Double {
     zip(x.elements, weights.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }
 }
 
-func projection(_ x: [Tensor], _ weights: [Tensor]) -> Double { zip(x, weights).reduce(0) { $0 + projection($1.0, $1.1) } }
+func projection(_ x: [Tensor], _ weights: [Tensor]) -> Double {
+    zip(x, weights).reduce(0) { $0 + projection($1.0, $1.1) }
+}

@@ -143,7 +143,8 @@ struct FixtureRun {
         }
         let task = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: nil, wantsInput: true)[0]
         expectProbe(
-            channelsFirst(task), expected.inputGradient.task, tolerance.factor, tolerance.gradients, "task input gradient",
+            channelsFirst(task), expected.inputGradient.task, tolerance.factor, tolerance.gradients,
+            "task input gradient",
             prefix: true)
         if let objective = expected.inputGradient.objective {
             expectProbe(
@@ -161,7 +162,8 @@ struct FixtureRun {
         let expected = fixture.training
         var optimizer = StochasticGradientDescent(fixture.optimizer)
         // Ten steps carry a rounding difference of one step along; PyTorch's own error after them says how far.
-        let lossBound = tolerance.factor * max(expected.taskLossError, expected.balanceLossError) + tolerance.values * 20
+        let lossBound =
+            tolerance.factor * max(expected.taskLossError, expected.balanceLossError) + tolerance.values * 20
         for step in 0..<fixture.optimizer.steps {
             let outcome = try forward(.local)
             #expect(abs(outcome.taskLoss - expected.taskLoss[step]) <= lossBound, "step \(step)")
@@ -180,7 +182,8 @@ struct FixtureRun {
         for slot in network.parameters.slots where !slot.isStatistic {
             let known = try #require(expected.parameters[slot.name])
             expectProbe(
-                slot.layout.outside(network.parameters.values(of: slot)), known, tolerance.factor, tolerance.values * 10,
+                slot.layout.outside(network.parameters.values(of: slot)), known, tolerance.factor,
+                tolerance.values * 10,
                 slot.name)
         }
         expectNorms(expected.norms, tolerance)
@@ -238,7 +241,8 @@ struct FixtureRun {
     }
 
     private func expectStatistics(
-        _ found: UnsafeMutableBufferPointer<Float>, _ known: [Double], _ name: String, _ tolerance: ParityTests.Tolerance
+        _ found: UnsafeMutableBufferPointer<Float>, _ known: [Double], _ name: String,
+        _ tolerance: ParityTests.Tolerance
     ) {
         for (value, exact) in zip(found, known) {
             #expect(abs(Double(value) - exact) <= tolerance.values * 8 * (1 + abs(exact)), "\(name)")

@@ -35,7 +35,8 @@ public struct BenchmarkSession: Sendable {
         }
         let results =
             switch subject {
-            case .kernels: KernelBenchmark(configuration: configuration, threads: threads, repetitions: repetitions).run()
+            case .kernels:
+                KernelBenchmark(configuration: configuration, threads: threads, repetitions: repetitions).run()
             case .step:
                 try StepBenchmark(
                     configuration: configuration, communicator: communicator, threads: threads,

@@ -50,7 +50,8 @@ struct StepBenchmark {
                 _ = try standard.run(batch, step: 0, wantsToStop: false)
             })
         let adversarial = step(.pgd)
-        let attackName = configuration.attack.name == .pgd ? "PGD-\(configuration.attack.steps)" : configuration.attack.resolvedId
+        let attackName =
+            configuration.attack.name == .pgd ? "PGD-\(configuration.attack.steps)" : configuration.attack.resolvedId
         var attackSeconds = 0.0
         var seconds = 0.0
         results.append(
@@ -62,7 +63,8 @@ struct StepBenchmark {
         if communicator.isRoot {
             Console.print("the attack takes \(Console.percent(attackSeconds / seconds)) of the \(attackName) step")
             Console.print(
-                "memory: \(workspace.peakBytes >> 20) MiB of tensors at most in use, \(filters.bytes >> 20) MiB of filters")
+                "memory: \(workspace.peakBytes >> 20) MiB of tensors at most in use, \(filters.bytes >> 20) MiB of filters"
+            )
         }
         return results
     }
