@@ -12,10 +12,13 @@ public struct ChannelSums {
     }
 }
 
-/// Memory-bound passes over NHWC tensors with per-channel coefficients: what batch norm, ReLU and input normalisation
-/// are made of. Each is one read of its inputs and one write, cut into chunks fixed by the shape.
+/// Memory-bound passes over NHWC tensors with per-channel coefficients.
+///
+/// Batch norm, ReLU and input normalisation are made of them. Each is one read of its inputs and one write, cut into chunks fixed by the shape.
 public enum ChannelOperations {
-    /// y = x·scale + shift (+ addend), then ReLU if `rectifies`; scale and shift are `[channels]`. `y` may be `x`.
+    /// Computes y = x·scale + shift (+ addend), then ReLU if `rectifies`.
+    ///
+    /// Scale and shift are `[channels]`; `y` may be `x`.
     public static func affine(
         _ x: Tensor, scale: [Float], shift: [Float], addend: Tensor? = nil, rectifies: Bool = false, into y: Tensor
     ) {
