@@ -98,13 +98,16 @@ public enum ChannelOperations {
         }
     }
 
-    /// Returns Σ x and Σ x² of each channel, in Double.
-    public static func moments(_ x: Tensor) -> ChannelSums {
+    /// Returns Σ (x − center) and Σ (x − center)² of each channel, in Double; `center` is `[channels]`.
+    public static func moments(_ x: Tensor, center: [Float]) -> ChannelSums {
         let period = ChannelPeriod(x.channels)
+        let middle = period.expanded(center)
         return reduce(x, period) { start, count, first, second in
             let source = x.pointer + start
             period.forEachVector(elements: count) { offset, vector, lanes in
-                let value = load(source + offset, lanes)
+                var value = load(source + offset, lanes) - middle[vector]
+                // What lies past the last element belongs to no channel.
+                for lane in lanes..<Vector.scalarCount { value[lane] = 0 }
                 first[vector] += value
                 second[vector] += value * value
             }

@@ -152,6 +152,7 @@ extension WinogradConvolution {
                         )
                     }
                     let bias = epilogue.bias.map { vectors($0 + channel)[0] } ?? .zero
+                    let center = epilogue.center.map { vectors($0 + channel)[0] } ?? .zero
                     var sum = Vector.zero
                     var squares = Vector.zero
                     for i in 0..<rows {
@@ -163,11 +164,12 @@ extension WinogradConvolution {
                             if let addend = epilogue.addend { value += vectors(addend + position)[0] }
                             if epilogue.rectifies { value = rectified(value) }
                             if let mask = epilogue.mask { value = gated(value, by: vectors(mask + position)[0]) }
+                            vectors(y + position)[0] = value
                             if statistics != nil {
+                                value -= center
                                 sum += value
                                 squares += value * value
                             }
-                            vectors(y + position)[0] = value
                         }
                     }
                     if let statistics {

@@ -13,3 +13,6 @@ extension Sequence where Element: BinaryFloatingPoint {
     /// Whether every element is 0.
     var areZero: Bool { allSatisfy { $0 == 0 } }
 }
+
+/// Whether an environment variable is 1.
+func isSet(_ name: String) -> Bool { ProcessInfo.processInfo.environment[name] == "1" }

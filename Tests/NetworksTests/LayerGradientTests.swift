@@ -66,9 +66,9 @@ struct LayerGradientTests {
         func forward() throws -> ([[Tensor]], [[BatchNorm.Coefficients]]) {
             let moments = x.map {
                 $0.map { tensor -> ChannelMoments in
-                    let sums = ChannelOperations.moments(tensor)
-                    return ChannelMoments(
-                        count: Double(tensor.images * tensor.pixels), sum: sums.sum, squares: sums.product)
+                    let center = [Float](repeating: 0.3, count: tensor.channels)
+                    let sums = ChannelOperations.moments(tensor, center: center)
+                    return ChannelMoments(count: tensor.images * tensor.pixels, sums, around: center)
                 }
             }
             let known = try BatchNorm.coefficients(norms, moments, shards: 2, bench.pass(normalization))

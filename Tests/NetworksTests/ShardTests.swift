@@ -76,7 +76,8 @@ struct ShardTests {
         let subject = try TestNetwork(test, images: 2, shift: 4)
         let whole = try run(subject, [2], normalization)
         let cut = try run(subject, [1, 0, 1], normalization)
-        #expect(abs(cut.outcome.taskLoss - whole.outcome.taskLoss) < 1e-6)
+        // Normalised by two images, small differences between them become large ones, and so does rounding.
+        #expect(abs(cut.outcome.taskLoss - whole.outcome.taskLoss) < 4e-6)
         let (error, slot) = whole.worst(cut)
         #expect(error <= 2e-5, "\(slot)")
     }
