@@ -15,7 +15,8 @@ struct BatchOutcome {
 
     /// The first thing that differs from `reference` by more than may be, or nil.
     ///
-    /// - Parameter tolerance: How far the gradient of a slot may be from the reference's, as a part of its norm.
+    /// - Parameter tolerance: How far the gradient of a slot may be from the reference's, as a part of its norm; one
+    ///   that cancels to less than a hundredth of the whole gradient is measured against that hundredth.
     func difference(from reference: BatchOutcome, _ parameters: Parameters, tolerance: Double) -> String? {
         for (name, found, expected) in [
             ("task loss", taskLoss, reference.taskLoss), ("balance loss", balanceLoss, reference.balanceLoss),
@@ -23,6 +24,7 @@ struct BatchOutcome {
             return "the \(name) is \(found), expected \(expected)"
         }
         if chosen != reference.chosen { return "experts were chosen \(chosen), expected \(reference.chosen)" }
+        let whole = reference.gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
         for slot in parameters.slots where !slot.isStatistic {
             var (error, norm) = (0.0, 0.0)
             for index in slot.range {
@@ -30,8 +32,9 @@ struct BatchOutcome {
                 error += (Double(gradient[index]) - expected) * (Double(gradient[index]) - expected)
                 norm += expected * expected
             }
-            if !(error.squareRoot() <= tolerance * norm.squareRoot()) {
-                return "the gradient of \(slot.name) is off by \((error / norm).squareRoot()) of its norm \(norm.squareRoot())"
+            let scale = max(norm.squareRoot(), 0.01 * whole)
+            if !(error.squareRoot() <= tolerance * scale) {
+                return "the gradient of \(slot.name) is off by \(error.squareRoot() / scale) of its norm \(scale)"
             }
         }
         return nil

@@ -81,8 +81,7 @@ extension RankTests {
             configuration.data.testSamples = 4
             configuration.distributed.deterministicShards = communicator.size + 1
             let error = #expect(throws: RunError.self) {
-                _ = try Trainer(
-                    configuration, communicator: communicator, threads: 1, directory: nil, checkpoint: nil)
+                _ = try Trainer(configuration, communicator: communicator, threads: 1, checkpoint: nil)
             }
             #expect("\(try #require(error))".contains("expected a multiple of the \(communicator.size) ranks"))
             #expect(ExitStatus(try #require(error)) == .usage)

@@ -16,9 +16,11 @@ struct TrainerTests {
         _ configuration: RunConfiguration, in name: String, opening: RunDirectory.Opening = .fresh,
         from checkpoint: Checkpoint? = nil
     ) throws -> Trainer {
-        try Trainer(
-            configuration, communicator: SoloCommunicator(), threads: 1,
-            directory: try RunDirectory(scratch(name), opening: opening), checkpoint: checkpoint)
+        let trainer = try Trainer(
+            configuration, communicator: SoloCommunicator(), threads: 1, checkpoint: checkpoint)
+        try trainer.record(
+            in: try RunDirectory(scratch(name), opening: opening), ownsCheckpoint: checkpoint != nil)
+        return trainer
     }
 
     @Test("A network learns 64 images by heart, and PGD then breaks it")
