@@ -80,10 +80,12 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
         return best
     }
 
-    private func keepWorse(_ best: inout Tensor, _ outcome: inout AttackOutcome, _ next: Tensor, _ found: AttackOutcome) {
+    private func keepWorse(_ best: inout Tensor, _ outcome: inout AttackOutcome, _ next: Tensor, _ found: AttackOutcome)
+    {
         for image in 0..<best.images {
             let fools = outcome.isCorrect[image] && !found.isCorrect[image]
-            let hurts = outcome.isCorrect[image] == found.isCorrect[image] && found.losses[image] > outcome.losses[image]
+            let hurts =
+                outcome.isCorrect[image] == found.isCorrect[image] && found.losses[image] > outcome.losses[image]
             if !fools && !hurts { continue }
             outcome.isCorrect[image] = found.isCorrect[image]
             outcome.losses[image] = found.losses[image]
@@ -95,12 +97,14 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
         _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: some AttackTarget, seed: UInt64,
         step: Int
     ) throws -> [Tensor] {
+        // Only a step brings an unclamped start back into [0, 1]: it is no result itself.
+        let leavesRange = start == .uniformUnclamped && steps > 0
         let x = images.indices.map { shard -> Tensor in
             let result = Tensor(like: images[shard])
             switch start {
             case .none: result.copy(from: images[shard])
             case .uniform, .uniformUnclamped:
-                ball.drawStart(around: images[shard], into: result, clamps: start == .uniform) { image in
+                ball.drawStart(around: images[shard], into: result, clamps: !leavesRange) { image in
                     RandomStream(seed: seed, purpose: .attackStart, step: step, index: samples[shard][image])
                 }
             }
@@ -113,15 +117,15 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
             }
             return x
         }
-        let best = x.map { tensor in
+        let best = (leavesRange ? images : x).map { tensor in
             let copy = Tensor(like: tensor)
             copy.copy(from: tensor)
             return copy
         }
         var highest = x.map { [Double](repeating: -.infinity, count: $0.images) }
-        for _ in 0..<steps {
+        for step in 0..<steps {
             let (losses, gradient) = try target.lossesAndInputGradient(x, objective)
-            keepHighest(x, losses, best, &highest)
+            if step > 0 || !leavesRange { keepHighest(x, losses, best, &highest) }
             ascend(x, along: gradient, around: images)
         }
         keepHighest(x, try target.outcome(x, objective).map(\.losses), best, &highest)

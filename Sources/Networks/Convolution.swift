@@ -64,20 +64,25 @@ struct Convolution {
     }
 
     /// Convolves one shard and returns the moments of the output with it, at no extra pass over memory.
-    func forwardWithMoments(_ x: Tensor, _ pass: Pass) -> (y: Tensor, moments: ChannelMoments) {
+    /// - Parameter center: Values near the means, around which the moments are added up.
+    func forwardWithMoments(_ x: Tensor, center: [Float], _ pass: Pass) -> (y: Tensor, moments: ChannelMoments) {
         let y = makeOutput(x)
         let kernel = convolutionKernel(x, pass)
         let chunks = x.images == 0 ? 0 : kernel.statisticsChunks
-        let sums = pass.workspace.withScratch(chunks * 2 * outputs) { partial in
+        let centerSize = (outputs + 15) / 16 * 16
+        let sums = pass.workspace.withScratch(centerSize + chunks * 2 * outputs) { middle in
+            let partial = middle + centerSize
+            middle.update(from: center, count: outputs)
             if x.images > 0 {
                 pass.filters.withFilter(kernel, .forward, weight, scale: nil, pass) { filter in
                     kernel.forward(
-                        x.pointer, filter, into: y.pointer, Epilogue(statistics: partial), pass.workspace)
+                        x.pointer, filter, into: y.pointer, Epilogue(statistics: partial, center: middle),
+                        pass.workspace)
                 }
             }
             return ChannelOperations.combine(partial, chunks: chunks, channels: outputs)
         }
-        return (y, ChannelMoments(count: Double(y.images * y.pixels), sum: sums.sum, squares: sums.product))
+        return (y, ChannelMoments(count: y.images * y.pixels, sums, around: center))
     }
 
     /// Returns the gradient of the input of one shard: convᵀ(dy), plus `addend`, kept where `mask` is positive.

@@ -95,24 +95,27 @@ struct NormalizedConvolution {
         _ x: [Tensor], _ pass: Pass
     ) throws -> (raw: [Tensor], moments: [ChannelMoments], tape: ExpertConvolution.Tape?) {
         let needsMoments = pass.normalization != .running
+        // The same on all ranks, and near the mean once a few batches were seen.
+        let center = Array(pass.parameters.values(of: norm.mean))
         switch operation {
         case .plain(let convolution):
             if !needsMoments { return (x.map { convolution.forward($0, pass) }, [], nil) }
-            let results = x.map { convolution.forwardWithMoments($0, pass) }
+            let results = x.map { convolution.forwardWithMoments($0, center: center, pass) }
             return (results.map(\.y), results.map(\.moments), nil)
         case .experts(let mixture):
             let (raw, tape) = try mixture.forward(x, scale: nil, pass)
             if !needsMoments { return (raw, [], tape) }
             let moments = raw.map { tensor in
-                let sums = ChannelOperations.moments(tensor)
-                return ChannelMoments(
-                    count: Double(tensor.images * tensor.pixels), sum: sums.sum, squares: sums.product)
+                let sums = ChannelOperations.moments(tensor, center: center)
+                return ChannelMoments(count: tensor.images * tensor.pixels, sums, around: center)
             }
             return (raw, moments, tape)
         }
     }
 
-    /// Backward. `g` is the gradient behind the addition, already gated by the layer's own ReLU.
+    /// Carries gradients back through the same layer of several experts.
+    ///
+    /// `g` is the gradient behind the addition, already gated by the layer's own ReLU.
     ///
     /// - Parameters:
     ///   - addends: Added to the gradient of the input before it is masked.

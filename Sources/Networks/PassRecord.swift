@@ -15,6 +15,20 @@ struct ChannelMoments {
         self.squares = squares
     }
 
+    /// Moments from sums of x − center and of its squares.
+    ///
+    /// The sums are made in Float around a value near the mean and moved to 0 in Double: around 0 a mean of a hundred
+    /// deviations would cost the variance four digits.
+    init(count: Int, _ sums: ChannelSums, around center: [Float]) {
+        let count = Double(count)
+        let center = center.map(Double.init)
+        self.init(
+            count: count, sum: center.indices.map { sums.sum[$0] + count * center[$0] },
+            squares: center.indices.map { channel in
+                sums.product[channel] + center[channel] * (2 * sums.sum[channel] + count * center[channel])
+            })
+    }
+
     init(list: ArraySlice<Double>) {
         let channels = (list.count - 1) / 2
         let first = list.startIndex
@@ -69,7 +83,9 @@ public final class PassRecord {
             let moments = entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels))
             entry.norm.updateRunningStatistics(moments, parameters)
         }
-        for router in routers { router.global = RouterSums(list: take(RouterSums.length(router.experts)), router.experts) }
+        for router in routers {
+            router.global = RouterSums(list: take(RouterSums.length(router.experts)), router.experts)
+        }
         if !norms.isEmpty { parameters.noteChange() }
         return result
     }

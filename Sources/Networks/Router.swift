@@ -129,7 +129,8 @@ struct Router {
         return Tape(pooled: pooled, scores: scores, logScores: logScores, routes: routes, record: record)
     }
 
-    /// Scores over their standard deviation in the batch, plus noise (robust-sparse-moes, "TopKGate").
+    /// Scores over their standard deviation in the batch, plus noise (robust-sparse-moes, "TopKGate"); the mean is taken
+    /// off first, which changes no choice but keeps the noise where all scores are nearly equal.
     private func noisy(_ scores: [[Float]], _ noise: RoutingNoise, _ pass: Pass) throws -> [[Float]] {
         let experts = settings.experts
         let moments = scores.map { list in
@@ -141,8 +142,9 @@ struct Router {
         let global = try settings.usesGlobalStatistics ? pass.statistics.sum(moments) : nil
         return scores.indices.map { shard in
             let sums = global ?? moments[shard]
-            let spread = sums[2] - sums[1] * sums[1] / max(1, sums[0])
-            let deviation = max((spread / max(1, sums[0] - 1)).squareRoot(), Double(Float.leastNormalMagnitude))
+            let mean = sums[1] / max(1, sums[0])
+            let deviation = (max(0, sums[2] - sums[1] * mean) / max(1, sums[0] - 1)).squareRoot()
+            let scale = deviation > 0 ? 1 / deviation : 0
             var result = scores[shard]
             for image in 0..<result.count / experts {
                 // The slot's offset tells the layers apart, the sample's index the images: no rank, no order.
@@ -150,7 +152,7 @@ struct Router {
                     seed: noise.seed &+ UInt64(weight.offset), purpose: .routingNoise, step: noise.step,
                     index: pass.samples[shard][image])
                 for place in image * experts..<(image + 1) * experts {
-                    result[place] = Float(Double(result[place]) / deviation) + noise.deviation * stream.normal()
+                    result[place] = Float((Double(result[place]) - mean) * scale) + noise.deviation * stream.normal()
                 }
             }
             return result
@@ -165,7 +167,11 @@ struct Router {
             for image in 0..<x[shard].images {
                 for choice in 0..<choices {
                     let first: Int
-                    if case .fixed(let expert) = pass.routing { first = expert } else { first = pass.samples[shard][image] }
+                    if case .fixed(let expert) = pass.routing {
+                        first = expert
+                    } else {
+                        first = pass.samples[shard][image]
+                    }
                     chosen.append((first + choice) % experts)
                 }
             }

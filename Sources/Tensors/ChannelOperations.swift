@@ -12,10 +12,13 @@ public struct ChannelSums {
     }
 }
 
-/// Memory-bound passes over NHWC tensors with per-channel coefficients: what batch norm, ReLU and input normalisation
-/// are made of. Each is one read of its inputs and one write, cut into chunks fixed by the shape.
+/// Memory-bound passes over NHWC tensors with per-channel coefficients.
+///
+/// Batch norm, ReLU and input normalisation are made of them. Each is one read of its inputs and one write, cut into chunks fixed by the shape.
 public enum ChannelOperations {
-    /// y = x·scale + shift (+ addend), then ReLU if `rectifies`; scale and shift are `[channels]`. `y` may be `x`.
+    /// Computes y = x·scale + shift (+ addend), then ReLU if `rectifies`.
+    ///
+    /// Scale and shift are `[channels]`; `y` may be `x`.
     public static func affine(
         _ x: Tensor, scale: [Float], shift: [Float], addend: Tensor? = nil, rectifies: Bool = false, into y: Tensor
     ) {
@@ -95,13 +98,16 @@ public enum ChannelOperations {
         }
     }
 
-    /// Returns Σ x and Σ x² of each channel, in Double.
-    public static func moments(_ x: Tensor) -> ChannelSums {
+    /// Returns Σ (x − center) and Σ (x − center)² of each channel, in Double; `center` is `[channels]`.
+    public static func moments(_ x: Tensor, center: [Float]) -> ChannelSums {
         let period = ChannelPeriod(x.channels)
+        let middle = period.expanded(center)
         return reduce(x, period) { start, count, first, second in
             let source = x.pointer + start
             period.forEachVector(elements: count) { offset, vector, lanes in
-                let value = load(source + offset, lanes)
+                var value = load(source + offset, lanes) - middle[vector]
+                // What lies past the last element belongs to no channel.
+                for lane in lanes..<Vector.scalarCount { value[lane] = 0 }
                 first[vector] += value
                 second[vector] += value * value
             }

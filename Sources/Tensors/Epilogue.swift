@@ -10,17 +10,20 @@ public struct Epilogue {
     public var mask: FloatPointer?
     /// Receives sums and sums of squares, `[chunks][2][channels]`, one pair a chunk; see `ConvolutionKernel.statisticsChunks`.
     public var statistics: FloatPointer?
+    /// Subtracted from what enters the statistics, `[channels]`: near the mean, the squares keep the digits of the variance.
+    public var center: FloatPointer?
 
     /// Makes an epilogue; with no argument the output is stored as it is.
     public init(
         bias: FloatPointer? = nil, addend: FloatPointer? = nil, rectifies: Bool = false, mask: FloatPointer? = nil,
-        statistics: FloatPointer? = nil
+        statistics: FloatPointer? = nil, center: FloatPointer? = nil
     ) {
         self.bias = bias
         self.addend = addend
         self.rectifies = rectifies
         self.mask = mask
         self.statistics = statistics
+        self.center = center
     }
 
     var isTrivial: Bool { bias == nil && addend == nil && !rectifies && mask == nil && statistics == nil }
@@ -32,6 +35,7 @@ public struct Epilogue {
         if isTrivial { return }
         let channels = period.channels
         let bias = bias.map { period.expanded($0) }
+        let center = center.map { period.expanded($0) }
         var sums = [Float](repeating: 0, count: statistics == nil ? 0 : 2 * period.floats)
         sums.withUnsafeMutableBufferPointer { sums in
             let sumPointer = sums.baseAddress
@@ -44,6 +48,9 @@ public struct Epilogue {
                 if let mask { value = gated(value, by: load(mask + position, count)) }
                 store(value, output + position, count)
                 if statistics != nil, let sumPointer {
+                    if let center { value -= center[vector] }
+                    // What lies past the last element belongs to no channel.
+                    for lane in count..<lanes { value[lane] = 0 }
                     let sum = sumPointer + vector * lanes
                     store(load(sum, lanes) + value, sum, lanes)
                     let square = sum + period.floats

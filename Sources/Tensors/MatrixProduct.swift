@@ -6,7 +6,9 @@ public enum ProductPurpose: Int, CaseIterable, Sendable {
     case convolution, classifier, router
 }
 
-/// The one place that calls BLAS. OpenBLAS runs one thread; parallel loops are ours.
+/// The one place that calls BLAS.
+///
+/// OpenBLAS runs one thread; parallel loops are ours.
 public enum MatrixProduct {
     private static let convolutionCount = Atomic<Int>(0)
     private static let classifierCount = Atomic<Int>(0)

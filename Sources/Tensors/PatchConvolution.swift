@@ -108,8 +108,9 @@ struct PatchConvolution {
         block * Self.blockPixels..<min(geometry.outputPixels, (block + 1) * Self.blockPixels)
     }
 
-    /// Calls `body` for the kernel rows of output pixel `pixel`: kernel row, its taps inside the map, and the element
-    /// of the map under the first of them. The valid taps of a row are contiguous in NHWC.
+    /// Calls `body` for the kernel rows of an output pixel.
+    ///
+    /// It gets the kernel row, its taps inside the map, and the element of the map under the first of them. The valid taps of a row are contiguous in NHWC.
     @inline(__always)
     private func forEachKernelRow(_ pixel: Int, _ body: (_ row: Int, _ taps: Range<Int>, _ source: Int) -> Void) {
         let (image, rest) = pixel.quotientAndRemainder(dividingBy: outputMap)

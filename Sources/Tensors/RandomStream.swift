@@ -1,4 +1,6 @@
-/// What random numbers are drawn for. Each purpose has streams of its own, so adding draws for one never shifts another.
+/// What random numbers are drawn for.
+///
+/// Each purpose has streams of its own, so adding draws for one never shifts another.
 public enum RandomPurpose: UInt32, Sendable {
     case initialization = 1
     case shuffle = 2

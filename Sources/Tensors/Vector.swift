@@ -1,6 +1,7 @@
 // Sixteen lanes: four SSE registers with baseline code generation, one register with AVX-512.
 typealias Vector = SIMD16<Float>
 typealias VectorPointer = UnsafeMutablePointer<Vector>
+/// Where floats lie that a kernel reads and writes.
 public typealias FloatPointer = UnsafeMutablePointer<Float>
 
 let lanes = 16

@@ -6,8 +6,10 @@ struct WinogradTiles {
     let count: Int
     /// Tiles whose transforms live in a core's cache together.
     let block: Int
-    /// The transformed filter outgrows the caches: all cores work on one block, each on its own points, so that the
-    /// filter is streamed once. Otherwise each core takes whole blocks.
+    /// Whether all cores work on one block, each on its own points.
+    ///
+    /// So it is where the transformed filter outgrows the caches, and should be streamed once. Otherwise each core takes
+    /// whole blocks.
     let sharesBlock: Bool
     /// Tiles that a core transforms at a time when the block is shared.
     static let group = 8
@@ -96,7 +98,8 @@ extension WinogradConvolution {
                 let rows = min(outputs, geometry.height - place.row)
                 let columnsInside = min(outputs, geometry.width - place.column)
                 let isInside = rows == outputs && columnsInside == outputs
-                let corner = dy + ((place.image * geometry.height + place.row) * geometry.width + place.column) * channels
+                let pixel = (place.image * geometry.height + place.row) * geometry.width + place.column
+                let corner = dy + pixel * channels
                 if !isInside { padded.update(repeating: .zero, count: outputs * outputs) }
                 let target = m + (first + tile - range.lowerBound) * channels
                 for channel in Swift.stride(from: 0, to: channels, by: lanes) {
@@ -145,9 +148,11 @@ extension WinogradConvolution {
                 for channel in Swift.stride(from: 0, to: channels, by: lanes) {
                     for j in 0..<side {
                         Transform.output(
-                            vectors(source + j * outputStride + channel), side * outputStride / lanes, columns + j, side)
+                            vectors(source + j * outputStride + channel), side * outputStride / lanes, columns + j, side
+                        )
                     }
                     let bias = epilogue.bias.map { vectors($0 + channel)[0] } ?? .zero
+                    let center = epilogue.center.map { vectors($0 + channel)[0] } ?? .zero
                     var sum = Vector.zero
                     var squares = Vector.zero
                     for i in 0..<rows {
@@ -159,11 +164,12 @@ extension WinogradConvolution {
                             if let addend = epilogue.addend { value += vectors(addend + position)[0] }
                             if epilogue.rectifies { value = rectified(value) }
                             if let mask = epilogue.mask { value = gated(value, by: vectors(mask + position)[0]) }
+                            vectors(y + position)[0] = value
                             if statistics != nil {
+                                value -= center
                                 sum += value
                                 squares += value * value
                             }
-                            vectors(y + position)[0] = value
                         }
                     }
                     if let statistics {

@@ -1,0 +1,82 @@
+import Tensors
+import Testing
+
+@testable import Networks
+
+/// Central differences of the whole objective: task loss plus balancing losses of the global batch.
+@Suite("Gradients of whole networks")
+struct NetworkGradientTests {
+    static let cases =
+        [NetworkCase.dense] + NetworkCase.balanced.filter { !$0.gate.gate.isStraightThrough }
+        + ExpertKind.allCases.map { NetworkCase(kind: $0, gate: GateCase.all[3], loss: .entropy) }
+
+    @Test(
+        "objective with respect to every parameter and the images, two shards", arguments: cases,
+        [Normalization.running, .local, .synchronized])
+    func objective(_ test: NetworkCase, _ normalization: Normalization) throws {
+        let subject = try TestNetwork(test, images: 6, side: 6, shift: 4)
+        let x = subject.shards([4, 2])
+        let start = try subject.forward(x, subject.pass(normalization))
+        let statistics = Array(subject.parameters.statistics)
+        let gradients = Gradients(subject.parameters, shards: 2)
+        let dx = try subject.network.backward(
+            start.dLogits, start.tape, subject.pass(normalization), into: gradients, wantsInput: true)
+        let variables =
+            subject.parameters.slots.filter { !$0.isStatistic }.map {
+                GradientCheck.Variable(
+                    name: $0.name, values: subject.parameters.values(of: $0), gradient: gradients.total(of: $0))
+            } + x.indices.map { .init(name: "images \($0)", values: x[$0].elements, gradient: dx[$0].toArray()) }
+        var check = GradientCheck(step: 0.01)
+        // The loss of a few images is known to a few ulps; half a per cent of every gradient lies well above that.
+        check.noise = 1e-6
+        check.tolerance = 5e-3
+        check.directions = 2
+        check.largestChange = 0.005
+        try check.check(variables, changed: { subject.parameters.noteChange() }) {
+            for (place, value) in statistics.enumerated() { subject.parameters.statistics[place] = value }
+            let varied = try subject.forward(x, subject.pass(normalization))
+            if varied.routes != start.routes || varied.best != start.best { throw GradientCheck.ChoiceChanged() }
+            return varied.taskLoss + varied.balanceLoss
+        }
+    }
+
+    @Test(
+        "gradients are handed over in ranges that are finished, from the end of the arena to its beginning",
+        arguments: [NetworkCase.dense] + NetworkCase.mixtures)
+    func readyRanges(_ test: NetworkCase) throws {
+        let subject = try TestNetwork(test)
+        let outcome = try subject.forward([subject.images], subject.pass(.local))
+        let gradients = Gradients(subject.parameters)
+        var end = subject.parameters.parameterCount
+        var copies: [(Range<Int>, [Float])] = []
+        gradients.onReady = { range in
+            #expect(range.upperBound == end)
+            end = range.lowerBound
+            copies.append((range, Array(gradients.arenas[0][range])))
+        }
+        _ = try subject.network.backward(
+            outcome.dLogits, outcome.tape, subject.pass(.local), into: gradients, wantsInput: false)
+        #expect(end == 0)
+        #expect(copies.count == 4, "classifier, two blocks, stem")
+        for (range, values) in copies { #expect(Array(gradients.arenas[0][range]) == values) }
+    }
+
+    @Test("parameter gradients are added to what the arena holds")
+    func gradientsAccumulate() throws {
+        let subject = try TestNetwork(NetworkCase(kind: .conv, loss: .entropy))
+        let outcome = try subject.forward([subject.images], subject.pass(.local))
+        let gradients = Gradients(subject.parameters)
+        func backward() throws {
+            _ = try subject.network.backward(
+                outcome.dLogits, outcome.tape, subject.pass(.local), into: gradients, wantsInput: false)
+        }
+        try backward()
+        let once = Array(gradients.arenas[0])
+        try backward()
+        for (place, value) in once.enumerated() {
+            #expect(abs(gradients.arenas[0][place] - 2 * value) <= 1e-5 * (abs(value) + 1e-3))
+        }
+        gradients.clear()
+        #expect(gradients.arenas[0].areZero)
+    }
+}

@@ -1,0 +1,262 @@
+import Foundation
+import Tensors
+import Testing
+
+@testable import Networks
+
+/// Values, gradients and ten training steps against PyTorch.
+///
+/// Tolerances are multiples of what separates PyTorch's float32 from its float64 (`error` in the fixtures, itself one
+/// sample of rounding), with a floor of a few float32 ulps of the tensor. Exact arithmetic rounds as often as PyTorch
+/// does; F(4×4) Winograd amplifies rounding by about ten, and may carry a unit over its kink, which moves a gradient
+/// by up to a per cent (DESIGN allows 5e-2).
+@Suite("Parity with PyTorch")
+struct ParityTests {
+    struct Tolerance {
+        /// Multiples of PyTorch's own error, for values and for gradients.
+        var factor: Double
+        /// Relative floors, of values and of gradients.
+        var values: Double
+        var gradients: Double
+
+        init(_ arithmetic: Arithmetic) {
+            factor = arithmetic == .exact ? 8 : 40
+            values = arithmetic == .exact ? 4e-6 : 4e-5
+            gradients = arithmetic == .exact ? 1e-5 : 1e-2
+        }
+    }
+
+    @Test("one pass in training mode", arguments: NetworkFixture.names, Arithmetic.allCases)
+    func trainingPass(_ name: String, _ arithmetic: Arithmetic) throws {
+        let run = try FixtureRun(name, arithmetic)
+        try run.checkPass(run.fixture.train, .local, Tolerance(arithmetic))
+    }
+
+    @Test("one pass in evaluation mode", arguments: NetworkFixture.names, Arithmetic.allCases)
+    func evaluationPass(_ name: String, _ arithmetic: Arithmetic) throws {
+        let run = try FixtureRun(name, arithmetic)
+        try run.checkPass(run.fixture.eval, .running, Tolerance(arithmetic))
+    }
+
+    @Test("ten steps of SGD", arguments: NetworkFixture.names, Arithmetic.allCases)
+    func tenSteps(_ name: String, _ arithmetic: Arithmetic) throws {
+        let run = try FixtureRun(name, arithmetic)
+        try run.checkTraining(Tolerance(arithmetic))
+    }
+}
+
+/// The network of a fixture and its batch.
+struct FixtureRun {
+    let fixture: NetworkFixture
+    let network: ResNet
+    let workspace = Workspace()
+    let images: Tensor
+    let filters = FilterCache(capacityMegabytes: 256)
+    let arithmetic: Arithmetic
+
+    init(_ name: String, _ arithmetic: Arithmetic) throws {
+        let fixture = try NetworkFixture.load(name)
+        var mixture: MixtureSettings?
+        if let kind = ExpertKind(rawValue: fixture.kind) {
+            let topK = try #require(fixture.topK)
+            mixture = MixtureSettings(
+                kind: kind, placement: Placement([try #require(fixture.placement)]), includesDownsample: true,
+                router: RouterSettings(
+                    experts: try #require(fixture.experts),
+                    gate: Gate(topK: topK, isStraightThrough: topK == 1, renormalises: true),
+                    balance: try #require(BalanceLoss(rawValue: fixture.loss ?? "")),
+                    balanceWeight: try #require(fixture.alpha)))
+        }
+        network = try ResNet(
+            ResNetSettings(
+                blocks: [2, 2, 2, 2], width: fixture.width, channels: fixture.channels, classes: fixture.classes,
+                mean: fixture.mean, deviation: fixture.deviation, mixture: mixture), seed: 1)
+        let hashed = HashedValues(salt: fixture.salt)
+        hashed.fill(network.parameters, gain: fixture.gain, routerGain: fixture.routerGain ?? 1)
+        images = hashed.images(
+            workspace, fixture.batch, channels: fixture.channels, height: fixture.height, width: fixture.columns)
+        self.fixture = fixture
+        self.arithmetic = arithmetic
+    }
+
+    func pass(_ normalization: Normalization, _ record: PassRecord?) -> Pass {
+        Pass(
+            parameters: network.parameters, workspace: workspace, filters: filters, arithmetic: arithmetic,
+            normalization: normalization, record: record)
+    }
+
+    struct Outcome {
+        let record: PassRecord
+        let logits: Tensor
+        let tape: ResNet.Tape
+        let dLogits: Tensor
+        let taskLoss: Double
+        let pass: Pass
+        var balanceLoss: Double { record.routers.reduce(0) { $0 + $1.balanceLoss } }
+    }
+
+    func forward(_ normalization: Normalization) throws -> Outcome {
+        let record = PassRecord()
+        let pass = pass(normalization, record)
+        let (logits, tape) = try network.forward([images], pass)
+        let (losses, dLogits) = CrossEntropy.evaluate(logits[0], fixture.labels, divisor: fixture.batch)
+        let sums = try record.settle(extra: [[losses.reduce(0, +)]], SoloStatistics(), network.parameters)
+        return Outcome(
+            record: record, logits: logits[0], tape: tape, dLogits: dLogits, taskLoss: sums[0] / Double(fixture.batch),
+            pass: pass)
+    }
+
+    func checkPass(
+        _ expected: NetworkFixture.Mode, _ normalization: Normalization, _ tolerance: ParityTests.Tolerance
+    ) throws {
+        let before = Array(network.parameters.statistics)
+        let outcome = try forward(normalization)
+        expectLogits(outcome.logits, expected.logits, expected.logitsError, tolerance)
+        #expect(abs(outcome.taskLoss - expected.taskLoss) <= tolerance.values * 4)
+        #expect(abs(outcome.balanceLoss - expected.balanceLoss) <= tolerance.values * 4)
+        #expect(outcome.record.routers.map(\.layer).sorted() == (expected.routers ?? [:]).keys.sorted())
+        for router in outcome.record.routers {
+            let known = try #require(expected.routers?[router.layer])
+            let shard = router.perShard[0]
+            #expect(routeSets(shard.routes) == known.routes, "\(router.layer)")
+            for (found, score) in zip(shard.scores, known.scores.joined()) {
+                #expect(abs(Double(found) - score) <= tolerance.values * 2, "\(router.layer)")
+            }
+            #expect(
+                abs(router.balanceLoss / router.settings.balanceWeight - known.loss) <= tolerance.values * 4,
+                "\(router.layer)")
+        }
+
+        let gradients = Gradients(network.parameters)
+        let dx = try network.backward(
+            [outcome.dLogits], outcome.tape, outcome.pass, into: gradients, wantsInput: true)[0]
+        for slot in network.parameters.slots where !slot.isStatistic {
+            let found = slot.layout.outside(gradients.arenas[0][slot.range])
+            let known = try #require(expected.parameters[slot.name], "\(slot.name) is not in the fixture")
+            guard let known else {
+                #expect(found.areZero, "\(slot.name) had no image, its gradient must be zero")
+                #expect(slot.owner.map(outcome.record.isIdle) == true, "\(slot.name)")
+                continue
+            }
+            #expect(slot.owner.map(outcome.record.isIdle) != true, "\(slot.name)")
+            expectProbe(found, known, tolerance.factor, tolerance.gradients, slot.name)
+        }
+        let task = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: nil, wantsInput: true)[0]
+        expectProbe(
+            channelsFirst(task), expected.inputGradient.task, tolerance.factor, tolerance.gradients,
+            "task input gradient",
+            prefix: true)
+        if let objective = expected.inputGradient.objective {
+            expectProbe(
+                channelsFirst(dx), objective, tolerance.factor, tolerance.gradients, "objective input gradient",
+                prefix: true)
+        }
+        if let norms = expected.norms {
+            expectNorms(norms, tolerance)
+        } else {
+            #expect(Array(network.parameters.statistics) == before, "an evaluation pass wrote statistics")
+        }
+    }
+
+    func checkTraining(_ tolerance: ParityTests.Tolerance) throws {
+        let expected = fixture.training
+        var optimizer = StochasticGradientDescent(fixture.optimizer)
+        // Ten steps carry a rounding difference of one step along; PyTorch's own error after them says how far.
+        let lossBound =
+            tolerance.factor * max(expected.taskLossError, expected.balanceLossError) + tolerance.values * 20
+        for step in 0..<fixture.optimizer.steps {
+            let outcome = try forward(.local)
+            #expect(abs(outcome.taskLoss - expected.taskLoss[step]) <= lossBound, "step \(step)")
+            #expect(abs(outcome.balanceLoss - expected.balanceLoss[step]) <= lossBound, "step \(step)")
+            for router in outcome.record.routers {
+                #expect(
+                    routeSets(router.perShard[0].routes) == expected.routes?[router.layer]?[step],
+                    "step \(step) \(router.layer)")
+            }
+            let gradients = Gradients(network.parameters)
+            _ = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: gradients, wantsInput: false)
+            optimizer.step(network.parameters, gradients, outcome.record)
+        }
+        let (logits, _) = try network.forward([images], pass(.running, nil))
+        expectLogits(logits[0], expected.logits, expected.logitsError, tolerance)
+        for slot in network.parameters.slots where !slot.isStatistic {
+            let known = try #require(expected.parameters[slot.name])
+            expectProbe(
+                slot.layout.outside(network.parameters.values(of: slot)), known, tolerance.factor,
+                tolerance.values * 10,
+                slot.name)
+        }
+        expectNorms(expected.norms, tolerance)
+    }
+
+    private func routeSets(_ routes: Routes) -> [[Int]] {
+        (0..<routes.images).map { routes.experts[$0 * routes.choices..<($0 + 1) * routes.choices].sorted() }
+    }
+
+    private func expectLogits(
+        _ found: Tensor, _ expected: [[Double]], _ error: Double, _ tolerance: ParityTests.Tolerance
+    ) {
+        let flat = Array(expected.joined())
+        #expect(found.count == flat.count)
+        let largest = flat.reduce(0) { max($0, abs($1)) }
+        let bound = tolerance.factor * error + tolerance.values * largest
+        let distance = zip(found.elements, flat).reduce(0) { max($0, abs(Double($1.0) - $1.1)) }
+        #expect(distance <= bound, "logits up to \(largest)")
+    }
+
+    /// Compares norm, sum and probes; with `prefix` the probes are the first elements.
+    private func expectProbe(
+        _ found: [Double], _ known: NetworkFixture.Probe, _ factor: Double, _ relative: Double, _ name: String,
+        prefix: Bool = false
+    ) {
+        let norm = found.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        let bound = factor * known.error + relative * known.norm
+        #expect(abs(norm - known.norm) <= bound, "norm of \(name)")
+        if let sum = known.sum {
+            let bound = bound * Double(found.count).squareRoot()
+            #expect(abs(found.reduce(0, +) - sum) <= bound, "sum of \(name)")
+        }
+        let count = known.values.count
+        let places = (0..<count).map { prefix ? $0 : $0 * found.count / count }
+        let distance = zip(places, known.values).reduce(0) { $0 + (found[$1.0] - $1.1) * (found[$1.0] - $1.1) }
+        #expect(distance.squareRoot() <= bound, "\(name), norm \(known.norm), error \(known.error)")
+    }
+
+    private func expectNorms(_ norms: [String: NetworkFixture.Norm], _ tolerance: ParityTests.Tolerance) {
+        let slots = network.parameters.slots.filter(\.isStatistic)
+        #expect(slots.count == 3 * norms.count)
+        for slot in slots {
+            let split = slot.name.lastIndex(of: ".") ?? slot.name.endIndex
+            guard let known = norms[String(slot.name[..<split])] else {
+                Issue.record("\(slot.name) is not in the fixture")
+                continue
+            }
+            let values = network.parameters.values(of: slot)
+            switch slot.name[split...] {
+            case ".running_mean": expectStatistics(values, known.runningMean, slot.name, tolerance)
+            case ".running_var": expectStatistics(values, known.runningVariance, slot.name, tolerance)
+            default: #expect(values[0] == Float(known.tracked), "\(slot.name)")
+            }
+        }
+    }
+
+    private func expectStatistics(
+        _ found: UnsafeMutableBufferPointer<Float>, _ known: [Double], _ name: String,
+        _ tolerance: ParityTests.Tolerance
+    ) {
+        for (value, exact) in zip(found, known) {
+            #expect(abs(Double(value) - exact) <= tolerance.values * 8 * (1 + abs(exact)), "\(name)")
+        }
+    }
+
+    /// NHWC to NCHW.
+    private func channelsFirst(_ x: Tensor) -> [Double] {
+        var result = [Double](repeating: 0, count: x.count)
+        for index in 0..<x.count {
+            let (pixel, channel) = index.quotientAndRemainder(dividingBy: x.channels)
+            let (image, place) = pixel.quotientAndRemainder(dividingBy: x.pixels)
+            result[(image * x.channels + channel) * x.pixels + place] = Double(x.pointer[index])
+        }
+        return result
+    }
+}

@@ -1,0 +1,173 @@
+import Tensors
+import Testing
+
+@testable import Networks
+
+@Suite("Residual networks")
+struct ResNetTests {
+    private func settings(_ blocks: [Int], _ mixture: MixtureSettings? = nil, width: Int = 64) -> ResNetSettings {
+        ResNetSettings(
+            blocks: blocks, width: width, channels: 3, classes: 10, mean: [0, 0, 0], deviation: [1, 1, 1],
+            mixture: mixture)
+    }
+
+    private func mixture(
+        _ kind: ExpertKind, _ paths: [String], downsample: Bool = true
+    ) -> MixtureSettings {
+        MixtureSettings(
+            kind: kind, placement: Placement(paths), includesDownsample: downsample,
+            router: RouterSettings(
+                experts: 4, gate: GateCase.straightThrough.gate, balance: .entropy, balanceWeight: 0.5))
+    }
+
+    @Test(
+        "ResNet-18 and ResNet-34 with the CIFAR stem have their known number of parameters",
+        arguments: [([2, 2, 2, 2], 11_173_962), ([3, 4, 6, 3], 21_282_122)])
+    func parameterCounts(_ blocks: [Int], _ count: Int) throws {
+        #expect(try ResNet(settings(blocks), seed: 1).parameters.trainableCount == count)
+    }
+
+    @Test("slots carry torchvision's names in torchvision's order")
+    func names() throws {
+        let names = try ResNet(settings([2, 2, 2, 2], width: 16), seed: 1).parameters.slots.map(\.name)
+        #expect(
+            names.prefix(18) == [
+                "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var",
+                "bn1.num_batches_tracked", "layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer1.0.bn1.bias",
+                "layer1.0.bn1.running_mean", "layer1.0.bn1.running_var", "layer1.0.bn1.num_batches_tracked",
+                "layer1.0.conv2.weight", "layer1.0.bn2.weight", "layer1.0.bn2.bias", "layer1.0.bn2.running_mean",
+                "layer1.0.bn2.running_var", "layer1.0.bn2.num_batches_tracked",
+            ])
+        #expect(names.suffix(2) == ["fc.weight", "fc.bias"])
+        #expect(names.contains("layer2.0.downsample.1.running_var") && !names.contains("layer2.1.downsample.0.weight"))
+        #expect(names.count == 122)
+    }
+
+    @Test("convolutions are drawn He-normal over fan-out, experts over fan-in, linear layers uniform over fan-in")
+    func initialisation() throws {
+        let network = try ResNet(settings([2, 2, 2, 2], mixture(.conv, ["layer4"])), seed: 5)
+        func deviation(_ name: String) throws -> Double {
+            let slot = try #require(network.parameters.slots.first { $0.name == name })
+            let values = network.parameters.values(of: slot)
+            return (values.reduce(0) { $0 + Double($1) * Double($1) } / Double(values.count)).squareRoot()
+        }
+        // 2% is six standard errors or more of these sample deviations.
+        #expect(abs(try deviation("layer3.0.conv1.weight") / (2.0 / (9 * 256)).squareRoot() - 1) < 0.02)
+        #expect(abs(try deviation("layer4.0.conv1.experts.2.weight") / (2.0 / (9 * 256)).squareRoot() - 1) < 0.02)
+        #expect(abs(try deviation("layer4.0.downsample.0.experts.0.weight") / (2.0 / 256).squareRoot() - 1) < 0.02)
+        #expect(abs(try deviation("fc.weight") / (1 / (3.0 * 512)).squareRoot() - 1) < 0.05)
+        #expect(abs(try deviation("layer4.1.conv1.router.weight") / (1 / (3.0 * 512)).squareRoot() - 1) < 0.08)
+        #expect(try deviation("bn1.weight") == 1 && deviation("bn1.bias") == 0)
+        let other = try ResNet(settings([2, 2, 2, 2], mixture(.conv, ["layer4"])), seed: 6)
+        #expect(Array(other.parameters.values) != Array(network.parameters.values))
+    }
+
+    @Test("placements match whole components, and what lies below")
+    func placement() {
+        #expect(Placement(["layer3.1"]).covers("layer3.1.conv2"))
+        #expect(!Placement(["layer3.1"]).covers("layer3.10.conv2"))
+        #expect(Placement(["layer4.*.conv2"]).covers("layer4.1.conv2"))
+        #expect(!Placement(["layer4.*.conv2"]).covers("layer4.1.conv1"))
+        #expect(!Placement(["layer4.0.conv1"]).covers("layer4.0"))
+        #expect(Placement(["layer1", "layer4"]).covers("layer4"))
+    }
+
+    @Test("mixtures stand where the placement says")
+    func mixtureLayers() throws {
+        func layers(_ mixture: MixtureSettings) throws -> [String] {
+            try ResNet(settings([1, 1, 1, 2], mixture, width: 8), seed: 1).mixtureLayers
+        }
+        #expect(
+            try layers(mixture(.conv, ["layer4"])) == [
+                "layer4.0.conv1", "layer4.0.conv2", "layer4.0.downsample.0", "layer4.1.conv1", "layer4.1.conv2",
+            ])
+        #expect(
+            try layers(mixture(.conv, ["layer4.0"], downsample: false)) == ["layer4.0.conv1", "layer4.0.conv2"])
+        #expect(try layers(mixture(.conv, ["conv1", "layer4.1.conv2"])) == ["conv1", "layer4.1.conv2"])
+        #expect(try layers(mixture(.block, ["layer3", "layer4.1"])) == ["layer3.0", "layer4.1"])
+    }
+
+    @Test("a placement that matches nothing is an error that names it and what there is")
+    func wrongPlacement() {
+        for (kind, path) in [(ExpertKind.conv, "layer5"), (.block, "layer4.0.conv1"), (.block, "conv1")] {
+            do {
+                _ = try ResNet(settings([1, 1, 1, 1], mixture(kind, ["layer4", path]), width: 8), seed: 1)
+                Issue.record("\(path) was accepted")
+            } catch {
+                #expect("\(error)".contains("\"\(path)\"") && "\(error)".contains("layer4.0"))
+            }
+        }
+    }
+
+    @Test("a value that is not finite is reported with its layer")
+    func notFinite() throws {
+        let subject = try TestNetwork(.dense)
+        let slot = try #require(subject.parameters.slots.first { $0.name == "layer2.0.conv2.weight" })
+        subject.parameters.values(of: slot)[3] = .nan
+        subject.parameters.noteChange()
+        for folds in [false, true] {
+            var pass = subject.pass(.running, folds: folds)
+            pass.checksValues = true
+            do {
+                _ = try subject.network.forward([subject.images], pass)
+                Issue.record("the NaN went unnoticed")
+            } catch NetworkError.notFinite(let layer, let value) {
+                #expect(layer == "layer2.0.conv2")
+                #expect(value.isNaN)
+            }
+        }
+    }
+
+    @Test(
+        "attack passes change parameters and running statistics in no bit",
+        arguments: [NetworkCase.dense] + NetworkCase.mixtures, [false, true])
+    func attackPassesWriteNothing(_ test: NetworkCase, _ folds: Bool) throws {
+        let subject = try TestNetwork(test, width: 16)
+        subject.arithmetic = .fast
+        let parameters = subject.parameters.values.map(\.bitPattern)
+        let statistics = subject.parameters.statistics.map(\.bitPattern)
+        let version = subject.parameters.version
+        let x = subject.shards([3, 4])
+        let clean = try subject.inputGradient(x, subject.pass(.running, folds: folds))
+        for _ in 0..<3 {
+            let (_, gradient) = try subject.inputGradient(x, subject.pass(.running, folds: folds))
+            for (image, g) in zip(x, gradient) {
+                for index in 0..<image.count { image.pointer[index] += g.pointer[index] > 0 ? 0.01 : -0.01 }
+            }
+        }
+        #expect(subject.parameters.values.map(\.bitPattern) == parameters)
+        #expect(subject.parameters.statistics.map(\.bitPattern) == statistics)
+        #expect(subject.parameters.version == version)
+        // The steps did ascend, so the passes were real ones.
+        func loss(_ logits: [Tensor]) -> Double {
+            zip(logits, subject.ranges([3, 4])).reduce(0) {
+                $0 + CrossEntropy.evaluate($1.0, Array(subject.labels[$1.1]), divisor: 1).losses.reduce(0, +)
+            }
+        }
+        #expect(try loss(subject.inputGradient(x, subject.pass(.running, folds: folds)).logits) > loss(clean.logits))
+        // A training pass is what moves statistics.
+        _ = try subject.forward(x, subject.pass(.local))
+        #expect(subject.parameters.statistics.map(\.bitPattern) != statistics)
+        #expect(subject.parameters.values.map(\.bitPattern) == parameters)
+    }
+
+    @Test(
+        "a steady-state step takes no memory from the system", arguments: [NetworkCase.dense, NetworkCase.mixtures[1]])
+    func steadyState(_ test: NetworkCase) throws {
+        let subject = try TestNetwork(test, width: 16)
+        subject.arithmetic = .fast
+        let gradients = Gradients(subject.parameters)
+        func step() throws {
+            _ = try subject.inputGradient([subject.images], subject.pass(.running, folds: true))
+            let outcome = try subject.forward([subject.images], subject.pass(.local))
+            _ = try subject.network.backward(
+                outcome.dLogits, outcome.tape, subject.pass(.local), into: gradients, wantsInput: false)
+        }
+        try step()
+        try step()
+        let reserved = subject.workspace.reservedBytes
+        for _ in 0..<3 { try step() }
+        #expect(subject.workspace.reservedBytes == reserved)
+        #expect(subject.workspace.peakBytes <= reserved)
+    }
+}

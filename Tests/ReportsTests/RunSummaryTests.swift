@@ -1,0 +1,47 @@
+import Foundation
+import Testing
+
+@testable import Reports
+
+@Suite("Run summaries")
+struct RunSummaryTests {
+    func makeRun(_ files: [String: String]) throws -> String {
+        let path = NSTemporaryDirectory() + "robustmoe-report-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        for (name, text) in files { try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8) }
+        return path
+    }
+
+    @Test("shows the last evaluation and the experts of its step")
+    func showsLastEvaluation() throws {
+        let path = try makeRun([
+            "evaluation.csv": """
+            schema_version,run_id,checkpoint,dataset,split,samples,attack,accuracy,accuracy_low,accuracy_high
+            1,a,step-00000001,cifar10,test,10,none,0.1,0.05,0.2
+            1,a,step-00000002,cifar10,test,10,none,0.75,0.7,0.8
+            1,a,step-00000002,cifar10,test,10,pgd-20,0.5,0.4,0.6
+
+            """,
+            "experts.csv": """
+            schema_version,run_id,epoch,step,split,inputs,layer,expert,count,fraction,probability_mass,dead
+            1,a,1,1,test,clean,layer4.0.conv1,0,10,1,1,false
+            1,a,2,2,test,clean,layer4.0.conv1,0,4,0.4,0.4,false
+            1,a,2,2,test,clean,layer4.0.conv1,1,6,0.6,0.6,false
+
+            """,
+        ])
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let text = RunSummary(try RunTables(path: path)).lines.joined(separator: "\n")
+        #expect(text.contains("clean                       75.0%  [ 70.0%,  80.0%]"))
+        #expect(text.contains("pgd-20                      50.0%  [ 40.0%,  60.0%]"))
+        #expect(!text.contains("10.0%"))
+        #expect(text.contains("layer4.0.conv1         clean                 40.0%  60.0%"))
+    }
+
+    @Test("a directory without tables is refused by name")
+    func refusesOtherDirectories() throws {
+        let path = try makeRun(["notes.txt": "hello"])
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        #expect(throws: ReportError.self) { _ = try RunTables(path: path) }
+    }
+}

@@ -1,0 +1,49 @@
+# What the launch scripts share: set-up of a fresh Debian or Ubuntu machine, the build, ranks for this machine.
+# Meant to be sourced by scripts that run in the repository's root.
+
+say() { printf '%s\n' "$*"; }
+
+# Installs Debian packages that are missing, saying which; as root or with sudo.
+install_packages() {
+    local missing=()
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if ! command -v apt-get >/dev/null; then
+        say "error: ${missing[*]} not found, and there is no apt-get to install them with; install them by hand" >&2
+        return 7
+    fi
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { say "error: installing ${missing[*]} needs root or sudo" >&2; return 7; }
+        as_root=(sudo)
+    fi
+    say "installing ${missing[*]}"
+    "${as_root[@]}" apt-get update -qq || return 7
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null || return 7
+}
+
+install_requirements() {
+    install_packages libopenmpi-dev openmpi-bin libopenblas-dev zlib1g-dev pkg-config || {
+        say "error: the libraries that RobustMoE stands on could not be installed" >&2
+        exit 7
+    }
+    if ! command -v swift >/dev/null; then
+        say "error: no Swift toolchain found. Get Swift 6 from https://www.swift.org/install/linux and put it on PATH" >&2
+        exit 7
+    fi
+}
+
+# The commit that a run is recorded with.
+record_commit() {
+    ROBUSTMOE_COMMIT=$(git rev-parse HEAD 2>/dev/null || say unknown)
+    git diff --quiet HEAD 2>/dev/null || ROBUSTMOE_COMMIT="$ROBUSTMOE_COMMIT+changes"
+    export ROBUSTMOE_COMMIT
+}
+
+# Open MPI refuses to start as root unless told twice that this is meant (containers, CI).
+allow_root() {
+    [ "$(id -u)" -ne 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+}
