@@ -30,7 +30,11 @@ enum Job {
     }
 
     /// Waits a moment: the first rank that leaves with an error takes the others down, their messages with them.
-    private static func letRankZeroSpeak() { usleep(500_000) }
+    private static func letRankZeroSpeak() {
+        // The launcher ends the others by SIGTERM, which is no request for a checkpoint any more.
+        signal(SIGTERM, SIG_DFL)
+        usleep(2_000_000)
+    }
 
     /// Calls `body` with the communicator; its errors end all ranks with their status.
     static func run(timeoutSeconds: Double, _ body: (any Communicator) throws -> ExitStatus) throws {

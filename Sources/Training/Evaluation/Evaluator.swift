@@ -77,13 +77,14 @@ struct Evaluator {
         let (logits, _) = try network.forward([images], pass)
         var outcome = EvaluationChunk.Outcome()
         outcome.losses = CrossEntropy.evaluate(logits[0], labels, divisor: 1).losses
-        if let image = outcome.losses.firstIndex(where: { !$0.isFinite }) {
+        let scores = record.routers.flatMap { $0.perShard[0].sums.probability }
+        guard (outcome.losses + scores).allSatisfy(\.isFinite) else {
             // The same pass once more, to name the layer where it begins.
             pass.record = nil
             pass.checksValues = true
-            let place = "the loss of image \(samples[image]) is \(outcome.losses[image])"
+            let place = "evaluating images \(samples[0]) to \(samples[samples.count - 1])"
             do { _ = try network.forward([images], pass) } catch { throw RunError.numerical("\(place): \(error)") }
-            throw RunError.numerical("\(place), expected a finite number")
+            throw RunError.numerical("\(place): every layer's output is finite, yet a loss or a router's score is not")
         }
         outcome.predictions = CrossEntropy.predictions(logits[0]).map(Int.init)
         outcome.layers = record.routers.map { TrainingWindow.Layer(layer: $0.layer, sums: $0.perShard[0].sums) }
