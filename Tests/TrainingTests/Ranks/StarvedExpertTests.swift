@@ -67,7 +67,8 @@ extension RankTests {
             let parameters = scene.network.parameters
             for slot in parameters.slots where slot.group == .router {
                 let values = parameters.values(of: slot)
-                if slot.name.hasSuffix("bias") { for expert in 0..<4 { values[expert] = expert == 2 ? 20 : 0 } }
+                for index in values.indices { values[index] *= 0.01 }
+                if slot.name.hasSuffix("bias") { values[2] = 5 }
             }
             parameters.noteChange()
             for normalization in [Normalization.synchronized, .running] {
@@ -92,7 +93,8 @@ extension RankTests {
             step.optimizer.momentum.update(repeating: 0.5)
             let slots = parameters.slots
             func values(_ slot: Slot) -> [Float] {
-                Array(parameters.values(of: slot)) + (slot.isStatistic ? [] : Array(step.optimizer.momentum[slot.range]))
+                Array(parameters.values(of: slot))
+                    + (slot.isStatistic ? [] : Array(step.optimizer.momentum[slot.range]))
             }
             let before = slots.map(values)
             _ = try step.run(scene.batch(communicator, shards: 1), step: 0, wantsToStop: false)
