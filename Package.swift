@@ -37,7 +37,7 @@ let package = Package(
         .executableTarget(
             name: "robustmoe",
             dependencies: [
-                "Reports", "Training",
+                "Collectives", "Reports", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),

@@ -80,10 +80,12 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
         return best
     }
 
-    private func keepWorse(_ best: inout Tensor, _ outcome: inout AttackOutcome, _ next: Tensor, _ found: AttackOutcome) {
+    private func keepWorse(_ best: inout Tensor, _ outcome: inout AttackOutcome, _ next: Tensor, _ found: AttackOutcome)
+    {
         for image in 0..<best.images {
             let fools = outcome.isCorrect[image] && !found.isCorrect[image]
-            let hurts = outcome.isCorrect[image] == found.isCorrect[image] && found.losses[image] > outcome.losses[image]
+            let hurts =
+                outcome.isCorrect[image] == found.isCorrect[image] && found.losses[image] > outcome.losses[image]
             if !fools && !hurts { continue }
             outcome.isCorrect[image] = found.isCorrect[image]
             outcome.losses[image] = found.losses[image]

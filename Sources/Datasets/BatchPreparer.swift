@@ -14,6 +14,18 @@ public struct PreparedBatch {
     public let indices: [[Int]]
     /// The images of the step over all ranks: losses and gradients are divided by this number.
     public let globalSize: Int
+
+    /// Makes a batch; see the properties.
+    public init(
+        epoch: Int, step: Int, images: [Tensor], labels: [[Int32]], indices: [[Int]], globalSize: Int
+    ) {
+        self.epoch = epoch
+        self.step = step
+        self.images = images
+        self.labels = labels
+        self.indices = indices
+        self.globalSize = globalSize
+    }
 }
 
 /// Prepares the batches of one rank, the next one always beside the computation of the present one.

@@ -38,7 +38,9 @@ struct BatchNorm {
         let shift: [Float]
     }
 
-    private func coefficients(count: Double, mean: [Double], variance: [Double], _ parameters: Parameters) -> Coefficients {
+    private func coefficients(count: Double, mean: [Double], variance: [Double], _ parameters: Parameters)
+        -> Coefficients
+    {
         let gamma = parameters.values(of: weight)
         let beta = parameters.values(of: bias)
         let inverse = variance.map { 1 / ($0 + BatchNorm.epsilon).squareRoot() }

@@ -1,7 +1,8 @@
 import Tensors
 
-/// A residual block replaced by experts: y[t] = Σ over chosen e of r[t, e] · block_e(x[t]), ReLU and shortcut inside
-/// each expert (robust-sparse-moes, "BlockMoE"). All experts advance together, layer by layer.
+/// A residual block replaced by experts: y[t] = Σ over chosen e of r[t, e] · block_e(x[t]).
+///
+/// ReLU and shortcut lie inside each expert (robust-sparse-moes, "BlockMoE"). All experts advance together, layer by layer.
 struct ExpertBlock {
     let router: Router
     let experts: [ResidualBlock]
@@ -10,7 +11,7 @@ struct ExpertBlock {
         let x: [Tensor]
         let router: Router.Tape
         let dispatch: [Dispatch]
-        /// `[expert][shard]`
+        /// The experts' outputs, `[expert][shard]`.
         let results: [[Tensor]]
         let blocks: [ResidualBlock.Tape]
     }
@@ -28,7 +29,9 @@ struct ExpertBlock {
         return (y, Tape(x: x, router: routing, dispatch: dispatch, results: results, blocks: tapes))
     }
 
-    /// Backward. The output is a weighted sum, no ReLU's: `g` is not gated. The result is, if `masksInput`.
+    /// Carries the gradient back.
+    ///
+    /// The output is a weighted sum, no ReLU's: `g` is not gated. The result is, if `masksInput`.
     func backward(
         _ g: [Tensor], _ tape: Tape, masksInput: Bool, _ pass: Pass, into gradients: Gradients?
     ) throws -> [Tensor] {

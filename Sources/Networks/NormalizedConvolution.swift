@@ -113,7 +113,9 @@ struct NormalizedConvolution {
         }
     }
 
-    /// Backward. `g` is the gradient behind the addition, already gated by the layer's own ReLU.
+    /// Carries gradients back through the same layer of several experts.
+    ///
+    /// `g` is the gradient behind the addition, already gated by the layer's own ReLU.
     ///
     /// - Parameters:
     ///   - addends: Added to the gradient of the input before it is masked.

@@ -152,7 +152,9 @@ public final class Parameters {
         return start
     }
 
-    /// Says that values changed. Whoever writes to an arena calls this once afterwards.
+    /// Says that values changed.
+    ///
+    /// Whoever writes to an arena calls this once afterwards.
     public func noteChange() { version += 1 }
 
     /// The number of trainable parameters, padding left out.

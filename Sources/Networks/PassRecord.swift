@@ -83,7 +83,9 @@ public final class PassRecord {
             let moments = entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels))
             entry.norm.updateRunningStatistics(moments, parameters)
         }
-        for router in routers { router.global = RouterSums(list: take(RouterSums.length(router.experts)), router.experts) }
+        for router in routers {
+            router.global = RouterSums(list: take(RouterSums.length(router.experts)), router.experts)
+        }
         if !norms.isEmpty { parameters.noteChange() }
         return result
     }

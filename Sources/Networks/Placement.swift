@@ -1,5 +1,6 @@
-/// Where mixtures stand: a list of paths, each matching itself and what lies below it, by whole components; `*`
-/// matches one component. `layer3.1` is not `layer3.10`.
+/// Where mixtures stand: a list of paths.
+///
+/// Each path matches itself and what lies below it, by whole components; `*` matches one component. `layer3.1` is not `layer3.10`.
 public struct Placement: Hashable, Sendable {
     /// The paths.
     public let paths: [String]

@@ -78,7 +78,8 @@ public struct ResNet {
         self.settings = settings
         let parameters = Parameters()
         let builder = ResNetBuilder(settings, parameters)
-        stem = builder.unit("conv1", norm: "bn1", inputs: settings.channels, outputs: settings.width, kernel: 3, stride: 1)
+        stem = builder.unit(
+            "conv1", norm: "bn1", inputs: settings.channels, outputs: settings.width, kernel: 3, stride: 1)
         var elements: [Element] = []
         var ranges: [Range<Int>] = []
         var inputs = settings.width
@@ -100,7 +101,8 @@ public struct ResNet {
         self.parameters = parameters
         mixtureLayers = builder.mixtureLayers
         if let mixture = settings.mixture {
-            for path in mixture.placement.paths where !builder.candidates.contains(where: { Placement.covers(path, $0) }) {
+            for path in mixture.placement.paths
+            where !builder.candidates.contains(where: { Placement.covers(path, $0) }) {
                 throw NetworkError.invalid(
                     "moe.placement \"\(path)\" matches no \(mixture.kind.rawValue == "conv" ? "convolution" : "residual block"); "
                         + "there are: \(builder.candidates.joined(separator: ", "))")

@@ -66,7 +66,8 @@ final class ResNetBuilder {
                 // Experts are drawn He-normal over their fan-in, the backbone over its fan-out, as in the reference.
                 let experts = (0..<mixture.router.experts).map { expert in
                     convolution(
-                        "\(path).experts.\(expert)", .heNormal(fan: taps * inputs), ExpertOwner(layer: path, expert: expert))
+                        "\(path).experts.\(expert)", .heNormal(fan: taps * inputs),
+                        ExpertOwner(layer: path, expert: expert))
                 }
                 operation = .experts(ExpertConvolution(router: router, experts: experts))
             }

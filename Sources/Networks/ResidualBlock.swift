@@ -35,7 +35,9 @@ struct ResidualBlock {
         return (y, tapes)
     }
 
-    /// Backward. `g` is already gated by the block's output; the result is gated by its input if `masksInput`.
+    /// Carries gradients back through the same block of several experts.
+    ///
+    /// `g` is already gated by the block's output; the result is gated by its input if `masksInput`.
     static func backward(
         _ blocks: [ResidualBlock], _ g: [[Tensor]], _ tapes: [Tape], masksInput: Bool, _ pass: Pass,
         into gradients: Gradients?

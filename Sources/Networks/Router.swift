@@ -167,7 +167,11 @@ struct Router {
             for image in 0..<x[shard].images {
                 for choice in 0..<choices {
                     let first: Int
-                    if case .fixed(let expert) = pass.routing { first = expert } else { first = pass.samples[shard][image] }
+                    if case .fixed(let expert) = pass.routing {
+                        first = expert
+                    } else {
+                        first = pass.samples[shard][image]
+                    }
                     chosen.append((first + choice) % experts)
                 }
             }

@@ -32,7 +32,8 @@ public struct RunSummary: Sendable {
     private var accuracyLines: [String] {
         let rows = lastEvaluation
         guard let first = rows.first else { return ["no evaluation"] }
-        let head = "accuracy on \(first["samples"] ?? "?") images of \(first["dataset"] ?? "?") \(first["split"] ?? ""), 95% interval"
+        let head =
+            "accuracy on \(first["samples"] ?? "?") images of \(first["dataset"] ?? "?") \(first["split"] ?? ""), 95% interval"
         return [head]
             + rows.map { row in
                 let name = row["attack"] == "none" ? "clean" : row["attack"] ?? "?"
@@ -42,7 +43,9 @@ public struct RunSummary: Sendable {
     }
 
     private var expertLines: [String] {
-        guard let last = tables.experts.last(where: { $0["split"] != "train" }), let step = last["step"] else { return [] }
+        guard let last = tables.experts.last(where: { $0["split"] != "train" }), let step = last["step"] else {
+            return []
+        }
         let rows = tables.experts.filter { $0["step"] == step && $0["split"] == last["split"] }
         var layers: [String] = []
         var inputs: [String] = []

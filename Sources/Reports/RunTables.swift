@@ -19,7 +19,9 @@ public struct RunTables: Sendable {
         self.path = path
         let names = ["metrics.csv", "experts.csv", "routing.csv", "evaluation.csv"]
         guard names.contains(where: { FileManager.default.fileExists(atPath: "\(path)/\($0)") }) else {
-            throw ReportError(description: "\(path): expected a run directory with \(names.joined(separator: ", ")), found none of them")
+            throw ReportError(
+                description:
+                    "\(path): expected a run directory with \(names.joined(separator: ", ")), found none of them")
         }
         metrics = try RunTables.rows("\(path)/metrics.csv")
         experts = try RunTables.rows("\(path)/experts.csv")

@@ -24,13 +24,7 @@ struct Evaluate: ParsableCommand {
     func run() throws {
         let session = EvaluationSession(
             checkpoint: checkpoint, configFile: config, output: output, force: force, settings: settings)
-        let prepared: EvaluationSession.Prepared
-        do {
-            prepared = try session.prepare()
-        } catch {
-            Job.speak("\(error)")
-            throw ExitCode(ExitStatus(error).rawValue)
-        }
+        let prepared = try Job.prepare { try session.prepare() }
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
             try session.run(prepared, communicator)
         }

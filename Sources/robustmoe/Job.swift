@@ -7,18 +7,33 @@ import Training
 enum Job {
     /// Reads the configuration before MPI starts; only the rank that its launcher calls 0 says what is wrong with it.
     static func configuration(_ layers: [ConfigurationLayer]) throws -> RunConfiguration {
+        try prepare { try RunConfiguration.resolve(layers: layers) }
+    }
+
+    /// Does what comes before MPI starts, the same on every rank; its error ends the job with its status.
+    static func prepare<Value>(_ body: () throws -> Value) throws -> Value {
         do {
-            return try RunConfiguration.resolve(layers: layers)
+            return try body()
         } catch {
-            speak(error.description)
-            throw ExitCode(ExitStatus.usage.rawValue)
+            speak("error: \(error)")
+            throw ExitCode(ExitStatus(error).rawValue)
         }
     }
 
     /// Prints what concerns the whole job, from the rank that its launcher calls 0.
     static func speak(_ text: String, isError: Bool = true) {
-        guard LaunchEnvironment.current.isRoot else { return }
+        guard LaunchEnvironment.current.isRoot else {
+            if isError { letRankZeroSpeak() }
+            return
+        }
         if isError { complain(text) } else { Console.print(text) }
+    }
+
+    /// Waits a moment: the first rank that leaves with an error takes the others down, their messages with them.
+    private static func letRankZeroSpeak() {
+        // The launcher ends the others by SIGTERM, which is no request for a checkpoint any more.
+        signal(SIGTERM, SIG_DFL)
+        usleep(2_000_000)
     }
 
     /// Calls `body` with the communicator; its errors end all ranks with their status.
@@ -31,9 +46,9 @@ enum Job {
                 do {
                     return try body(communicator)
                 } catch {
-                    complain("[rank \(communicator.rank)@\(communicator.hostName)] error: \(error)")
-                    // An error that all ranks find at once is explained best by rank 0: let it speak first.
-                    if !communicator.isRoot { usleep(500_000) }
+                    // An error that all ranks find at once is told once, by rank 0, which ends the job meanwhile.
+                    if !communicator.isRoot { letRankZeroSpeak() }
+                    complain("error: \(error)")
                     communicator.abort(exitCode: ExitStatus(error).rawValue)
                 }
             }
@@ -44,7 +59,14 @@ enum Job {
         if status != .done { throw ExitCode(status.rawValue) }
     }
 
+    /// Prints to stderr, every line with the rank and the host that say it.
     private static func complain(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        var name = [CChar](repeating: 0, count: 256)
+        let isNamed = gethostname(&name, name.count - 1) == 0
+        let letters = isNamed ? name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)) : Array("unknown".utf8)
+        let host = String(decoding: letters, as: UTF8.self)
+        let lines = text.split(separator: "\n")
+            .map { "[rank \(LaunchEnvironment.current.rank)@\(host)] \($0)\n" }
+        FileHandle.standardError.write(Data(lines.joined().utf8))
     }
 }

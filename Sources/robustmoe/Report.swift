@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Collectives
 import Reports
 import Training
 
@@ -11,6 +11,7 @@ struct Report: ParsableCommand {
     var runs: [String]
 
     func run() throws {
+        guard LaunchEnvironment.current.isRoot else { return }
         do {
             for path in runs {
                 for line in RunSummary(try RunTables(path: path)).lines { Console.print(line) }

@@ -26,13 +26,7 @@ struct Train: ParsableCommand {
     func run() throws {
         let session = TrainingSession(
             configFile: config, output: output, resume: resume, force: force, settings: settings)
-        let prepared: TrainingSession.Prepared
-        do {
-            prepared = try session.prepare()
-        } catch {
-            Job.speak("\(error)")
-            throw ExitCode(ExitStatus(error).rawValue)
-        }
+        let prepared = try Job.prepare { try session.prepare() }
         StopRequest.install()
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
             try session.run(prepared, communicator)

@@ -53,7 +53,9 @@ struct FoldingTests {
             let folded = try subject.inputGradient(x, subject.pass(.running, folds: true))
             let plain = try subject.inputGradient(x, subject.pass(.running))
             expectSameLogits(folded.logits, plain.logits, 1e-4)
-            #expect(try subject.inputGradient(x, subject.pass(.running, folds: true)).logits[0].toArray() == folded.logits[0].toArray())
+            #expect(
+                try subject.inputGradient(x, subject.pass(.running, folds: true)).logits[0].toArray()
+                    == folded.logits[0].toArray())
             return plain.logits[0].toArray()
         }
         let first = try compare()

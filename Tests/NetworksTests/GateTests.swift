@@ -57,7 +57,8 @@ struct GateTests {
                 let sum = kept.reduce(1e-5, +)
                 for (place, score) in zip(places, kept) {
                     let clean = Double(scores[image * experts + routes.experts[place]])
-                    let weight = test.gate.isStraightThrough ? 1 + score - clean : test.gate.renormalises ? score / sum : score
+                    let weight =
+                        test.gate.isStraightThrough ? 1 + score - clean : test.gate.renormalises ? score / sum : score
                     if comparesWeights { #expect(abs(weight - Double(routes.weights[place])) < 1e-6) }
                     result += Double(dWeights[place]) * weight
                 }

@@ -196,7 +196,8 @@ struct GoldenNumberTests {
         for (found, known) in zip(gradient, [-0.1322110, 0.0796134, 0.2848586]) { #expect(abs(found - known) < 2e-7) }
     }
 
-    @Test("the entropy loss along the reference's plot", arguments: [(0, -0.6931472), (74, -0.4860928), (98, -0.5473916)])
+    @Test(
+        "the entropy loss along the reference's plot", arguments: [(0, -0.6931472), (74, -0.4860928), (98, -0.5473916)])
     func entropyPlot(_ index: Int, _ known: Double) {
         let angle = Double.pi / 2 * Double(index) / 99
         let row = [Float(cosine(angle)), Float(sine(angle))]

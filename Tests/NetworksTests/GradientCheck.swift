@@ -18,7 +18,9 @@ struct GradientCheck {
     /// Steps in units of the variable's rms, or of 1 where that is larger, plus `floor`.
     var step = 0.03
     var floor = 0.05
-    /// Accepted error over |gradient|. Rounding leaves about 1e-5 to 1e-4 with these steps, the fourth-order term less.
+    /// Accepted error over |gradient|.
+    ///
+    /// Rounding leaves about 1e-5 to 1e-4 with these steps, the fourth-order term less.
     var tolerance = 1e-3
     var directions = 3
     /// Steps are shortened where the function would change by about this or more.
@@ -63,7 +65,8 @@ struct GradientCheck {
                     }
                 }
                 guard let numeric = result else {
-                    Issue.record("\(variable.name): a route changes within a step of \(h)", sourceLocation: sourceLocation)
+                    Issue.record(
+                        "\(variable.name): a route changes within a step of \(h)", sourceLocation: sourceLocation)
                     continue
                 }
                 let analytic = zip(v, variable.gradient).reduce(0) { $0 + $1.0 * Double($1.1) }
@@ -188,4 +191,6 @@ func projection(_ x: Tensor, _ weights: Tensor) -> Double {
     zip(x.elements, weights.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }
 }
 
-func projection(_ x: [Tensor], _ weights: [Tensor]) -> Double { zip(x, weights).reduce(0) { $0 + projection($1.0, $1.1) } }
+func projection(_ x: [Tensor], _ weights: [Tensor]) -> Double {
+    zip(x, weights).reduce(0) { $0 + projection($1.0, $1.1) }
+}

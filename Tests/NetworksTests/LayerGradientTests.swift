@@ -3,7 +3,9 @@ import Testing
 
 @testable import Networks
 
-/// Central-difference checks of the layers. Batch-norm shifts of +8 and −8 by channel keep every unit far from its
+/// Central-difference checks of the layers.
+///
+/// Batch-norm shifts of +8 and −8 by channel keep every unit far from its
 /// kink, some on and some off, so that masks are checked as well.
 @Suite("Gradients of layers")
 struct LayerGradientTests {
@@ -48,7 +50,9 @@ struct LayerGradientTests {
         }
     }
 
-    @Test("batch norm: weight, bias and input of two shards of unlike sizes", arguments: [Normalization.running, .local, .synchronized])
+    @Test(
+        "batch norm: weight, bias and input of two shards of unlike sizes",
+        arguments: [Normalization.running, .local, .synchronized])
     func batchNorm(_ normalization: Normalization) throws {
         let bench = LayerBench()
         let norms = [
@@ -96,7 +100,8 @@ struct LayerGradientTests {
         }
     }
 
-    @Test("residual block with and without shortcut", arguments: [1, 2], [Normalization.running, .local, .synchronized])
+    @Test(
+        "residual block with and without shortcut", arguments: [1, 2], [Normalization.running, .local, .synchronized])
     func residualBlock(_ stride: Int, _ normalization: Normalization) throws {
         let bench = LayerBench()
         let settings = ResNetSettings(blocks: [1], width: 8, channels: 3, classes: 2, mean: [0], deviation: [1])
@@ -153,7 +158,8 @@ struct LayerGradientTests {
         let (y, tapes) = try ResidualBlock.forward([block], [[x]], bench.pass())
         let g = bench.randomLike(y[0][0], 5)
         func backward(_ masks: Bool) throws -> [Float] {
-            try ResidualBlock.backward([block], [[g]], tapes, masksInput: masks, bench.pass(), into: nil)[0][0].toArray()
+            try ResidualBlock.backward([block], [[g]], tapes, masksInput: masks, bench.pass(), into: nil)[0][0]
+                .toArray()
         }
         let (masked, whole) = try (backward(true), backward(false))
         #expect(whole.allSatisfy { $0 != 0 })

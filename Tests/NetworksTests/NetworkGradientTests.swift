@@ -40,7 +40,9 @@ struct NetworkGradientTests {
         }
     }
 
-    @Test("gradients are handed over in ranges that are finished, from the end of the arena to its beginning", arguments: [NetworkCase.dense] + NetworkCase.mixtures)
+    @Test(
+        "gradients are handed over in ranges that are finished, from the end of the arena to its beginning",
+        arguments: [NetworkCase.dense] + NetworkCase.mixtures)
     func readyRanges(_ test: NetworkCase) throws {
         let subject = try TestNetwork(test)
         let outcome = try subject.forward([subject.images], subject.pass(.local))

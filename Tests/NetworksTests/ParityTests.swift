@@ -143,7 +143,8 @@ struct FixtureRun {
         }
         let task = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: nil, wantsInput: true)[0]
         expectProbe(
-            channelsFirst(task), expected.inputGradient.task, tolerance.factor, tolerance.gradients, "task input gradient",
+            channelsFirst(task), expected.inputGradient.task, tolerance.factor, tolerance.gradients,
+            "task input gradient",
             prefix: true)
         if let objective = expected.inputGradient.objective {
             expectProbe(

@@ -20,7 +20,9 @@ struct ResNetTests {
                 experts: 4, gate: GateCase.straightThrough.gate, balance: .entropy, balanceWeight: 0.5))
     }
 
-    @Test("ResNet-18 and ResNet-34 with the CIFAR stem have their known number of parameters", arguments: [([2, 2, 2, 2], 11_173_962), ([3, 4, 6, 3], 21_282_122)])
+    @Test(
+        "ResNet-18 and ResNet-34 with the CIFAR stem have their known number of parameters",
+        arguments: [([2, 2, 2, 2], 11_173_962), ([3, 4, 6, 3], 21_282_122)])
     func parameterCounts(_ blocks: [Int], _ count: Int) throws {
         #expect(try ResNet(settings(blocks), seed: 1).parameters.trainableCount == count)
     }
@@ -116,7 +118,9 @@ struct ResNetTests {
         }
     }
 
-    @Test("attack passes change parameters and running statistics in no bit", arguments: [NetworkCase.dense] + NetworkCase.mixtures, [false, true])
+    @Test(
+        "attack passes change parameters and running statistics in no bit",
+        arguments: [NetworkCase.dense] + NetworkCase.mixtures, [false, true])
     func attackPassesWriteNothing(_ test: NetworkCase, _ folds: Bool) throws {
         let subject = try TestNetwork(test, width: 16)
         subject.arithmetic = .fast
@@ -147,7 +151,8 @@ struct ResNetTests {
         #expect(subject.parameters.values.map(\.bitPattern) == parameters)
     }
 
-    @Test("a steady-state step takes no memory from the system", arguments: [NetworkCase.dense, NetworkCase.mixtures[1]])
+    @Test(
+        "a steady-state step takes no memory from the system", arguments: [NetworkCase.dense, NetworkCase.mixtures[1]])
     func steadyState(_ test: NetworkCase) throws {
         let subject = try TestNetwork(test, width: 16)
         subject.arithmetic = .fast

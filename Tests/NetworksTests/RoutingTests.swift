@@ -100,7 +100,9 @@ struct RoutingTests {
         #expect(Set(routes.experts).count == experts, "noise should decide between equal scores")
     }
 
-    @Test("values and gradients are finite at a score gap of 200", arguments: [BalanceLoss.entropy, .switchLoss], GateCase.all)
+    @Test(
+        "values and gradients are finite at a score gap of 200", arguments: [BalanceLoss.entropy, .switchLoss],
+        GateCase.all)
     func largeGaps(_ loss: BalanceLoss, _ test: GateCase) throws {
         let bench = LayerBench()
         let settings = RouterSettings(experts: 3, gate: test.gate, balance: loss, balanceWeight: 0.5)
@@ -179,7 +181,9 @@ struct RoutingTests {
         #expect(found.gradient[0].toArray() == expected.gradient[0].toArray())
     }
 
-    @Test("an expert without images anywhere has zero gradients and keeps its statistics", arguments: NetworkCase.mixtures, [Normalization.local, .synchronized])
+    @Test(
+        "an expert without images anywhere has zero gradients and keeps its statistics",
+        arguments: NetworkCase.mixtures, [Normalization.local, .synchronized])
     func idleExperts(_ test: NetworkCase, _ normalization: Normalization) throws {
         let subject = try TestNetwork(test)
         // Expert 0 is out of reach for every image.
@@ -204,8 +208,11 @@ struct RoutingTests {
                 let gradient = gradients.total(of: slot)
                 #expect(gradient.areFinite, "\(slot.name)")
                 if let owner = slot.owner { #expect(outcome.record.isIdle(owner) == isIdle) }
-                if isIdle { #expect(gradient.areZero, "\(slot.name)") }
-                else if slot.owner != nil { #expect(gradient.contains { $0 != 0 }, "\(slot.name)") }
+                if isIdle {
+                    #expect(gradient.areZero, "\(slot.name)")
+                } else if slot.owner != nil {
+                    #expect(gradient.contains { $0 != 0 }, "\(slot.name)")
+                }
             }
         }
     }

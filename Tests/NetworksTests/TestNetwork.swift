@@ -122,9 +122,10 @@ final class TestNetwork {
             let means = (0..<experts).map { expert in
                 (0..<rows).reduce(0) { $0 + logits[$1 * experts + expert] } / Double(rows)
             }
-            let spread = (logits.enumerated().reduce(0) {
-                $0 + ($1.element - means[$1.offset % experts]) * ($1.element - means[$1.offset % experts])
-            } / Double(logits.count)).squareRoot()
+            let spread =
+                (logits.enumerated().reduce(0) {
+                    $0 + ($1.element - means[$1.offset % experts]) * ($1.element - means[$1.offset % experts])
+                } / Double(logits.count)).squareRoot()
             let factor = 1.2 / spread
             for slot in parameters.slots where slot.name.hasPrefix("\(router.layer).router") {
                 for place in slot.range {

@@ -16,19 +16,19 @@ struct RunSummaryTests {
     func showsLastEvaluation() throws {
         let path = try makeRun([
             "evaluation.csv": """
-                schema_version,run_id,checkpoint,dataset,split,samples,attack,accuracy,accuracy_low,accuracy_high
-                1,a,step-00000001,cifar10,test,10,none,0.1,0.05,0.2
-                1,a,step-00000002,cifar10,test,10,none,0.75,0.7,0.8
-                1,a,step-00000002,cifar10,test,10,pgd-20,0.5,0.4,0.6
+            schema_version,run_id,checkpoint,dataset,split,samples,attack,accuracy,accuracy_low,accuracy_high
+            1,a,step-00000001,cifar10,test,10,none,0.1,0.05,0.2
+            1,a,step-00000002,cifar10,test,10,none,0.75,0.7,0.8
+            1,a,step-00000002,cifar10,test,10,pgd-20,0.5,0.4,0.6
 
-                """,
+            """,
             "experts.csv": """
-                schema_version,run_id,epoch,step,split,inputs,layer,expert,count,fraction,probability_mass,dead
-                1,a,1,1,test,clean,layer4.0.conv1,0,10,1,1,false
-                1,a,2,2,test,clean,layer4.0.conv1,0,4,0.4,0.4,false
-                1,a,2,2,test,clean,layer4.0.conv1,1,6,0.6,0.6,false
+            schema_version,run_id,epoch,step,split,inputs,layer,expert,count,fraction,probability_mass,dead
+            1,a,1,1,test,clean,layer4.0.conv1,0,10,1,1,false
+            1,a,2,2,test,clean,layer4.0.conv1,0,4,0.4,0.4,false
+            1,a,2,2,test,clean,layer4.0.conv1,1,6,0.6,0.6,false
 
-                """,
+            """,
         ])
         defer { try? FileManager.default.removeItem(atPath: path) }
         let text = RunSummary(try RunTables(path: path)).lines.joined(separator: "\n")

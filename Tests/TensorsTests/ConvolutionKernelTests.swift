@@ -6,7 +6,10 @@ import Testing
 struct KernelCase: CustomTestStringConvertible, Sendable {
     var geometry: ConvolutionGeometry
     var threads = 1
-    init(_ images: Int, _ height: Int, _ width: Int, _ inputs: Int, _ outputs: Int, _ kernel: Int = 3, _ stride: Int = 1, padding: Int? = nil, threads: Int = 1) {
+    init(
+        _ images: Int, _ height: Int, _ width: Int, _ inputs: Int, _ outputs: Int, _ kernel: Int = 3, _ stride: Int = 1,
+        padding: Int? = nil, threads: Int = 1
+    ) {
         geometry = ConvolutionGeometry(
             images: images, height: height, width: width, inputChannels: inputs, outputChannels: outputs,
             kernel: kernel, stride: stride, padding: padding ?? kernel / 2)
@@ -14,7 +17,8 @@ struct KernelCase: CustomTestStringConvertible, Sendable {
     }
     var testDescription: String {
         let g = geometry
-        return "\(g.images)x\(g.height)x\(g.width) \(g.inputChannels)->\(g.outputChannels) k\(g.kernel) s\(g.stride) p\(g.padding) threads \(threads)"
+        return
+            "\(g.images)x\(g.height)x\(g.width) \(g.inputChannels)->\(g.outputChannels) k\(g.kernel) s\(g.stride) p\(g.padding) threads \(threads)"
     }
 
     static let grid: [KernelCase] = [
@@ -65,7 +69,8 @@ struct ConvolutionKernelTests {
         kernel.weightGradient(x.pointer, dy.pointer, into: dw.pointer, workspace)
         for index in 0..<dw.count { dw.pointer[index] -= 0.5 }
         // The 0.5 that was there before costs half an ulp of it.
-        expectClose(dw, exact.weightGradient(), bounds(kernel.algorithm(.weightGradient)), "weight gradient", slack: 1e-6)
+        expectClose(
+            dw, exact.weightGradient(), bounds(kernel.algorithm(.weightGradient)), "weight gradient", slack: 1e-6)
     }
 
     @Test("results do not depend on the number of threads", arguments: KernelCase.grid)

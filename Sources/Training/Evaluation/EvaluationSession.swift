@@ -42,6 +42,10 @@ public struct EvaluationSession: Sendable {
             throw RunError.unusable(
                 "attack.batch_norm: batch would evaluate another network than the one that is used; expected frozen")
         }
+        guard !FileSystem.isDirectory(FileSystem.join(output, RunDirectory.checkpointsName)) else {
+            throw RunError.unusable(
+                "\(output) holds a training run; expected another --output for an evaluation's files")
+        }
         return Prepared(configuration: configuration, saved: saved, checkpoint: checkpoint, state: state)
     }
 
@@ -52,13 +56,21 @@ public struct EvaluationSession: Sendable {
         let topology = try NodeTopology.gather(communicator)
         let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
         let placement = topology.chooseThreads(requested: requested)
-        let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
+        if communicator.isRoot {
+            for line in placement.summary { Console.print(line) }
+            for warning in placement.warnings { Console.print("warning: \(warning)") }
+            if !force { _ = try RunDirectory(output, opening: .fresh) }
+        }
         let workspace = Workspace(threads: placement.threads[communicator.rank])
         let data = try RunData(configuration)
         let network = try ResNet(configuration.networkSettings(data.evaluation.traits), seed: 0)
         let place = prepared.checkpoint.path
         try ModelTensors.load(
             try prepared.checkpoint.tensors(in: "model.safetensors"), into: network, from: "\(place)/model.safetensors")
+        // Results that are to be replaced stay until every rank has its data and its network.
+        try communicator.barrier()
+        let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
+        for warning in data.warnings { try recorder?.say("warning: \(warning)") }
         let evaluator = Evaluator(
             network: network, configuration: configuration, communicator: communicator, workspace: workspace,
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes))
@@ -82,8 +94,6 @@ public struct EvaluationSession: Sendable {
     private func makeRecorder(
         _ prepared: Prepared, _ topology: NodeTopology, _ placement: ThreadPlacement, _ communicator: any Communicator
     ) throws -> RunRecorder {
-        for line in placement.summary { Console.print(line) }
-        for warning in placement.warnings { Console.print("warning: \(warning)") }
         let directory = try RunDirectory(output, opening: force ? .force : .fresh)
         try directory.writeConfiguration(prepared.configuration.yaml())
         try directory.writeCommand(CommandLine.arguments)

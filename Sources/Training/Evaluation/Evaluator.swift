@@ -73,9 +73,19 @@ struct Evaluator {
         _ images: Tensor, _ labels: [Int32], _ samples: [Int]
     ) throws -> (outcome: EvaluationChunk.Outcome, routes: [Routes]) {
         let record = PassRecord()
-        let (logits, _) = try network.forward([images], pass(samples, record: record))
+        var pass = pass(samples, record: record)
+        let (logits, _) = try network.forward([images], pass)
         var outcome = EvaluationChunk.Outcome()
         outcome.losses = CrossEntropy.evaluate(logits[0], labels, divisor: 1).losses
+        let scores = record.routers.flatMap { $0.perShard[0].sums.probability }
+        guard (outcome.losses + scores).allSatisfy(\.isFinite) else {
+            // The same pass once more, to name the layer where it begins.
+            pass.record = nil
+            pass.checksValues = true
+            let place = "evaluating images \(samples[0]) to \(samples[samples.count - 1])"
+            do { _ = try network.forward([images], pass) } catch { throw RunError.numerical("\(place): \(error)") }
+            throw RunError.numerical("\(place): every layer's output is finite, yet a loss or a router's score is not")
+        }
         outcome.predictions = CrossEntropy.predictions(logits[0]).map(Int.init)
         outcome.layers = record.routers.map { TrainingWindow.Layer(layer: $0.layer, sums: $0.perShard[0].sums) }
         return (outcome, record.routers.map { $0.perShard[0].routes })

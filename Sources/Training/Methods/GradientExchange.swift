@@ -10,7 +10,10 @@ final class GradientExchange {
     private let buckets: GradientBuckets?
     private var failure: (any Error)?
 
-    init(_ parameters: Parameters, shards: Int, isOrdered: Bool, bucketMegabytes: Double, _ communicator: any Communicator) {
+    init(
+        _ parameters: Parameters, shards: Int, isOrdered: Bool, bucketMegabytes: Double,
+        _ communicator: any Communicator
+    ) {
         gradients = Gradients(parameters, shards: shards)
         self.communicator = communicator
         buckets =

@@ -42,7 +42,9 @@ public final class StochasticGradientDescent {
     public func step(
         _ parameters: Parameters, _ gradient: UnsafeMutableBufferPointer<Float>, rate: Double, idle: Set<ExpertOwner>
     ) {
-        guard let p = parameters.values.baseAddress, let g = gradient.baseAddress, let v = momentum.baseAddress else { return }
+        guard let p = parameters.values.baseAddress, let g = gradient.baseAddress, let v = momentum.baseAddress else {
+            return
+        }
         let rate = Float(rate)
         let factor = Float(settings.momentum)
         for slot in slots {

@@ -31,7 +31,8 @@ struct FaultDrill {
             parameters.values[0] = .nan
             parameters.noteChange()
         case .flip:
-            parameters.values[0] = Float(bitPattern: parameters.values[0].bitPattern ^ 1)
+            // A high bit of the mantissa: the lowest one may be lost again when later steps round.
+            parameters.values[0] = Float(bitPattern: parameters.values[0].bitPattern ^ 1 << 20)
             parameters.noteChange()
         }
     }

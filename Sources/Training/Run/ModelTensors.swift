@@ -61,7 +61,8 @@ enum ModelTensors {
         try check(tensors, expected + fixed.map { ($0.name, $0.shape) }, path)
         for tensor in fixed where tensors[tensor.name] != tensor {
             throw RunError.checkpoint(
-                "\(path): \(tensor.name) is \(describe(tensors[tensor.name])), this run normalises with \(describe(tensor))")
+                "\(path): \(tensor.name) is \(describe(tensors[tensor.name])), this run normalises with \(describe(tensor))"
+            )
         }
         for slot in parameters.slots {
             try fill(slot, parameters.values(of: slot), tensors[slot.name], path)
@@ -87,10 +88,13 @@ enum ModelTensors {
         }
     }
 
-    private static func check(_ tensors: [String: NamedTensor], _ expected: [(name: String, shape: [Int])], _ path: String) throws {
+    private static func check(
+        _ tensors: [String: NamedTensor], _ expected: [(name: String, shape: [Int])], _ path: String
+    ) throws {
         for (name, shape) in expected {
             guard let found = tensors[name] else {
-                throw RunError.checkpoint("\(path): expected a tensor \(name) of shape \(shape), found none: it is of another architecture")
+                throw RunError.checkpoint(
+                    "\(path): expected a tensor \(name) of shape \(shape), found none: it is of another architecture")
             }
             if found.shape != shape {
                 throw RunError.checkpoint(
@@ -113,7 +117,8 @@ enum ModelTensors {
         case .int64(let values) where slot.layout == .counter: target[0] = Float(values[0])
         default:
             throw RunError.checkpoint(
-                "\(path): \(slot.name) is stored as \(tensor.map { "\($0.values)".prefix(8) } ?? "nothing"), expected \(slot.layout == .counter ? "int64" : "float32")")
+                "\(path): \(slot.name) is stored as \(tensor.map { "\($0.values)".prefix(8) } ?? "nothing"), expected \(slot.layout == .counter ? "int64" : "float32")"
+            )
         }
     }
 }

@@ -15,7 +15,8 @@ enum ReplicaCheck {
         let ranks = all.indices.filter { all[$0] == earliest }.map(String.init).joined(separator: ", ")
         throw RunError.replicasDiffer(
             "replicas differ: \(parameters.slots[Int(earliest)].name) on rank \(ranks) is not what rank 0 has; "
-                + "expected the same bits on all \(communicator.size) ranks. The last checkpoint is from before this was seen")
+                + "expected the same bits on all \(communicator.size) ranks. The last checkpoint is from before this was seen"
+        )
     }
 
     /// FNV-1a over whole words, with a final mix: differing bits anywhere change the hash.

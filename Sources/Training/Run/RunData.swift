@@ -42,7 +42,8 @@ struct RunData {
         }
         guard let samples = configuration.evaluation.samples else { return (set, all) }
         guard samples <= all.count else {
-            throw RunError.unusable("evaluation.samples is \(samples), allowed are 1 to \(all.count), the images there are")
+            throw RunError.unusable(
+                "evaluation.samples is \(samples), allowed are 1 to \(all.count), the images there are")
         }
         return (set, Array(all[..<samples]))
     }

@@ -12,7 +12,7 @@ struct RunEnvironment: Encodable {
     let blasKernel: String
     let processor: String
     let version: String
-    let commit: String?
+    let commit: String
     let startedAt: String
 
     enum CodingKeys: String, CodingKey {
@@ -32,7 +32,7 @@ struct RunEnvironment: Encodable {
         processor = RunEnvironment.processorName
         version = Version.current
         // The launch scripts know the checkout; the program alone cannot.
-        commit = ProcessInfo.processInfo.environment["ROBUSTMOE_COMMIT"]
+        commit = ProcessInfo.processInfo.environment["ROBUSTMOE_COMMIT"] ?? "unknown"
         startedAt = Date().ISO8601Format()
     }
 

@@ -1,6 +1,8 @@
 import Foundation
 
-/// Rank zero's pen: tables, events and the console. The other ranks hold none.
+/// Rank zero's pen: tables, events and the console.
+///
+/// The other ranks hold none.
 final class RunRecorder {
     let directory: RunDirectory
     let runID: String

@@ -25,24 +25,26 @@ public final class Trainer {
     let step: TrainingStep
     let data: RunData
     let stepsPerEpoch: Int
-    /// Rank zero's pen.
-    let recorder: RunRecorder?
+    /// Rank zero's pen, once it may write.
+    var recorder: RunRecorder?
+    /// The checkpoint that this run goes on from.
+    let resumed: (name: String, state: RunState, configuration: RunConfiguration)?
     private let preparer: BatchPreparer
     private let drill: FaultDrill?
     private let started = ContinuousClock.now
-    private var window = TrainingWindow()
-    private var bestRobustAccuracy: Double?
-    private var done = 0
+    var window = TrainingWindow()
+    var bestRobustAccuracy: Double?
+    /// Whether the last evaluation was the best so far.
+    var isBest = false
+    /// Steps done since the run began.
+    var done = 0
     private var lastLine = ContinuousClock.now
 
-    /// Builds the network and loads the data; collective.
+    /// Builds the network, loads the data and takes up the checkpoint, without writing anything.
     ///
-    /// - Parameters:
-    ///   - directory: Rank zero's run directory, already opened; nil on other ranks.
-    ///   - checkpoint: Where to go on, on every rank, or nil.
+    /// - Parameter checkpoint: Where to go on, on every rank, or nil.
     public init(
-        _ configuration: RunConfiguration, communicator: any Communicator, threads: Int, directory: RunDirectory?,
-        checkpoint: Checkpoint?
+        _ configuration: RunConfiguration, communicator: any Communicator, threads: Int, checkpoint: Checkpoint?
     ) throws {
         self.configuration = configuration
         self.communicator = communicator
@@ -62,17 +64,19 @@ public final class Trainer {
         stepsPerEpoch = sampler.stepsPerEpoch
         preparer = BatchPreparer(
             imageSet: data.train, sampler: sampler, augmentations: data.augmentations,
-            seed: configuration.training.seed, rank: communicator.rank, ranks: communicator.size, shardsPerRank: perRank,
+            seed: configuration.training.seed, rank: communicator.rank, ranks: communicator.size,
+            shardsPerRank: perRank,
             workspace: workspace)
         step = TrainingStep(
             network, configuration, communicator: communicator, workspace: workspace, shards: perRank,
             stepsPerEpoch: stepsPerEpoch)
         drill = FaultDrill(ProcessInfo.processInfo.environment["ROBUSTMOE_DRILL"])
-        let state = try checkpoint.map(RunState.read)
-        recorder = try directory.map { try RunRecorder($0, runID: state?.runID ?? RunIdentifier.random()) }
-        try recorder?.cut(to: state?.tableOffsets)
-        if let checkpoint, let state { try restore(checkpoint, state) }
-        for warning in data.warnings { try recorder?.say("warning: \(warning)") }
+        resumed = try checkpoint.map { checkpoint in
+            let state = try RunState.read(from: checkpoint)
+            let saved = try state.runConfiguration(origin: "\(checkpoint.path)/state.json")
+            return (FileSystem.lastComponent(of: checkpoint.path), state, saved)
+        }
+        if let checkpoint, let resumed { try restore(checkpoint, resumed.state, resumed.configuration) }
     }
 
     /// Trains to the end, or until asked to stop.
@@ -118,7 +122,9 @@ public final class Trainer {
         return StopRequest.isRequested || isLate
     }
 
-    /// Takes one step. Returns whether any rank was asked to stop.
+    /// Takes one step.
+    ///
+    /// Returns whether any rank was asked to stop.
     private func advance() throws -> Bool {
         try drill?.happen(rank: communicator.rank, step: done, network.parameters)
         let start = ContinuousClock.now
@@ -188,74 +194,18 @@ public final class Trainer {
         }
     }
 
-    private var isBest = false
-
-    /// Compares the replicas and writes a checkpoint; collective.
-    func saveCheckpoint() throws {
-        try ReplicaCheck.run(network.parameters, communicator)
-        defer { isBest = false }
-        guard let recorder else { return }
-        let yaml = configuration.yaml()
-        let state = RunState(
-            runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: yaml,
-            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.offsets(),
-            blasKernel: MatrixProduct.kernelName, ranks: communicator.size, window: window,
-            bestRobustAccuracy: bestRobustAccuracy)
-        let store = recorder.directory.checkpoints
-        try store.write(
-            step: done,
-            files: [
-                CheckpointFile(name: "model.safetensors", tensors: ModelTensors.tensors(network)),
-                CheckpointFile(
-                    name: "optimizer.safetensors",
-                    tensors: ModelTensors.tensors(network.parameters, arena: step.optimizer.momentum, suffix: "momentum")),
-                CheckpointFile(name: "state.safetensors", tensors: []),
-                CheckpointFile(name: "state.json", bytes: try state.data()),
-            ], best: isBest)
-        try store.prune(keep: configuration.training.keep)
-        try recorder.directory.log("checkpoint \(CheckpointStore.name(ofStep: done))")
-    }
-
-    private func restore(_ checkpoint: Checkpoint, _ state: RunState) throws {
-        let saved = try state.runConfiguration(origin: "\(checkpoint.path)/state.json")
-        let conflicts = configuration.resumeConflicts(with: saved)
-        guard conflicts.isEmpty else {
-            throw RunError.checkpoint(
-                "\(checkpoint.path) cannot be continued with this configuration:\n  "
-                    + conflicts.joined(separator: "\n  "))
-        }
-        try ModelTensors.load(
-            try checkpoint.tensors(in: "model.safetensors"), into: network, from: "\(checkpoint.path)/model.safetensors")
-        try ModelTensors.load(
-            try checkpoint.tensors(in: "optimizer.safetensors"), suffix: "momentum", into: step.optimizer.momentum,
-            network.parameters, from: "\(checkpoint.path)/optimizer.safetensors")
-        done = state.step
-        window = state.window
-        bestRobustAccuracy = state.bestRobustAccuracy
-        guard let recorder else { return }
-        try recorder.directory.checkpoints.point(.latest, at: state.step)
-        try recorder.say("resumed from \(CheckpointStore.name(ofStep: state.step)) (run \(state.runID))")
-        for change in configuration.changedKeys(from: saved) { try recorder.say("  changed: \(change)") }
-        if state.blasKernel != MatrixProduct.kernelName {
-            try recorder.say(
-                "warning: the checkpoint was computed with BLAS kernel \(state.blasKernel), this host picks "
-                    + "\(MatrixProduct.kernelName): results go on correctly, but not bit for bit")
-        }
-        if state.ranks != communicator.size {
-            try recorder.say("  ranks: \(state.ranks) -> \(communicator.size)")
-        }
-    }
-
     private func announce(_ total: Int) throws {
         guard let recorder else { return }
         let mixture = network.mixtureLayers
         try recorder.say(
             "run \(recorder.runID) in \(recorder.directory.path): \(configuration.model.architecture.rawValue) of "
                 + "\(network.parameters.trainableCount) parameters"
-                + (mixture.isEmpty ? "" : ", \(configuration.moe.experts) experts in \(mixture.joined(separator: ", "))"))
+                + (mixture.isEmpty
+                    ? "" : ", \(configuration.moe.experts) experts in \(mixture.joined(separator: ", "))"))
         try recorder.say(
             "\(configuration.training.method.rawValue) on \(data.trainIndices.count) images of "
                 + "\(configuration.data.dataset.rawValue), batch \(configuration.training.globalBatch) over "
-                + "\(communicator.size) rank\(communicator.size == 1 ? "" : "s"), \(total - done) of \(total) steps to go")
+                + "\(communicator.size) rank\(communicator.size == 1 ? "" : "s"), \(total - done) of \(total) steps to go"
+        )
     }
 }

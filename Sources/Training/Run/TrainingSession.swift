@@ -27,26 +27,30 @@ public struct TrainingSession: Sendable {
         public let directory: String
     }
 
-    /// Resolves the configuration. A resumed run's own `config.yaml` stands below the file and the command line.
+    /// Resolves the configuration.
+    ///
+    /// A resumed run's own `config.yaml` stands below the file and the command line.
     public func prepare() throws -> Prepared {
-        var layers: [ConfigurationLayer] = []
-        if let resume {
-            // The run directory may depend on output.name, and that on the run's own configuration only if it is given.
-            let place = try output ?? directoryName(try resolve([]))
-            let saved = "\(place)/config.yaml"
-            if resume == "auto" {
-                if FileManager.default.fileExists(atPath: saved) { layers.append(try carriedOver(saved)) }
-            } else {
-                let located = try CheckpointStore.locate(resume)
-                let checkpoint = try Checkpoint.verify(located)
-                let state = try RunState.read(from: checkpoint)
-                layers.append(
-                    try state.runConfiguration(origin: "\(located)/state.json").carriedOver(
-                        origin: "\(located)/state.json"))
-            }
+        guard let resume else {
+            let configuration = try resolve([])
+            return Prepared(configuration: configuration, directory: output ?? directoryName(configuration))
         }
-        let configuration = try resolve(layers)
-        return Prepared(configuration: configuration, directory: output ?? directoryName(configuration))
+        if resume == "auto" {
+            let directory = try output ?? directoryName(try resolve([]))
+            let saved = "\(directory)/config.yaml"
+            let isThere = FileManager.default.fileExists(atPath: saved)
+            return Prepared(configuration: try resolve(isThere ? [try carriedOver(saved)] : []), directory: directory)
+        }
+        let checkpoint = try Checkpoint.verify(try CheckpointStore.locate(resume))
+        let origin = "\(checkpoint.path)/state.json"
+        let saved = try RunState.read(from: checkpoint).runConfiguration(origin: origin)
+        let configuration = try resolve([saved.carriedOver(origin: origin)])
+        // Without a directory of its own, the run goes on where the checkpoint lies.
+        let store = FileSystem.parent(of: checkpoint.path)
+        let isOfRun = FileSystem.lastComponent(of: store) == RunDirectory.checkpointsName
+        return Prepared(
+            configuration: configuration,
+            directory: output ?? (isOfRun ? FileSystem.parent(of: store) : directoryName(configuration)))
     }
 
     private func carriedOver(_ path: String) throws -> ConfigurationLayer {
@@ -59,7 +63,9 @@ public struct TrainingSession: Sendable {
     }
 
     private func directoryName(_ configuration: RunConfiguration) -> String {
-        let name = configuration.output.name ?? "\(configuration.data.dataset.rawValue)-\(configuration.training.method.rawValue)"
+        let name =
+            configuration.output.name
+            ?? "\(configuration.data.dataset.rawValue)-\(configuration.training.method.rawValue)"
         return "results/\(name)"
     }
 
@@ -70,39 +76,69 @@ public struct TrainingSession: Sendable {
         let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
         let placement = topology.chooseThreads(requested: requested)
         let threads = placement.threads[communicator.rank]
-        // Rank 0 opens the directory and picks the checkpoint; the others read what it picked.
-        var directory: RunDirectory?
+        // Rank 0 picks the checkpoint, the others read what it picked. Nothing that an earlier run wrote changes before
+        // every rank has its data, its network and its checkpoint.
         var checkpointPath = ""
         if communicator.isRoot {
             for line in placement.summary { Console.print(line) }
             for warning in placement.warnings { Console.print("warning: \(warning)") }
-            let opening: RunDirectory.Opening = force ? .force : resume == nil ? .fresh : .resume
-            let opened = try RunDirectory(prepared.directory, opening: opening)
-            checkpointPath = try chosenCheckpoint(opened) ?? ""
-            try opened.writeConfiguration(configuration.yaml())
-            try opened.writeCommand(CommandLine.arguments)
-            try opened.writeEnvironment(
-                RunEnvironment(topology: topology, communicator: communicator, threads: threads))
-            for warning in placement.warnings { try opened.log("warning: \(warning)") }
-            directory = opened
+            checkpointPath = try chosenCheckpoint(prepared.directory) ?? ""
         }
         let path = try Self.shared(checkpointPath, communicator)
         let checkpoint = path.isEmpty ? nil : try Checkpoint.verify(path)
         let trainer = try Trainer(
-            configuration, communicator: communicator, threads: threads, directory: directory, checkpoint: checkpoint)
-        return try trainer.run()
+            configuration, communicator: communicator, threads: threads, checkpoint: checkpoint)
+        try communicator.barrier()
+        guard communicator.isRoot else { return try trainer.run() }
+        let directory = try RunDirectory(prepared.directory, opening: force ? .force : .resume)
+        do {
+            try directory.writeConfiguration(configuration.yaml())
+            try directory.writeCommand(CommandLine.arguments)
+            try directory.writeEnvironment(
+                RunEnvironment(topology: topology, communicator: communicator, threads: threads))
+            for warning in placement.warnings { try directory.log("warning: \(warning)") }
+            try trainer.record(in: directory, ownsCheckpoint: owns(path, directory))
+            return try trainer.run()
+        } catch {
+            // The error itself goes to stderr; a disk that is full has no room for this line either.
+            try? directory.log("error: \(error)")
+            throw error
+        }
     }
 
-    private func chosenCheckpoint(_ directory: RunDirectory) throws -> String? {
-        guard let resume else { return nil }
-        if resume != "auto" { return try CheckpointStore.locate(resume) }
+    private func chosenCheckpoint(_ path: String) throws -> String? {
+        guard let resume else {
+            if !force { _ = try RunDirectory(path, opening: .fresh) }
+            return nil
+        }
+        if resume != "auto" {
+            let place = try CheckpointStore.locate(resume)
+            let directory = try RunDirectory(path, opening: .resume)
+            // A new run may begin from another run's checkpoint, but not over a third one's files.
+            if !owns(place, directory) { _ = try RunDirectory(path, opening: .fresh) }
+            return place
+        }
+        let directory = try RunDirectory(path, opening: .resume)
         let (checkpoint, skipped) = try directory.checkpoints.latestWhole()
         for entry in skipped {
             Console.print("warning: checkpoint \(entry.name) is not used: \(entry.reason)")
             try directory.log("warning: checkpoint \(entry.name) is not used: \(entry.reason)")
         }
-        if checkpoint == nil { Console.print("no checkpoint in \(directory.path): starting anew") }
+        if checkpoint == nil {
+            guard skipped.allSatisfy({ $0.name.hasPrefix(CheckpointStore.partialPrefix) }) else {
+                throw RunError.checkpoint(
+                    "\(path): expected a whole checkpoint, found none among those there are; "
+                        + "pass --force to start anew, which removes what the run wrote")
+            }
+            Console.print("no checkpoint in \(path): starting anew")
+        }
         return checkpoint?.path
+    }
+
+    /// Whether a checkpoint is one of a run directory's own.
+    private func owns(_ checkpoint: String, _ directory: RunDirectory) -> Bool {
+        func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+        return real(FileSystem.parent(of: checkpoint)) == real(directory.checkpoints.directory)
     }
 
     /// Rank 0's text on every rank.

@@ -150,8 +150,9 @@ final class TrainingStep {
             }
         }
         let findings = try communicator.gather([UInt8](finding.utf8), to: 0)
-        let text = findings.map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
-        return RunError.numerical(
-            "step \(step): the loss is not finite. " + (text.isEmpty ? "See rank 0's message" : text.joined(separator: "; ")))
+        // Rank 0 tells all of it; each other rank, if it comes to speak, what happened on itself.
+        let all = findings.map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
+        let text = all.isEmpty ? (finding.isEmpty ? "See rank 0's message" : finding) : all.joined(separator: "; ")
+        return RunError.numerical("step \(step): the loss is not finite. \(text)")
     }
 }

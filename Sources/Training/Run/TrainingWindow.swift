@@ -42,7 +42,9 @@ struct TrainingWindow: Codable, Equatable {
 
     /// Adds up the use of the same layers over several batches.
     static func add(_ more: [Layer], to layers: inout [Layer]) {
-        if layers.isEmpty { layers = more.map { Layer(layer: $0.layer, sums: RouterSums(experts: $0.sums.chosen.count)) } }
+        if layers.isEmpty {
+            layers = more.map { Layer(layer: $0.layer, sums: RouterSums(experts: $0.sums.chosen.count)) }
+        }
         for index in layers.indices { layers[index].sums.add(more[index].sums) }
     }
 

@@ -1,0 +1,86 @@
+import Networks
+import Tensors
+
+extension Trainer {
+    /// Lets rank 0 write: opens the tables, cut back to the checkpoint, and says where the run goes on.
+    ///
+    /// - Parameters:
+    ///   - directory: The run directory, opened.
+    ///   - ownsCheckpoint: Whether the checkpoint is of this directory; from another one's a new run begins.
+    public func record(in directory: RunDirectory, ownsCheckpoint: Bool) throws {
+        let own = ownsCheckpoint ? resumed?.state : nil
+        let recorder = try RunRecorder(directory, runID: own?.runID ?? RunIdentifier.random())
+        self.recorder = recorder
+        try recorder.cut(to: own?.tableOffsets)
+        for warning in data.warnings { try recorder.say("warning: \(warning)") }
+        guard let resumed else { return }
+        let (name, state, saved) = resumed
+        // A best checkpoint elsewhere is none of this run's.
+        if own != nil { try directory.checkpoints.point(.latest, at: state.step) } else { bestRobustAccuracy = nil }
+        try recorder.say("resumed from \(name) (run \(state.runID))")
+        for change in configuration.changedKeys(from: saved) { try recorder.say("  changed: \(change)") }
+        if state.blasKernel != MatrixProduct.kernelName {
+            try recorder.say(
+                "warning: the checkpoint was computed with BLAS kernel \(state.blasKernel), this host picks "
+                    + "\(MatrixProduct.kernelName): results go on correctly, but not bit for bit")
+        }
+        if state.ranks != communicator.size { try recorder.say("  ranks: \(state.ranks) -> \(communicator.size)") }
+    }
+
+    /// Compares the replicas and writes a checkpoint; collective.
+    func saveCheckpoint() throws {
+        try ReplicaCheck.run(network.parameters, communicator)
+        defer { isBest = false }
+        guard let recorder else { return }
+        let yaml = configuration.yaml()
+        let state = RunState(
+            runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: yaml,
+            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.offsets(),
+            blasKernel: MatrixProduct.kernelName, ranks: communicator.size, window: window,
+            bestRobustAccuracy: bestRobustAccuracy)
+        let store = recorder.directory.checkpoints
+        try store.write(
+            step: done,
+            files: [
+                CheckpointFile(name: "model.safetensors", tensors: ModelTensors.tensors(network)),
+                CheckpointFile(
+                    name: "optimizer.safetensors",
+                    tensors: ModelTensors.tensors(
+                        network.parameters, arena: step.optimizer.momentum, suffix: "momentum")),
+                CheckpointFile(name: "state.safetensors", tensors: []),
+                CheckpointFile(name: "state.json", bytes: try state.data()),
+            ], best: isBest)
+        try store.prune(keep: configuration.training.keep)
+        try recorder.directory.log("checkpoint \(CheckpointStore.name(ofStep: done))")
+    }
+
+    /// Takes up weights, momentum and counters, if the configuration may go on with them.
+    func restore(_ checkpoint: Checkpoint, _ state: RunState, _ saved: RunConfiguration) throws {
+        let conflicts = configuration.resumeConflicts(with: saved)
+        guard conflicts.isEmpty else {
+            throw RunError.checkpoint(
+                "\(checkpoint.path) cannot be continued with this configuration:\n  "
+                    + (conflicts + mismatch(checkpoint)).joined(separator: "\n  "))
+        }
+        try loadModel(checkpoint)
+        try ModelTensors.load(
+            try checkpoint.tensors(in: "optimizer.safetensors"), suffix: "momentum", into: step.optimizer.momentum,
+            network.parameters, from: "\(checkpoint.path)/optimizer.safetensors")
+        done = state.step
+        window = state.window
+        bestRobustAccuracy = state.bestRobustAccuracy
+    }
+
+    private func loadModel(_ checkpoint: Checkpoint) throws {
+        let file = "model.safetensors"
+        try ModelTensors.load(try checkpoint.tensors(in: file), into: network, from: "\(checkpoint.path)/\(file)")
+    }
+
+    /// What the model of another configuration first runs into, if it does.
+    private func mismatch(_ checkpoint: Checkpoint) -> [String] {
+        do {
+            try loadModel(checkpoint)
+            return []
+        } catch { return ["\(error)"] }
+    }
+}

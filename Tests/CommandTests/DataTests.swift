@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+extension CommandSuite {
+    @Suite("Data", .serialized)
+    struct DataTests {
+        private static let recordSize = 3073
+
+        private static func pattern(_ count: Int, below limit: Int) -> [UInt8] { (0..<count).map { UInt8($0 % limit) } }
+
+        /// CIFAR-10 files of 20 images: label, then a plane a colour.
+        private func cifar(_ change: (inout [UInt8]) -> Void = { _ in }) throws -> String {
+            let folder = try Scratch.folder()
+            var bytes = DataTests.pattern(20 * DataTests.recordSize, below: 251)
+            for record in 0..<20 { bytes[record * DataTests.recordSize] = UInt8(record % 10) }
+            try Data(bytes).write(to: URL(fileURLWithPath: folder + "/test_batch.bin"))
+            change(&bytes)
+            try Data(bytes).write(to: URL(fileURLWithPath: folder + "/data_batch_1.bin"))
+            return folder
+        }
+
+        /// MNIST's files with 20 images each.
+        private func mnist(_ change: (_ images: inout [UInt8], _ labels: inout [UInt8]) -> Void = { _, _ in }) throws
+            -> String
+        {
+            let folder = try Scratch.folder()
+            for split in ["t10k", "train"] {
+                var images: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 20, 0, 0, 0, 28, 0, 0, 0, 28]
+                images += DataTests.pattern(20 * 784, below: 251)
+                var labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 20] + DataTests.pattern(20, below: 10)
+                if split == "train" { change(&images, &labels) }
+                try Data(images).write(to: URL(fileURLWithPath: "\(folder)/\(split)-images-idx3-ubyte"))
+                try Data(labels).write(to: URL(fileURLWithPath: "\(folder)/\(split)-labels-idx1-ubyte"))
+            }
+            return folder
+        }
+
+        private func train(_ dataset: String, _ folder: String) throws -> (outcome: CommandJob.Outcome, run: String) {
+            let run = try Scratch.folder() + "/run"
+            let outcome = try robustmoe([
+                "train", "--output", run, "data.dataset=\(dataset)", "data.path=\(folder)", "model.width=4",
+                "training.global_batch=8", "training.epochs=1",
+            ])
+            return (outcome, run)
+        }
+
+        private func expectRefusal(
+            _ dataset: String, _ folder: String, _ phrases: [String], _ location: SourceLocation = #_sourceLocation
+        ) throws {
+            let (outcome, run) = try train(dataset, folder)
+            #expect(outcome.status == 3, "\(outcome.errors)", sourceLocation: location)
+            expectComplaint(outcome, phrases, location: location)
+            let left = try Scratch.contents(of: run)
+            #expect(left.isEmpty, "\(left.keys)", sourceLocation: location)
+        }
+
+        @Test("whole files train, with a warning where CIFAR-10 has fewer than five of them")
+        func whole() throws {
+            let (cifar, run) = try train("cifar10", try cifar())
+            #expect(cifar.status == 0, "\(cifar.errors)")
+            #expect(cifar.output.contains("warning: "))
+            #expect(cifar.output.contains("1 of 5 training files"))
+            #expect(try Scratch.text(run + "/events.log").contains("1 of 5 training files"))
+            let (mnist, _) = try train("mnist", try mnist())
+            #expect(mnist.status == 0, "\(mnist.errors)")
+            #expect(!mnist.output.contains("warning"))
+        }
+
+        @Test("missing files are named with the places looked at")
+        func missing() throws {
+            try expectRefusal("cifar10", "/no/such", ["cifar10", "data_batch_1.bin", "/no/such"])
+            let folder = try Scratch.folder()
+            try expectRefusal("mnist", folder, ["mnist", "train-images-idx3-ubyte", folder])
+        }
+
+        @Test("a file that was cut short is named with the record and the size it should have")
+        func truncated() throws {
+            let size = DataTests.recordSize
+            let folder = try cifar { $0.removeLast(100) }
+            try expectRefusal(
+                "cifar10", folder,
+                ["\(folder)/data_batch_1.bin", "record 19", "expected \(20 * size) bytes", "found \(20 * size - 100)"])
+            let idx = try mnist { images, _ in images.removeLast(700) }
+            try expectRefusal(
+                "mnist", idx,
+                ["\(idx)/train-images-idx3-ubyte", "record 19", "expected \(16 + 20 * 784) bytes"])
+        }
+
+        @Test("a label outside of the classes is named with its record")
+        func label() throws {
+            let folder = try cifar { $0[7 * DataTests.recordSize] = 10 }
+            try expectRefusal("cifar10", folder, ["data_batch_1.bin", "record 7", "label 10", "0 to 9"])
+            let idx = try mnist { _, labels in labels[8 + 13] = 200 }
+            try expectRefusal("mnist", idx, ["train-labels-idx1-ubyte", "record 13", "label 200", "0 to 9"])
+        }
+
+        @Test("a file of another kind, and files that do not belong together, are refused")
+        func mislabelled() throws {
+            let kind = try mnist { images, _ in images[3] = 1 }
+            try expectRefusal("mnist", kind, ["train-images-idx3-ubyte", "0x00000803", "0x00000801"])
+            let count = try mnist { _, labels in
+                labels[7] = 19
+                labels.removeLast()
+            }
+            try expectRefusal("mnist", count, ["20 images", "19 labels"])
+        }
+    }
+}

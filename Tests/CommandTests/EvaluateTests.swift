@@ -1,0 +1,74 @@
+import Foundation
+import Testing
+import Training
+
+extension CommandSuite {
+    @Suite("Evaluating", .serialized, .enabled(if: CommandJob.hasMPI, "no mpirun"))
+    struct EvaluateTests {
+        private static let attacks = [
+            "evaluation.attacks.0.steps=2", "evaluation.attacks.1.name=fgsm", "evaluation.attacks.2.id=strong",
+            "evaluation.attacks.2.epsilon=16/255", "evaluation.attacks.2.steps=2", "evaluation.attacks.2.restarts=2",
+        ]
+
+        private func evaluate(_ ranks: Int?, _ settings: [String] = []) throws -> TrainedRun {
+            let output = try Scratch.folder() + "/out"
+            let outcome = try robustmoe(
+                ["evaluate", "--checkpoint", try TrainedRun.onTwoRanks.get().path, "--output", output] + settings,
+                ranks: ranks)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return TrainedRun(path: output)
+        }
+
+        @Test("one, two and three ranks give the same tables")
+        func ranks() throws {
+            let alone = try evaluate(nil, EvaluateTests.attacks)
+            #expect(try alone.rows("per_sample.csv").count == 40)
+            for ranks in [1, 2, 3] {
+                let other = try evaluate(ranks, EvaluateTests.attacks)
+                for table in TrainedRun.tables + ["per_sample.csv"] {
+                    #expect(try other.comparableRows(table) == alone.comparableRows(table), "\(table), \(ranks) ranks")
+                }
+            }
+        }
+
+        @Test("the accuracies are those of the run's last evaluation")
+        func sameAsTraining() throws {
+            let run = try TrainedRun.onTwoRanks.get()
+            let rows = try evaluate(nil).rows("evaluation.csv")
+            let columns = ["attack", "samples", "correct", "accuracy", "accuracy_low", "accuracy_high", "seed"]
+            func chosen(_ rows: some Sequence<[String: String]>) -> [[String?]] {
+                rows.map { row in columns.map { row[$0] } }
+            }
+            #expect(rows.count == 3)
+            #expect(chosen(rows) == chosen(try run.rows("evaluation.csv").suffix(3)))
+            #expect(rows.first?["checkpoint"] == "step-00000027")
+            #expect(rows.first?["checkpoint_sha256"] == (try run.latest().files["model.safetensors"]?.sha256))
+            #expect(rows.first?["run_id"] == (try run.rows("metrics.csv").first?["run_id"]))
+        }
+
+        @Test("the rows of the images add up to the rows of the attacks, and stay within the radius")
+        func perSample() throws {
+            let output = try evaluate(nil, EvaluateTests.attacks)
+            let images = try output.rows("per_sample.csv")
+            let header = try CSVReader.records(output.path + "/per_sample.csv")[0].joined(separator: ",")
+            let ids = ["pgd-linf-8of255-2", "fgsm-linf-8of255", "strong"]
+            let columns = ids.map { "\($0)_prediction,\($0)_loss,\($0)_distance" }.joined(separator: ",")
+            #expect(header == "schema_version,run_id,index,label,clean_prediction,clean_loss,\(columns),robust")
+            #expect(images.map { $0["index"] } == (0..<40).map { "\($0)" })
+            func right(_ column: String) -> Int { images.count { $0[column] == $0["label"] } }
+            let expected =
+                [right("clean_prediction")] + ids.map { right("\($0)_prediction") } + [
+                    images.count { $0["robust"] == "true" }
+                ]
+            let rows = try output.rows("evaluation.csv")
+            #expect(rows.map { $0["attack"] } == ["none"] + ids + ["worst-case"])
+            #expect(rows.map { $0["correct"] } == expected.map { "\($0)" })
+            for (id, epsilon) in zip(ids, [8.0 / 255, 8.0 / 255, 16.0 / 255]) {
+                let distances = images.compactMap { $0["\(id)_distance"].flatMap { Double($0) } }
+                #expect(distances.count == 40)
+                #expect((distances.max() ?? 1) <= epsilon + 0x1p-24 + 1e-10)
+                #expect((distances.min() ?? 0) > epsilon / 2)
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import Testing
+import Training
+
+extension CommandSuite {
+    @Suite("Resuming", .serialized, .enabled(if: CommandJob.hasMPI, "no mpirun"))
+    struct ResumeTests {
+        private func newRun() throws -> TrainedRun { TrainedRun(path: try Scratch.folder() + "/run") }
+
+        private func resume(_ run: TrainedRun, ranks: Int?, _ more: [String] = []) throws -> CommandJob.Outcome {
+            try robustmoe(["train", "--output", run.path, "--resume", "auto"] + more, ranks: ranks)
+        }
+
+        @Test(
+            "a rank killed twice in mid-step changes nothing in the end",
+            arguments: [[(1, 7), (0, 13)], [(0, 2), (1, 22)]])
+        func killed(_ deaths: [(rank: Int, step: Int)]) throws {
+            let run = try newRun()
+            for (number, death) in deaths.enumerated() {
+                let outcome = try robustmoe(
+                    TrainedRun.arguments(run.path, number == 0 ? [] : ["--resume", "auto"]), ranks: 2,
+                    environment: ["ROBUSTMOE_DRILL": "kill:\(death.rank):\(death.step)"])
+                #expect(outcome.status == 137)
+                #expect(run.lastRow <= death.step)
+            }
+            let outcome = try resume(run, ranks: 2)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            try run.expectSame(as: try TrainedRun.onTwoRanks.get())
+        }
+
+        @Test("kill -9 of both ranks twice changes nothing in the end")
+        func killedFromOutside() throws {
+            let run = try newRun()
+            // The rows of steps 4 and 16 are written right before steps that end neither an epoch nor in a checkpoint.
+            for (step, more) in [(4, []), (16, ["--resume", "auto"])] {
+                let job = try CommandJob(TrainedRun.arguments(run.path, more), ranks: 2)
+                try job.wait { run.lastRow >= step }
+                let ranks = job.rankProcesses
+                #expect(ranks.count == 2)
+                for id in ranks { kill(id, SIGKILL) }
+                #expect(job.finish().status == 137)
+                #expect(run.lastRow < TrainedRun.steps)
+            }
+            let outcome = try resume(run, ranks: 2)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            try run.expectSame(as: try TrainedRun.onTwoRanks.get())
+        }
+
+        @Test("another number of ranks goes on, and every sample counts once an epoch")
+        func otherRanks() throws {
+            let run = try newRun()
+            let first = try robustmoe(TrainedRun.arguments(run.path, ["training.stop_after_steps=7"]), ranks: 2)
+            #expect(first.status == 75, "\(first.errors)")
+            let second = try resume(run, ranks: 3)
+            #expect(second.status == 0, "\(second.errors)")
+            #expect(second.output.contains("ranks: 2 -> 3"))
+            let rows = try run.rows("metrics.csv").filter { $0["split"] == "train" }
+            #expect(rows.compactMap { $0["step"] } == ["4", "8", "9", "12", "16", "18", "20", "24", "27"])
+            for epoch in 1...3 {
+                let samples = rows.filter { $0["epoch"] == "\(epoch)" }.compactMap { $0["samples"].flatMap { Int($0) } }
+                #expect(samples.reduce(0, +) == TrainedRun.samples)
+            }
+        }
+
+        @Test("with deterministic shards, one rank and then two and then three give the same bits as one")
+        func deterministicShards() throws {
+            let shards = ["distributed.deterministic_shards=6"]
+            let (whole, run) = (try newRun(), try newRun())
+            #expect(try robustmoe(TrainedRun.arguments(whole.path, shards)).status == 0)
+            let first = try robustmoe(
+                TrainedRun.arguments(run.path, shards + ["training.stop_after_steps=7"]), ranks: 2)
+            #expect(first.status == 75, "\(first.errors)")
+            let second = try resume(run, ranks: 3)
+            #expect(second.status == 0, "\(second.errors)")
+            try run.expectSame(as: whole)
+        }
+
+        @Test(
+            "SIGUSR1 to mpirun and SIGTERM to a rank mean: checkpoint, 75, and go on later",
+            arguments: [SIGUSR1, SIGTERM])
+        func signals(_ number: Int32) throws {
+            let run = try newRun()
+            let job = try CommandJob(TrainedRun.arguments(run.path, ["training.epochs=100"]), ranks: 2)
+            try job.wait { run.lastRow >= 4 }
+            if number == SIGUSR1 { job.signal(SIGUSR1) } else { kill(try #require(job.rankProcesses.last), SIGTERM) }
+            let outcome = job.finish()
+            #expect(outcome.status == 75, "\(outcome.errors)")
+            #expect(outcome.output.contains("--resume auto"))
+            let step = try run.latest().step
+            #expect((4..<900).contains(step))
+            #expect(try resume(run, ranks: 2, ["training.stop_after_steps=\(step + 1)"]).status == 75)
+            #expect(try run.latest().step == step + 1)
+        }
+
+        @Test("a number of steps and a length of time end an invocation with 75, and are not carried over")
+        func limits() throws {
+            let run = try newRun()
+            let steps = try robustmoe(TrainedRun.arguments(run.path, ["training.stop_after_steps=7"]))
+            #expect(steps.status == 75)
+            #expect(try run.latest().step == 7)
+            let again = try resume(run, ranks: nil, ["training.stop_after_steps=7"])
+            #expect(again.status == 75)
+            #expect(try run.latest().step == 7)
+            let time = try resume(run, ranks: nil, ["training.time_limit=0.001"])
+            #expect(time.status == 75)
+            #expect(try run.latest().step == 8)
+            #expect(try resume(run, ranks: nil).status == 0)
+            try run.expectSame(as: try TrainedRun.onOneRank.get())
+        }
+
+        @Test("a finished run that is resumed ends with 0 and changes no row and no checkpoint")
+        func finished() throws {
+            let run = TrainedRun(path: try Scratch.copy(of: try TrainedRun.onTwoRanks.get().path))
+            func results() throws -> [String: Data] {
+                try Scratch.contents(of: run.path).filter {
+                    $0.key.hasSuffix(".csv") || $0.key.hasPrefix("checkpoints")
+                }
+            }
+            let before = try results()
+            let outcome = try resume(run, ranks: 2)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            #expect(try results() == before)
+        }
+
+        @Test("a run that died before its first checkpoint starts anew")
+        func nothingToResume() throws {
+            let run = try newRun()
+            let outcome = try robustmoe(
+                TrainedRun.arguments(run.path), ranks: 2, environment: ["ROBUSTMOE_DRILL": "kill:0:4"])
+            #expect(outcome.status == 137)
+            #expect(run.lastRow == 4)
+            let again = try resume(run, ranks: 2)
+            #expect(again.status == 0, "\(again.errors)")
+            #expect(again.output.contains("starting anew"))
+            try run.expectSame(as: try TrainedRun.onTwoRanks.get())
+        }
+    }
+}
