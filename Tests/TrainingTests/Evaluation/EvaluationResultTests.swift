@@ -30,7 +30,9 @@ struct EvaluationResultTests {
     private func result() throws -> EvaluationResult {
         EvaluationResult(
             chunks: [
-                chunk(0, indices: [4, 7, 9], labels: [0, 1, 2], clean: [0, 1, 0], attacked: [0, 2, 2], chosen: [3, 0], flips: 1),
+                chunk(
+                    0, indices: [4, 7, 9], labels: [0, 1, 2], clean: [0, 1, 0], attacked: [0, 2, 2], chosen: [3, 0],
+                    flips: 1),
                 chunk(1, indices: [12], labels: [1], clean: [1], attacked: [1], chosen: [0, 1], flips: 0),
             ], attacks: [RunConfiguration.Attack()], network: try TinyNetwork.make(), secondsOfRankZero: [1.5, 9])
     }
@@ -70,7 +72,8 @@ struct EvaluationResultTests {
 
     @Test("Rows are clean, each attack and the worst case, with the attack's settings on its own row")
     func rows() throws {
-        let rows = try result().rows(checkpoint: "step-00000004", sha256: "ab", dataset: "mnist", split: "test", seed: 5)
+        let rows = try result().rows(
+            checkpoint: "step-00000004", sha256: "ab", dataset: "mnist", split: "test", seed: 5)
         #expect(rows.map(\.attack) == ["none", "pgd-linf-8of255-10", "worst-case"])
         #expect(rows.map(\.correct) == [3, 3, 2] && rows.allSatisfy { $0.samples == 4 })
         #expect(rows.map(\.steps) == [nil, 10, nil] && rows.map(\.seed) == [nil, 5, nil])

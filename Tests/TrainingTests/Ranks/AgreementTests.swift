@@ -79,7 +79,8 @@ extension RankTests {
             for shards in Self.shards {
                 let found = try scene.overRanks(communicator, shards: shards, .synchronized)
                 expectAgreement(
-                    found.difference(from: reference, scene.network.parameters, tolerance: 1e-5), "\(shards) shards a rank")
+                    found.difference(from: reference, scene.network.parameters, tolerance: 1e-5),
+                    "\(shards) shards a rank")
             }
         }
     }

@@ -89,7 +89,10 @@ extension RankScene {
                 logits, Array(labels[range]), divisor: mistake == .meanOfMeans ? parts * max(1, range.count) : count)
         }
         let sums = zip(results, ranges).map { result, range in
-            [result.losses.reduce(0, +) * (mistake == .meanOfMeans ? Double(count) / Double(parts * max(1, range.count)) : 1)]
+            [
+                result.losses.reduce(0, +)
+                    * (mistake == .meanOfMeans ? Double(count) / Double(parts * max(1, range.count)) : 1)
+            ]
         }
         // Buckets of a few kilobytes, so that many are open during the backward pass.
         let exchange = GradientExchange(

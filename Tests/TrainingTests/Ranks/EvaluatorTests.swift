@@ -66,7 +66,8 @@ extension RankTests {
             let samples = result.perSample.map { row in
                 Sample(
                     numbers: [row.index, row.label, row.cleanPrediction] + row.outcomes.map(\.prediction),
-                    reals: [row.cleanLoss.bitPattern] + row.outcomes.flatMap { [$0.loss.bitPattern, $0.distance.bitPattern] })
+                    reals: [row.cleanLoss.bitPattern]
+                        + row.outcomes.flatMap { [$0.loss.bitPattern, $0.distance.bitPattern] })
             }
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys

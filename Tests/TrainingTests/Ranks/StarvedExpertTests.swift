@@ -92,7 +92,8 @@ extension RankTests {
             step.optimizer.momentum.update(repeating: 0.5)
             let slots = parameters.slots
             func values(_ slot: Slot) -> [Float] {
-                Array(parameters.values(of: slot)) + (slot.isStatistic ? [] : Array(step.optimizer.momentum[slot.range]))
+                Array(parameters.values(of: slot))
+                    + (slot.isStatistic ? [] : Array(step.optimizer.momentum[slot.range]))
             }
             let before = slots.map(values)
             _ = try step.run(scene.batch(communicator, shards: 1), step: 0, wantsToStop: false)

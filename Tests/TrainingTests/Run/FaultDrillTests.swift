@@ -25,7 +25,9 @@ struct FaultDrillTests {
         let version = parameters.version
         for kind in ["throw", "nan", "flip"] {
             let drill = try #require(FaultDrill("\(kind):1:2"))
-            for (rank, step) in [(0, 2), (1, 1), (1, 3), (2, 2)] { try drill.happen(rank: rank, step: step, parameters) }
+            for (rank, step) in [(0, 2), (1, 1), (1, 3), (2, 2)] {
+                try drill.happen(rank: rank, step: step, parameters)
+            }
         }
         #expect(Array(parameters.values) == before && parameters.version == version)
         let error = #expect(throws: RunError.self) { try FaultDrill("throw:1:2")?.happen(rank: 1, step: 2, parameters) }

@@ -42,7 +42,9 @@ struct ModelTensorsTests {
         }
         #expect(tensors["fc.weight"]?.shape == [3, 8])
         #expect(try floats(tensors["fc.weight"])[2 * 8 + 5] == 52)
-        #expect(tensors["bn1.num_batches_tracked"] == NamedTensor(name: "bn1.num_batches_tracked", shape: [], values: .int64([41])))
+        #expect(
+            tensors["bn1.num_batches_tracked"]
+                == NamedTensor(name: "bn1.num_batches_tracked", shape: [], values: .int64([41])))
         #expect(try floats(tensors["normalize.mean"]) == [0.5, 0.25])
         #expect(try floats(tensors["normalize.std"]) == [1, 2])
         #expect(tensors["layer2.0.conv1.experts.1.weight"]?.shape == [8, 4, 3, 3])
@@ -59,7 +61,8 @@ struct ModelTensorsTests {
         let version = second.parameters.version
         try ModelTensors.load(dictionary(ModelTensors.tensors(first)), into: second, from: "model")
         for slot in first.parameters.slots {
-            #expect(Array(first.parameters.values(of: slot)) == Array(second.parameters.values(of: slot)), "\(slot.name)")
+            #expect(
+                Array(first.parameters.values(of: slot)) == Array(second.parameters.values(of: slot)), "\(slot.name)")
         }
         #expect(second.parameters.version > version)
     }
@@ -98,7 +101,9 @@ struct ModelTensorsTests {
     func misfits() throws {
         let missing = try complaint { $0["layer1.0.bn1.bias"] = nil }
         #expect(missing.contains("file: expected a tensor layer1.0.bn1.bias of shape [4], found none"))
-        let extra = try complaint { $0["layer9.weight"] = NamedTensor(name: "layer9.weight", shape: [1], values: .float([0])) }
+        let extra = try complaint {
+            $0["layer9.weight"] = NamedTensor(name: "layer9.weight", shape: [1], values: .float([0]))
+        }
         #expect(extra.contains("file: found a tensor layer9.weight that this model does not have"))
         // The first in the model's order, not in the alphabet's: fc comes last.
         let shapes = try complaint {

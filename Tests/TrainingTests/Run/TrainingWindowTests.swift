@@ -19,7 +19,9 @@ struct TrainingWindowTests {
         return result
     }
 
-    private func layer(_ sums: RouterSums) -> TrainingWindow.Layer { TrainingWindow.Layer(layer: "layer4.0.conv1", sums: sums) }
+    private func layer(_ sums: RouterSums) -> TrainingWindow.Layer {
+        TrainingWindow.Layer(layer: "layer4.0.conv1", sums: sums)
+    }
 
     @Test("A row holds means over images, the last rate and the mean norm of steps")
     func metrics() {
@@ -61,7 +63,8 @@ struct TrainingWindowTests {
 
     @Test("Usage in perfect balance has the entropy of all experts and a largest count of once the mean")
     func balanced() throws {
-        let row = layer(sums(images: 4, probability: [2, 2], chosen: [2, 2], entropy: 0)).routingRow(position, samples: 4)
+        let row = layer(sums(images: 4, probability: [2, 2], chosen: [2, 2], entropy: 0)).routingRow(
+            position, samples: 4)
         #expect(abs(try #require(row.usageEntropy) - log(2)) < 1e-15)
         #expect(row.maxOverMean == 1 && row.flipRate == nil)
     }
