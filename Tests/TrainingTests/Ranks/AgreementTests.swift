@@ -30,9 +30,7 @@ extension RankTests {
                 let reference = try scene.reference(normalization)
                 func difference(_ scene: RankScene, _ shards: Int, _ mistake: Mistake) throws -> String? {
                     try scene.overRanks(communicator, shards: shards, normalization, mistake)
-                        // The shift of 4 makes filter gradients differences of terms several times their size: twice
-                        // 1e-5 is seen behind mixtures of blocks, whose experts normalise over one to three images.
-                        .difference(from: reference, scene.network.parameters, tolerance: 3e-5)
+                        .difference(from: reference, scene.network.parameters, tolerance: 1e-5)
                 }
                 if count == 7 {
                     #expect(reference.chosen.allSatisfy { $0.count { $0 > 0 } > 1 }, "all images choose alike")

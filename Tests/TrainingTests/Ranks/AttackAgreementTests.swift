@@ -35,7 +35,8 @@ extension RankTests {
             for arithmetic in [RunConfiguration.Kernels.Arithmetic.fast, .exact] {
                 var configuration = mixture.configuration
                 configuration.kernels.arithmetic = arithmetic
-                configuration.attack.steps = 5
+                // Batch moments tie all images to the first route that flips; then only one step is comparable.
+                configuration.attack.steps = isFrozen ? 5 : 1
                 configuration.attack.batchNorm = isFrozen ? .frozen : .batch
                 let scene = try RankScene(configuration, images: 40)
                 let before = Array(scene.network.parameters.statistics)
@@ -50,10 +51,9 @@ extension RankTests {
                     let right = try communicator.allGather(own.outcomes.flatMap { $0.isCorrect.map { $0 ? 1.0 : 0.0 } })
                     #expect(pixels.count == whole.pixels.count)
                     let equal = zip(pixels, whole.pixels).count { $0 == $1 }
-                    // On batch moments every pixel depends on every image, and a sign that differs moves all of them.
-                    #expect(Double(equal) >= (isFrozen ? 0.97 : 0.75) * Double(pixels.count))
+                    #expect(Double(equal) >= 0.97 * Double(pixels.count))
                     let mean = losses.reduce(0, +) / 40
-                    #expect(abs(mean - whole.outcomes[0].losses.reduce(0, +) / 40) <= (isFrozen ? 1e-4 : 1e-2))
+                    #expect(abs(mean - whole.outcomes[0].losses.reduce(0, +) / 40) <= 1e-4)
                     #expect(right == whole.outcomes[0].isCorrect.map { $0 ? 1 : 0 })
                 }
                 #expect(Array(scene.network.parameters.statistics) == before)

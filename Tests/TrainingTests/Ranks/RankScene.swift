@@ -29,17 +29,18 @@ struct MixtureCase: CustomTestStringConvertible, Sendable {
         result.model.width = 8
         result.moe.kind = kind
         result.moe.topK = topK
-        result.moe.placement = ["layer2"]
+        result.moe.placement = ["layer2.0"]
         result.moe.balance.loss = loss
         result.distributed.batchNorm = .synchronized
         return result
     }
 }
 
-/// A narrow network of three blocks with a mixture, and images for it: small enough for every rank to hold all of it.
+/// A narrow network of two or three blocks, the second one a mixture, and images for it: small enough for every rank to
+/// hold all of it.
 struct RankScene {
     static let traits = DatasetTraits(
-        classNames: ["a", "b", "c", "d", "e"], height: 16, width: 16, channels: 3, mean: [0.5, 0.5, 0.5],
+        classNames: ["a", "b", "c", "d", "e"], height: 8, width: 8, channels: 3, mean: [0.5, 0.5, 0.5],
         standardDeviation: [0.25, 0.25, 0.25], augmentations: [])
 
     let configuration: RunConfiguration
@@ -56,19 +57,20 @@ struct RankScene {
     /// Builds the network; its running statistics are those of the images, its routers spread them.
     ///
     /// - Parameters:
-    ///   - isSteady: Shifts every batch norm by 4, so that no unit switches when sums round differently.
+    ///   - isSteady: Shifts every batch norm by 4, so that no unit switches when sums round differently; then nothing
+    ///     follows the mixture, since gradients behind it would cancel to a few digits.
     ///   - samples: The index in the data set of every image, or nil for indices that are no positions.
     init(_ configuration: RunConfiguration, images count: Int, isSteady: Bool = false, samples: [Int]? = nil) throws {
         var settings = configuration.networkSettings(RankScene.traits)
-        settings.blocks = [1, 1, 1]
+        settings.blocks = isSteady ? [1, 1] : [1, 2]
         self.configuration = configuration
         network = try ResNet(settings, seed: 5)
         self.samples = samples ?? (0..<count).map { ($0 * 37 + 11) % 101 }
         labels = (0..<count).map { Int32($0 * 3 % 5) }
         pixels = (0..<count).flatMap(RankScene.image)
         if isSteady {
-            for slot in network.parameters.slots where slot.name.contains(/(bn\d|downsample\.1)\.bias$/) {
-                network.parameters.values(of: slot).update(repeating: 4)
+            for slot in network.parameters.slots where slot.name.contains(/(bn\d|downsample\.1)\.(bias|weight)$/) {
+                network.parameters.values(of: slot).update(repeating: slot.name.hasSuffix("bias") ? 4 : 0.8)
             }
         }
         let whole = [part(0..<count)]
@@ -80,17 +82,17 @@ struct RankScene {
     private static func image(_ index: Int) -> [Float] {
         var stream = RandomStream(seed: 9, purpose: .synthetic, step: 3, index: index)
         let color = (0..<3).map { _ in 0.2 + 0.6 * stream.uniform() }
-        let slope = 0.3 * stream.uniform()
-        return (0..<16 * 16 * 3).map { place in
-            let wave = slope * sin(Float(place / 3 % 16) * (0.3 + 0.2 * Float(index % 5)))
-            return min(max(color[place % 3] + wave + 0.2 * stream.uniform() - 0.1, 0), 1)
+        let slope = 0.2 * stream.uniform()
+        return (0..<traits.imageSize).map { place in
+            let wave = slope * sin(Float(place / 3 % 8) * (0.3 + 0.2 * Float(index % 5)))
+            return min(max(color[place % 3] + wave + 0.4 * stream.uniform() - 0.2, 0), 1)
         }
     }
 
     /// Images `range` in memory of their own.
     func part(_ range: Range<Int>) -> Tensor {
-        let tensor = Tensor(workspace, images: range.count, height: 16, width: 16, channels: 3)
-        let size = 16 * 16 * 3
+        let tensor = Tensor(workspace, images: range.count, height: 8, width: 8, channels: 3)
+        let size = RankScene.traits.imageSize
         for index in 0..<tensor.count { tensor.pointer[index] = pixels[range.lowerBound * size + index] }
         return tensor
     }

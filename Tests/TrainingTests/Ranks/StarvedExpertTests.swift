@@ -67,7 +67,8 @@ extension RankTests {
             let parameters = scene.network.parameters
             for slot in parameters.slots where slot.group == .router {
                 let values = parameters.values(of: slot)
-                if slot.name.hasSuffix("bias") { for expert in 0..<4 { values[expert] = expert == 2 ? 20 : 0 } }
+                for index in values.indices { values[index] *= 0.01 }
+                if slot.name.hasSuffix("bias") { values[2] = 10 }
             }
             parameters.noteChange()
             for normalization in [Normalization.synchronized, .running] {
