@@ -36,10 +36,14 @@ func store(_ value: Vector, _ pointer: FloatPointer, _ count: Int) {
 @inline(__always)
 private func bits(_ value: Vector) -> SIMD16<Int32> { unsafeBitCast(value, to: SIMD16<Int32>.self) }
 
-/// max(v, +0); a NaN with a clear sign bit stays NaN, so that broken values are not hidden.
+/// Returns max(v, +0); a NaN of either sign stays one, so that broken values are not hidden.
+///
+/// Negative numbers and −∞ are the bit patterns with the sign that adding 2²³ − 1 does not carry past it; NaNs are.
 @inline(__always)
 func rectified(_ value: Vector) -> Vector {
-    unsafeBitCast(bits(value) & ~(bits(value) &>> 31), to: Vector.self)
+    let pattern = bits(value)
+    let isNegative = (pattern &>> 31) & ((pattern &+ 0x7F_FFFF) &>> 31)
+    return unsafeBitCast(pattern & ~isNegative, to: Vector.self)
 }
 
 /// `value` where `output` > 0, else +0; `output` is a ReLU's result, never negative and never −0.

@@ -6,7 +6,12 @@ import Training
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Trains a network; run it under mpirun to use several ranks.",
-        discussion: "Settings are dotted keys of the configuration, such as moe.experts=8 attack.epsilon=8/255.")
+        discussion: """
+            Settings are dotted keys of the configuration, such as moe.experts=8 attack.epsilon=8/255. All keys, with \
+            their defaults:
+
+            \(RunConfiguration.help.map { "\($0.key)=\($0.normal): \($0.summary); \($0.allowed)" }.joined(separator: "\n"))
+            """)
 
     @Option(help: "A YAML file of settings.")
     var config: String?

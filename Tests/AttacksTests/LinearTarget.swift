@@ -78,7 +78,9 @@ struct SoftmaxTarget: AttackTarget {
         return (loss, gradient, logits[label] == largest)
     }
 
-    private func forEach(_ images: [Tensor], _ objective: Objective, _ body: (_ shard: Int, _ image: Int, _ label: Int) -> Void) {
+    private func forEach(
+        _ images: [Tensor], _ objective: Objective, _ body: (_ shard: Int, _ image: Int, _ label: Int) -> Void
+    ) {
         guard case .crossEntropy(let labels) = objective else { return }
         for shard in images.indices {
             for image in 0..<images[shard].images { body(shard, image, Int(labels[shard][image])) }
@@ -101,7 +103,10 @@ struct SoftmaxTarget: AttackTarget {
     }
 
     func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
-        var outcomes = images.map { AttackOutcome(losses: .init(repeating: 0, count: $0.images), isCorrect: .init(repeating: false, count: $0.images)) }
+        var outcomes = images.map {
+            AttackOutcome(
+                losses: .init(repeating: 0, count: $0.images), isCorrect: .init(repeating: false, count: $0.images))
+        }
         forEach(images, objective) { shard, image, label in
             let found = evaluate(images[shard].slice(image..<image + 1), label)
             outcomes[shard].losses[image] = found.loss

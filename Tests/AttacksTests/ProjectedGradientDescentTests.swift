@@ -62,7 +62,9 @@ struct ProjectedGradientDescentTests {
         return x
     }
 
-    @Test("reaches the optimum of a linear loss, epsilon times the l1 norm of the weight", arguments: ProjectedGradientDescent.Start.allCases, ProjectedGradientDescent.Keep.allCases)
+    @Test(
+        "reaches the optimum of a linear loss, epsilon times the l1 norm of the weight",
+        arguments: ProjectedGradientDescent.Start.allCases, ProjectedGradientDescent.Keep.allCases)
     func linearOptimum(_ start: ProjectedGradientDescent.Start, _ keep: ProjectedGradientDescent.Keep) throws {
         let target = LinearTarget(classes: 3, pixels: Self.pixels)
         let x = images(inside: true)
@@ -268,10 +270,12 @@ struct ProjectedGradientDescentTests {
         #expect(try run(attack(start: .none, keep: .best), x, target) == x.toArray())
     }
 
-    @Test("a violated ball is reported with the pixel, values in Double", arguments: [
-        (0.5, 0.6, false), (0.5, 0.53, true), (0, -0.001, false), (1, 1.0001, false), (0.5, .nan, false),
-        (0.9, 0.931_373, false), (0.9, 0.931_372, true),
-    ] as [(Float, Float, Bool)])
+    @Test(
+        "a violated ball is reported with the pixel, values in Double",
+        arguments: [
+            (0.5, 0.6, false), (0.5, 0.53, true), (0, -0.001, false), (1, 1.0001, false), (0.5, .nan, false),
+            (0.9, 0.931_373, false), (0.9, 0.931_372, true),
+        ] as [(Float, Float, Bool)])
     func verification(_ center: Float, _ pixel: Float, _ isInside: Bool) {
         let clean = Tensor(workspace, images: 1, height: 1, width: 2, channels: 1)
         let found = Tensor(like: clean)
@@ -301,7 +305,8 @@ struct ProjectedGradientDescentTests {
                 for image in images { image.fill(0.9) }
                 return images.map {
                     AttackOutcome(
-                        losses: .init(repeating: 0, count: $0.images), isCorrect: .init(repeating: true, count: $0.images))
+                        losses: .init(repeating: 0, count: $0.images),
+                        isCorrect: .init(repeating: true, count: $0.images))
                 }
             }
         }

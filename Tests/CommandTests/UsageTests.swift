@@ -14,6 +14,8 @@ extension CommandSuite {
                 #expect(outcome.output.contains("USAGE: robustmoe"))
                 #expect(outcome.errors.isEmpty)
             }
+            let keys = try robustmoe(["train", "--help"]).output
+            #expect(keys.contains("moe.experts=4: ") && keys.contains("training.time_limit=null: "))
             let version = try robustmoe(["--version"], environment: world)
             #expect(version.status == 0)
             #expect(version.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil, "\(version.output)")

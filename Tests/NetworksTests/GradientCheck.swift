@@ -18,7 +18,9 @@ struct GradientCheck {
     /// Steps in units of the variable's rms, or of 1 where that is larger, plus `floor`.
     var step = 0.03
     var floor = 0.05
-    /// Accepted error over |gradient|. Rounding leaves about 1e-5 to 1e-4 with these steps, the fourth-order term less.
+    /// Accepted error over |gradient|.
+    ///
+    /// Rounding leaves about 1e-5 to 1e-4 with these steps, the fourth-order term less.
     var tolerance = 1e-3
     var directions = 3
     /// Steps are shortened where the function would change by about this or more.

@@ -3,7 +3,9 @@ import Testing
 
 @testable import Networks
 
-/// Central-difference checks of the layers. Batch-norm shifts of +8 and −8 by channel keep every unit far from its
+/// Central-difference checks of the layers.
+///
+/// Batch-norm shifts of +8 and −8 by channel keep every unit far from its
 /// kink, some on and some off, so that masks are checked as well.
 @Suite("Gradients of layers")
 struct LayerGradientTests {

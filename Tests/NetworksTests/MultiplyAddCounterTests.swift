@@ -114,7 +114,9 @@ struct MultiplyAddCounterTests {
             outcome.dLogits, outcome.tape, subject.pass(normalization), into: gradients, wantsInput: false)
     }
 
-    @Test("a PGD step executes K(F+D) + F + D + W of direct convolutions", arguments: [false, true], [Normalization.running, .local])
+    @Test(
+        "a PGD step executes K(F+D) + F + D + W of direct convolutions", arguments: [false, true],
+        [Normalization.running, .local])
     func dense(_ folds: Bool, _ normalization: Normalization) throws {
         let subject = try subject(.dense, .exact)
         let counts = try count { try attackAndStep(subject, folds: folds, normalization) }
@@ -124,7 +126,9 @@ struct MultiplyAddCounterTests {
         #expect(counts.router == 0)
     }
 
-    @Test("sixteen experts, one chosen, execute what one expert does; routers apart", arguments: ExpertKind.allCases, [false, true])
+    @Test(
+        "sixteen experts, one chosen, execute what one expert does; routers apart", arguments: ExpertKind.allCases,
+        [false, true])
     func sixteenExperts(_ kind: ExpertKind, _ folds: Bool) throws {
         let test = NetworkCase(kind: kind, loss: .entropy)
         let many = try subject(test, .exact, experts: 16)
@@ -144,7 +148,9 @@ struct MultiplyAddCounterTests {
         #expect(counts.convolution == expected)
     }
 
-    @Test("fast arithmetic executes what the table of shapes predicts", arguments: [NetworkCase.dense] + NetworkCase.mixtures)
+    @Test(
+        "fast arithmetic executes what the table of shapes predicts",
+        arguments: [NetworkCase.dense] + NetworkCase.mixtures)
     func fast(_ test: NetworkCase) throws {
         let subject = try subject(test, .fast)
         // One pass of each sort, on routes that are known.
@@ -160,7 +166,8 @@ struct MultiplyAddCounterTests {
         #expect(forward.convolution == costs.forward)
         #expect(costs.forward < Self.direct(layers).forward, "nothing is faster than a direct convolution")
         let attack = try count {
-            _ = try subject.network.backward(known.dLogits, known.tape, subject.pass(.running), into: nil, wantsInput: true)
+            _ = try subject.network.backward(
+                known.dLogits, known.tape, subject.pass(.running), into: nil, wantsInput: true)
         }
         #expect(attack.convolution == costs.input)
         let gradients = Gradients(subject.parameters)
@@ -197,7 +204,8 @@ struct MultiplyAddCounterTests {
             let kernel = ConvolutionKernel(geometry, arithmetic)
             let x = Tensor(workspace, images: images, height: side, width: side, channels: inputs)
             let y = Tensor(
-                workspace, images: images, height: geometry.outputHeight, width: geometry.outputWidth, channels: outputs)
+                workspace, images: images, height: geometry.outputHeight, width: geometry.outputWidth, channels: outputs
+            )
             let w = Tensor(workspace, images: 1, channels: geometry.patchSize * outputs)
             for tensor in [x, y, w] { tensor.fill(0.5) }
             for pass in [ConvolutionPass.forward, .inputGradient, .weightGradient] {

@@ -52,20 +52,14 @@ struct NetworkFixture: Decodable {
     struct Training: Decodable {
         let taskLoss: [Double]
         let balanceLoss: [Double]
-        let taskLossError: Double
-        let balanceLossError: Double
         let routes: [String: [[[Int]]]]?
         let logits: [[Double]]
-        let logitsError: Double
         let parameters: [String: Probe]
         let norms: [String: Norm]
         enum CodingKeys: String, CodingKey {
             case routes, logits, parameters
             case taskLoss = "task_loss"
             case balanceLoss = "balance_loss"
-            case taskLossError = "task_loss_error"
-            case balanceLossError = "balance_loss_error"
-            case logitsError = "logits_error"
             case norms = "batch_norms"
         }
     }

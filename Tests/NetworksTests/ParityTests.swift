@@ -40,8 +40,7 @@ struct ParityTests {
 
     @Test("ten steps of SGD", arguments: NetworkFixture.names, Arithmetic.allCases)
     func tenSteps(_ name: String, _ arithmetic: Arithmetic) throws {
-        let run = try FixtureRun(name, arithmetic)
-        try run.checkTraining(Tolerance(arithmetic))
+        try FixtureRun(name, arithmetic).checkTraining()
     }
 }
 
@@ -111,7 +110,8 @@ struct FixtureRun {
     ) throws {
         let before = Array(network.parameters.statistics)
         let outcome = try forward(normalization)
-        expectLogits(outcome.logits, expected.logits, expected.logitsError, tolerance)
+        expectLogits(
+            outcome.logits, expected.logits, tolerance.factor * expected.logitsError + tolerance.values * 4)
         #expect(abs(outcome.taskLoss - expected.taskLoss) <= tolerance.values * 4)
         #expect(abs(outcome.balanceLoss - expected.balanceLoss) <= tolerance.values * 4)
         #expect(outcome.record.routers.map(\.layer).sorted() == (expected.routers ?? [:]).keys.sorted())
@@ -152,56 +152,55 @@ struct FixtureRun {
                 prefix: true)
         }
         if let norms = expected.norms {
-            expectNorms(norms, tolerance)
+            expectNorms(norms, tolerance.values * 8)
         } else {
             #expect(Array(network.parameters.statistics) == before, "an evaluation pass wrote statistics")
         }
     }
 
-    func checkTraining(_ tolerance: ParityTests.Tolerance) throws {
+    /// Ten steps, with bounds of their own.
+    ///
+    /// Rounding may carry a unit over its kink, which moves a gradient by up to a per cent, and every further step
+    /// amplifies that: PyTorch's own float32 runs end up to 7e-4 of a parameter and 8e-3 of a logit apart (`spread` in
+    /// the fixtures). The first steps are held to more; fast arithmetic meets more kinks.
+    func checkTraining() throws {
         let expected = fixture.training
+        let isExact = arithmetic == .exact
         var optimizer = StochasticGradientDescent(fixture.optimizer)
-        // Ten steps carry a rounding difference of one step along; PyTorch's own error after them says how far.
-        let lossBound =
-            tolerance.factor * max(expected.taskLossError, expected.balanceLossError) + tolerance.values * 20
+        var changedRoutes = 0
         for step in 0..<fixture.optimizer.steps {
             let outcome = try forward(.local)
-            #expect(abs(outcome.taskLoss - expected.taskLoss[step]) <= lossBound, "step \(step)")
-            #expect(abs(outcome.balanceLoss - expected.balanceLoss[step]) <= lossBound, "step \(step)")
+            let bound = step < 3 ? 1e-3 : isExact ? 1e-2 : 3e-2
+            #expect(abs(outcome.taskLoss - expected.taskLoss[step]) <= bound, "step \(step)")
+            #expect(abs(outcome.balanceLoss - expected.balanceLoss[step]) <= bound, "step \(step)")
             for router in outcome.record.routers {
-                #expect(
-                    routeSets(router.perShard[0].routes) == expected.routes?[router.layer]?[step],
-                    "step \(step) \(router.layer)")
+                let known = try #require(expected.routes?[router.layer]?[step])
+                changedRoutes += zip(routeSets(router.perShard[0].routes), known).filter { $0 != $1 }.count
             }
             let gradients = Gradients(network.parameters)
             _ = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: gradients, wantsInput: false)
             optimizer.step(network.parameters, gradients, outcome.record)
         }
+        // The closest choices are some thousandths apart; 80 to 400 are made.
+        #expect(changedRoutes <= (isExact ? 0 : 1))
         let (logits, _) = try network.forward([images], pass(.running, nil))
-        expectLogits(logits[0], expected.logits, expected.logitsError, tolerance)
+        expectLogits(logits[0], expected.logits, 3e-2)
         for slot in network.parameters.slots where !slot.isStatistic {
             let known = try #require(expected.parameters[slot.name])
-            expectProbe(
-                slot.layout.outside(network.parameters.values(of: slot)), known, tolerance.factor,
-                tolerance.values * 10,
-                slot.name)
+            expectProbe(slot.layout.outside(network.parameters.values(of: slot)), known, 0, 3e-3, slot.name)
         }
-        expectNorms(expected.norms, tolerance)
+        expectNorms(expected.norms, isExact ? 5e-3 : 4e-2)
     }
 
     private func routeSets(_ routes: Routes) -> [[Int]] {
         (0..<routes.images).map { routes.experts[$0 * routes.choices..<($0 + 1) * routes.choices].sorted() }
     }
 
-    private func expectLogits(
-        _ found: Tensor, _ expected: [[Double]], _ error: Double, _ tolerance: ParityTests.Tolerance
-    ) {
+    private func expectLogits(_ found: Tensor, _ expected: [[Double]], _ bound: Double) {
         let flat = Array(expected.joined())
         #expect(found.count == flat.count)
-        let largest = flat.reduce(0) { max($0, abs($1)) }
-        let bound = tolerance.factor * error + tolerance.values * largest
         let distance = zip(found.elements, flat).reduce(0) { max($0, abs(Double($1.0) - $1.1)) }
-        #expect(distance <= bound, "logits up to \(largest)")
+        #expect(distance <= bound)
     }
 
     /// Compares norm, sum and probes; with `prefix` the probes are the first elements.
@@ -222,7 +221,7 @@ struct FixtureRun {
         #expect(distance.squareRoot() <= bound, "\(name), norm \(known.norm), error \(known.error)")
     }
 
-    private func expectNorms(_ norms: [String: NetworkFixture.Norm], _ tolerance: ParityTests.Tolerance) {
+    private func expectNorms(_ norms: [String: NetworkFixture.Norm], _ bound: Double) {
         let slots = network.parameters.slots.filter(\.isStatistic)
         #expect(slots.count == 3 * norms.count)
         for slot in slots {
@@ -233,19 +232,18 @@ struct FixtureRun {
             }
             let values = network.parameters.values(of: slot)
             switch slot.name[split...] {
-            case ".running_mean": expectStatistics(values, known.runningMean, slot.name, tolerance)
-            case ".running_var": expectStatistics(values, known.runningVariance, slot.name, tolerance)
+            case ".running_mean": expectStatistics(values, known.runningMean, slot.name, bound)
+            case ".running_var": expectStatistics(values, known.runningVariance, slot.name, bound)
             default: #expect(values[0] == Float(known.tracked), "\(slot.name)")
             }
         }
     }
 
     private func expectStatistics(
-        _ found: UnsafeMutableBufferPointer<Float>, _ known: [Double], _ name: String,
-        _ tolerance: ParityTests.Tolerance
+        _ found: UnsafeMutableBufferPointer<Float>, _ known: [Double], _ name: String, _ bound: Double
     ) {
         for (value, exact) in zip(found, known) {
-            #expect(abs(Double(value) - exact) <= tolerance.values * 8 * (1 + abs(exact)), "\(name)")
+            #expect(abs(Double(value) - exact) <= bound * (1 + abs(exact)), "\(name)")
         }
     }
 

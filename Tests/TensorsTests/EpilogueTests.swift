@@ -6,7 +6,9 @@ import Testing
 struct EpilogueTests {
     static let cases = KernelCase.grid.filter { $0.geometry.outputPixels < 3000 }
 
-    @Test("count what was stored, less the centre, and nothing past the last element", arguments: cases, Arithmetic.allCases)
+    @Test(
+        "count what was stored, less the centre, and nothing past the last element", arguments: cases,
+        Arithmetic.allCases)
     func statistics(_ test: KernelCase, _ arithmetic: Arithmetic) {
         let g = test.geometry
         let workspace = Workspace(threads: test.threads)

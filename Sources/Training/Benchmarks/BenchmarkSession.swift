@@ -31,7 +31,7 @@ public struct BenchmarkSession: Sendable {
         let threads = placement.threads[communicator.rank]
         if communicator.isRoot {
             for line in placement.summary + placement.warnings.map({ "warning: \($0)" }) { Console.print(line) }
-            Console.print("OpenBLAS kernel \(MatrixProduct.kernelName)")
+            Console.print(RunEnvironment.kernelLine)
         }
         let results =
             switch subject {

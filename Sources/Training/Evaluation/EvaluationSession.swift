@@ -57,7 +57,7 @@ public struct EvaluationSession: Sendable {
         let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
         let placement = topology.chooseThreads(requested: requested)
         if communicator.isRoot {
-            for line in placement.summary { Console.print(line) }
+            for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
             for warning in placement.warnings { Console.print("warning: \(warning)") }
             if !force { _ = try RunDirectory(output, opening: .fresh) }
         }

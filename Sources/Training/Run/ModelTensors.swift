@@ -65,7 +65,7 @@ enum ModelTensors {
             )
         }
         for slot in parameters.slots {
-            try fill(slot, parameters.values(of: slot), tensors[slot.name], path)
+            fill(slot, parameters.values(of: slot), tensors[slot.name])
         }
         parameters.noteChange()
     }
@@ -83,8 +83,7 @@ enum ModelTensors {
         let slots = parameters.slots.filter { !$0.isStatistic }
         try check(tensors, slots.map { ("\($0.name).\(suffix)", $0.layout.shape) }, path)
         for slot in slots {
-            try fill(
-                slot, UnsafeMutableBufferPointer(rebasing: arena[slot.range]), tensors["\(slot.name).\(suffix)"], path)
+            fill(slot, UnsafeMutableBufferPointer(rebasing: arena[slot.range]), tensors["\(slot.name).\(suffix)"])
         }
     }
 
@@ -101,6 +100,12 @@ enum ModelTensors {
                     "\(path): \(name) has shape \(found.shape), this model has \(shape): it is of another architecture")
             }
         }
+        for (name, shape) in expected {
+            // Whole numbers have the shape of a scalar, and nothing else has.
+            guard let found = tensors[name] else { continue }
+            if case .int64 = found.values, !shape.isEmpty { throw misstored(name, "int64", "float32", path) }
+            if case .float = found.values, shape.isEmpty { throw misstored(name, "float32", "int64", path) }
+        }
         let known = Set(expected.map(\.name))
         if let extra = tensors.keys.filter({ !known.contains($0) }).min() {
             throw RunError.checkpoint(
@@ -108,17 +113,19 @@ enum ModelTensors {
         }
     }
 
+    private static func misstored(_ name: String, _ found: String, _ expected: String, _ path: String) -> RunError {
+        .checkpoint("\(path): \(name) is stored as \(found), expected \(expected)")
+    }
+
+    /// Fills a slot from a tensor that has been checked.
     private static func fill(
-        _ slot: Slot, _ target: UnsafeMutableBufferPointer<Float>, _ tensor: NamedTensor?, _ path: String
-    ) throws {
+        _ slot: Slot, _ target: UnsafeMutableBufferPointer<Float>, _ tensor: NamedTensor?
+    ) {
         switch tensor?.values {
-        case .float(let values) where slot.layout != .counter:
+        case .float(let values):
             forEachPair(slot.layout) { inside, outside in target[inside] = values[outside] }
-        case .int64(let values) where slot.layout == .counter: target[0] = Float(values[0])
-        default:
-            throw RunError.checkpoint(
-                "\(path): \(slot.name) is stored as \(tensor.map { "\($0.values)".prefix(8) } ?? "nothing"), expected \(slot.layout == .counter ? "int64" : "float32")"
-            )
+        case .int64(let values): target[0] = Float(values[0])
+        case nil: break
         }
     }
 }

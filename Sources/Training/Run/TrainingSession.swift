@@ -80,7 +80,7 @@ public struct TrainingSession: Sendable {
         // every rank has its data, its network and its checkpoint.
         var checkpointPath = ""
         if communicator.isRoot {
-            for line in placement.summary { Console.print(line) }
+            for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
             for warning in placement.warnings { Console.print("warning: \(warning)") }
             checkpointPath = try chosenCheckpoint(prepared.directory) ?? ""
         }
