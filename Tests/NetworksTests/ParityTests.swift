@@ -162,27 +162,29 @@ struct FixtureRun {
     ///
     /// Rounding may carry a unit over its kink, which moves a gradient by up to a per cent, and every further step
     /// amplifies that: PyTorch's own float32 runs end up to 7e-4 of a parameter and 8e-3 of a logit apart (`spread` in
-    /// the fixtures). The first steps are held to more; fast arithmetic meets more kinks.
+    /// the fixtures). The first steps are held to more; fast arithmetic meets more kinks. Where it carries a choice over
+    /// its margin, after three steps at the earliest and on some BLAS kernels only, the run is another one from there on,
+    /// and nothing is left to compare; exact arithmetic takes PyTorch's routes to the end.
     func checkTraining() throws {
         let expected = fixture.training
         let isExact = arithmetic == .exact
         var optimizer = StochasticGradientDescent(fixture.optimizer)
-        var changedRoutes = 0
         for step in 0..<fixture.optimizer.steps {
             let outcome = try forward(.local)
+            let isSameRun = try outcome.record.routers.allSatisfy { router in
+                routeSets(router.perShard[0].routes) == (try #require(expected.routes?[router.layer]?[step]))
+            }
+            if !isSameRun {
+                #expect(!isExact && step >= 3, "routes differ at step \(step)")
+                return
+            }
             let bound = step < 3 ? 1e-3 : isExact ? 1e-2 : 3e-2
             #expect(abs(outcome.taskLoss - expected.taskLoss[step]) <= bound, "step \(step)")
             #expect(abs(outcome.balanceLoss - expected.balanceLoss[step]) <= bound, "step \(step)")
-            for router in outcome.record.routers {
-                let known = try #require(expected.routes?[router.layer]?[step])
-                changedRoutes += zip(routeSets(router.perShard[0].routes), known).filter { $0 != $1 }.count
-            }
             let gradients = Gradients(network.parameters)
             _ = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: gradients, wantsInput: false)
             optimizer.step(network.parameters, gradients, outcome.record)
         }
-        // The closest choices are some thousandths apart; 80 to 400 are made.
-        #expect(changedRoutes <= (isExact ? 0 : 1))
         let (logits, _) = try network.forward([images], pass(.running, nil))
         expectLogits(logits[0], expected.logits, 3e-2)
         for slot in network.parameters.slots where !slot.isStatistic {
