@@ -36,11 +36,8 @@ struct RunEnvironment: Encodable {
         startedAt = Date().ISO8601Format()
     }
 
-    /// The BLAS kernels in use, and whether the user chose them, as a person reads it.
-    static var kernelLine: String {
-        let isChosen = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"] == MatrixProduct.kernelName
-        return "OpenBLAS kernels: \(MatrixProduct.kernelName)" + (isChosen ? " (as OPENBLAS_CORETYPE says)" : "")
-    }
+    /// The BLAS kernels in use, as a person reads them.
+    static var kernelLine: String { "OpenBLAS kernels: \(MatrixProduct.kernelName)" }
 
     private static var processorName: String {
         guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else { return "unknown" }
