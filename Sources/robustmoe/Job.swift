@@ -67,6 +67,6 @@ enum Job {
         let host = String(decoding: letters, as: UTF8.self)
         let lines = text.split(separator: "\n")
             .map { "[rank \(LaunchEnvironment.current.rank)@\(host)] \($0)\n" }
-        FileHandle.standardError.write(Data(lines.joined().utf8))
+        try? FileHandle.standardError.write(contentsOf: Data(lines.joined().utf8))
     }
 }

@@ -4,7 +4,8 @@ import Foundation
 public enum Console {
     /// Prints a line to stdout.
     public static func print(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        // Nobody may be listening any more: that ends no run.
+        try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     }
 
     static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
