@@ -106,7 +106,8 @@ struct LayerGradientTests {
         let bench = LayerBench()
         let settings = ResNetSettings(blocks: [1], width: 8, channels: 3, classes: 2, mean: [0], deviation: [1])
         let builder = ResNetBuilder(settings, bench.parameters)
-        guard case .block(let block) = builder.element("block", inputs: 8, outputs: 8 * stride, stride: stride) else {
+        guard case .block(let block) = try builder.element("block", inputs: 8, channels: 8 * stride, stride: stride)
+        else {
             Issue.record("expected a plain block")
             return
         }
@@ -149,8 +150,8 @@ struct LayerGradientTests {
         let bench = LayerBench()
         let settings = ResNetSettings(blocks: [1], width: 4, channels: 3, classes: 2, mean: [0], deviation: [1])
         guard
-            case .block(let block) = ResNetBuilder(settings, bench.parameters).element(
-                "block", inputs: 4, outputs: 4, stride: 1)
+            case .block(let block) = try ResNetBuilder(settings, bench.parameters).element(
+                "block", inputs: 4, channels: 4, stride: 1)
         else { return }
         Self.drawParameters(bench)
         let x = bench.random([2, 4, 4, 4], 1)

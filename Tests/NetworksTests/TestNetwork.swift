@@ -89,7 +89,7 @@ final class TestNetwork {
     }
 
     func pass(
-        _ normalization: Normalization, folds: Bool = false, routing: Routing = .learned(noise: nil),
+        _ normalization: Normalization, folds: Bool = false, routing: Routing = .learned(nil),
         samples: [[Int]] = [], _ record: PassRecord? = nil
     ) -> Pass {
         Pass(
