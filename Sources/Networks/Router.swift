@@ -27,7 +27,7 @@ struct Router {
 
     /// Chooses experts for the images of every shard, `x` being what the experts see.
     func forward(_ x: [Tensor], _ pass: Pass) throws -> Tape {
-        guard case .learned(let training) = pass.routing else { return bypass(x, pass) }
+        guard case .learned(let training) = pass.routing, pass.given[path] == nil else { return bypass(x, pass) }
         let (logits, tape) = try network.forward(x, pass)
         let logScores = logits.map(logSoftmax)
         let scores = logScores.map { $0.map { Float(exp(Double($0))) } }
@@ -104,24 +104,29 @@ struct Router {
         }
     }
 
-    /// Routes that ask no router: image index modulo experts, or one expert for all; equal weights.
+    /// Routes that ask no router: given from outside, or image index modulo experts, with equal weights.
     private func bypass(_ x: [Tensor], _ pass: Pass) -> Tape {
-        let (experts, choices) = (settings.experts, settings.gate.topK)
-        let routes = x.indices.map { shard -> Routes in
-            if case .fixed(let expert) = pass.routing {
-                return Routes(
-                    choices: 1, experts: [Int](repeating: expert, count: x[shard].images),
-                    weights: [Float](repeating: 1, count: x[shard].images))
-            }
-            let chosen = (0..<x[shard].images * choices).map {
-                (pass.samples[shard][$0 / choices] + $0 % choices) % experts
+        let routes = x.indices.map { givenRoutes(shard: $0, images: x[$0].images, pass) }
+        let none = [[Float]](repeating: [], count: x.count)
+        return Tape(
+            network: nil, scores: none, logScores: none, routes: routes, record: record(none, none, routes, pass))
+    }
+
+    private func givenRoutes(shard: Int, images: Int, _ pass: Pass) -> Routes {
+        switch (pass.given[path], pass.routing) {
+        case (.routes(let routes), _): return routes[shard]
+        case (.expert(let expert), _), (nil, .fixed(let expert)):
+            return Routes(
+                choices: 1, experts: [Int](repeating: expert, count: images),
+                weights: [Float](repeating: 1, count: images))
+        case (nil, .uniform), (nil, .learned):
+            let choices = settings.gate.topK
+            let chosen = (0..<images).flatMap { image in
+                (0..<choices).map { (pass.samples[shard][image] + $0) % settings.experts }
             }
             return Routes(
                 choices: choices, experts: chosen, weights: [Float](repeating: 1 / Float(choices), count: chosen.count))
         }
-        let none = [[Float]](repeating: [], count: x.count)
-        return Tape(
-            network: nil, scores: none, logScores: none, routes: routes, record: record(none, none, routes, pass))
     }
 
     private func record(
