@@ -18,8 +18,10 @@ struct CapacityAssignment {
         return min(images, max(1, Int((even * Float(min(capacityFactor, Double(images)))).rounded(.up))))
     }
 
-    /// Returns the experts of each image, `[images][k]`, the preferred ones first, from the preferences of the whole
-    /// batch, `[images][experts]`. Ties go to the lowest index, of experts and of images.
+    /// Returns the experts of each image, `[images][k]`, the preferred ones first.
+    ///
+    /// `preferences` are those of the whole batch, `[images][experts]`. Ties go to the lowest index, of experts and of
+    /// images.
     ///
     /// In each round an image asks the experts that it likes best among those with room, and an expert accepts the
     /// images that like it best, by the softmax of the preferences over the experts that an image has not got yet. The

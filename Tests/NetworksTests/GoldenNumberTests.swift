@@ -57,6 +57,28 @@ struct GoldenNumberTests {
         #expect(tape.routes[0].experts == [1, 1])
     }
 
+    @Test("the conv-gap router")
+    func convolutionalRouter() throws {
+        let bench = LayerBench()
+        let settings = RouterSettings(
+            kind: .convGap(kernel: 3), experts: 3, gate: GateCase.straightThrough.gate, balance: .entropy,
+            balanceWeight: 0.5)
+        let router = Router("moe", inputs: 2, settings, bench.parameters)
+        bench.parameters.initialize(seed: 1)
+        let slot = bench.parameters.slots[0]
+        for (place, index) in slot.layout.memoryOrder.enumerated() {
+            bench.parameters.values(of: slot)[place] = Float(index) / 100 - 0.25
+        }
+        bench.changed()
+        let x = Self.tensor(bench.workspace, [2, 2, 4, 4], (0..<64).map { Float($0) / 10 })
+        let scores = try router.forward([x], bench.pass()).scores[0]
+        // Logits differ by up to 30, so that relative errors of the smallest scores are those of exp.
+        expectClose(scores, [4.31593e-5, 6.547888e-3, 0.9934089, 4.29e-14, 2.07113e-7, 0.9999998])
+        for (score, known) in [(scores[0], 4.31593e-5), (scores[3], 4.29e-14), (scores[4], 2.07113e-7)] {
+            #expect(abs(Double(score) / known - 1) < 2e-3)
+        }
+    }
+
     @Test("the top-k gate and its gradients")
     func gate() {
         let scores = Array(Self.scores.joined())
@@ -187,6 +209,59 @@ struct GoldenNumberTests {
             let gradient = BalanceLoss.switchLoss.scoreGradient(scores: [0, 0, 0], logScores: row[...], sums)
             #expect(gradient == [0.375, 0.1875, 0.1875])
         }
+    }
+
+    @Test("the variance loss: the switch loss and 1 less the mean deviation")
+    func varianceLoss() throws {
+        let (sums, logs) = sums(Self.scores)
+        #expect(abs(BalanceLoss.variance.value(sums) - 0.7969313) < 1e-7)
+        let step = 1e-3
+        for (image, row) in Self.scores.enumerated() {
+            let gradient = BalanceLoss.variance.scoreGradient(
+                scores: row[...], logScores: logs[image][...], sums)
+            for expert in 0..<3 {
+                func value(_ change: Double) -> Double {
+                    var scores = Self.scores
+                    scores[image][expert] += Float(change)
+                    // The largest score stays where it is.
+                    return BalanceLoss.variance.value(self.sums(scores).0)
+                }
+                #expect(abs((value(step) - value(-step)) / (2 * step) - gradient[expert]) < 1e-4)
+            }
+        }
+    }
+
+    @Test("the column-entropy loss")
+    func columnEntropyLoss() {
+        let (sums, logs) = sums(Self.scores)
+        #expect(abs(BalanceLoss.columnEntropy.value(sums) + 1.0837818) < 1e-7)
+        for (row, logs) in zip(Self.scores, logs) {
+            let gradient = BalanceLoss.columnEntropy.scoreGradient(
+                scores: row[...], logScores: logs[...], sums)
+            for (found, known) in zip(gradient, [0.0286202, -0.0727460, -0.0407877]) {
+                #expect(abs(found - known) < 1e-7)
+            }
+        }
+    }
+
+    @Test("the variance of experts' mean outputs")
+    func outputVariance() {
+        let bench = LayerBench()
+        let results = [bench.random([2, 1, 2, 3], 1), bench.random([0, 1, 2, 3], 2), bench.random([1, 1, 2, 3], 3)]
+        results[0].fill(0.3)
+        results[2].fill(-0.6)
+        let outputs = ExpertOutputs(results)
+        // Means 0.3, 0 (no image), −0.6: variance 0.21.
+        #expect(abs(outputs.loss - (1 - (0.21 + 1e-4).squareRoot())) < 1e-7)
+        let gradient = outputs.gradient
+        // ∂/∂mean = −(mean − m̄)/(2 √…), spread over twelve and six elements.
+        let root = (0.21 + 1e-4).squareRoot()
+        for (found, known) in zip(gradient, [-0.4 / (2 * root) / 12, 0, 0.5 / (2 * root) / 6]) {
+            #expect(abs(found - known) < 1e-7)
+        }
+        results[2].fill(-3)
+        #expect(ExpertOutputs(results).loss == 0 && ExpertOutputs(results).gradient == [0, 0, 0])
+        #expect(abs(ExpertOutputs([results[0]]).loss - 0.99) < 1e-12)
     }
 
     @Test("the entropy loss")

@@ -11,7 +11,7 @@ struct MixtureGradientTests {
 
     static func settings(_ test: GateCase, _ loss: BalanceLoss, experts: Int = 3) -> RouterSettings {
         // A heavy loss, so that its gradient is not lost beside that of the projection.
-        RouterSettings(experts: experts, gate: test.gate, balance: loss, balanceWeight: 40)
+        RouterSettings(experts: experts, gate: test.gate, balance: loss, balanceWeight: 40, varianceWeight: 20)
     }
 
     @Test("router and balancing losses: weight, bias and input", arguments: GateCase.all, losses)

@@ -188,7 +188,8 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
         ConfigurationKey("statistics", \.statistics, "what router statistics are taken over"),
         ConfigurationKey("balance", \.balance, "the balancing loss"),
         ConfigurationKey(
-            "variance_weight", \.varianceWeight, "factor of the loss that wants experts' outputs to differ", .atLeast(0)),
+            "variance_weight", \.varianceWeight, "factor of the loss that wants experts' outputs to differ",
+            .atLeast(0)),
     ]
 }
 
