@@ -141,8 +141,7 @@ struct LayerGradientTests {
         let gradients = Gradients(bench.parameters, shards: 2)
         let dx = try ResidualBlock.backward(
             [block], [g], tapes, masksInput: true, bench.pass(normalization), into: gradients)[0]
-        var check = GradientCheck()
-        check.tolerance = 1e-3
+        var check = GradientCheck(step: 0.01)
         // A shift in front of a 1×1 convolution and the next batch norm has no effect, and a gradient of rounding alone.
         check.noise = 4e-7 * y[0].reduce(0) { $0 + projection($1, $1) }.squareRoot()
         try check.check(
