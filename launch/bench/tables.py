@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 
-def run(command, **more):
+def run(command, allowed=(0,), **more):
     """The standard output of a command; ends the script, with the command's own words, where it fails."""
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
-    if result.returncode != 0:
+    if result.returncode not in allowed:
         sys.exit(f"{' '.join(command)}\nended with {result.returncode}\n{(result.stdout + result.stderr)[-3000:]}")
     return result.stdout
 

@@ -46,8 +46,9 @@ extension StepBenchmark {
     /// Steps on clean images before weights are handed out.
     private static let settlingSteps = 10
 
-    /// Takes the weights that `directory` holds, so that several processes time the same network; where it holds none,
-    /// trains a little and writes them there, with an attack that a peer can repeat. One rank only.
+    /// Takes the weights that a directory holds, so that several processes time the same network.
+    ///
+    /// Where it holds none, trains a little and writes them there, with an attack that a peer can repeat. One rank only.
     func share(_ directory: String) throws -> String {
         let model = "\(directory)/model.safetensors"
         if FileSystem.exists(model) {
