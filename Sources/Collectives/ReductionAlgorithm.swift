@@ -18,7 +18,7 @@ struct ReductionAlgorithm {
     private var handle: MPI_T_cvar_handle?
     private let size: Int
 
-    /// Looks for the variable; MPI must have been started. `size` is the number of ranks.
+    /// Looks for the variable, once MPI has been started; `size` is the number of ranks.
     init(size: Int) {
         self.size = size
         var level: Int32 = 0
