@@ -7,14 +7,14 @@ import Testing
 
 /// Speeds as ratios of what one process does in turn: a lost optimisation fails, a slow or busy machine does not.
 ///
-/// Limits leave a third or more to the figures that were measured with the AVX2 and the AVX-512 kernels of OpenBLAS.
+/// Limits leave a quarter or more to the figures that were measured with the AVX2 and the AVX-512 kernels of OpenBLAS.
 /// Nothing else may run beside this suite: `ROBUSTMOE_RATIO_TESTS=1 swift test --filter RatioTests`.
 @Suite(
     "Ratios of speeds", .serialized,
     .enabled(if: ProcessInfo.processInfo.environment["ROBUSTMOE_RATIO_TESTS"] == "1"))
 struct RatioTests {
     /// A disturbance may spoil a measurement and cannot make one better than the code: the best of some counts.
-    private static let attempts = 4
+    private static let attempts = 6
 
     /// Measures until `isMet` or no attempt is left, and says what was found.
     private func expect<Found>(
@@ -42,7 +42,7 @@ struct RatioTests {
     private func kernelRatios() throws -> [String: Double] {
         MatrixProduct.useOneThread()
         let results = try KernelBenchmark(
-            configuration: configuration { $0.training.globalBatch = 16 }, threads: 1, repetitions: 5
+            configuration: configuration { $0.training.globalBatch = 64 }, threads: 1, repetitions: 3
         ).run()
         let peak = try #require(results.first { $0.work == KernelBenchmark.peakName }?.rate)
         return Dictionary(
@@ -54,12 +54,12 @@ struct RatioTests {
 
     @Test("Convolutions do less arithmetic than direct ones: they beat the matrix product's rate")
     func kernels() throws {
-        // A direct convolution reaches 1; F(4x4) is bound by 4.
+        // A direct convolution reaches 0.9; F(4x4) is bound by 4, and 1.7 to 3 was measured.
         try expect(
-            "a mean of at least 1.5 times the rate of sgemm, and no kernel below 0.9", measure: kernelRatios
+            "a mean of at least 1.6 times the rate of sgemm, and no kernel below 1.2", measure: kernelRatios
         ) { ratios in
             let mean = ratios.values.reduce(0, +) / Double(ratios.count)
-            return mean >= 1.5 && ratios.values.allSatisfy { $0 >= 0.9 }
+            return mean >= 1.6 && ratios.values.allSatisfy { $0 >= 1.2 }
         }
     }
 
@@ -83,18 +83,33 @@ struct RatioTests {
         experts.moe.placement = ["layer4.1"]
         experts.moe.experts = 16
         experts.moe.routes = .uniform
-        // All sixteen for each image would be 4 times the arithmetic of the dense network.
+        // All sixteen for each image would be 2.8 times the arithmetic of the dense network; 1.3 was measured.
         try expect(
-            "an attack step of at most 2.2 times the dense network's",
+            "an attack step of at most 1.8 times the dense network's",
             measure: { try medians([experts, dense], [.attack]).map { $0[0] } }
-        ) { times in times[0] / times[1] <= 2.2 }
+        ) { times in times[0] / times[1] <= 1.8 }
     }
 
-    @Test("An attack step is a forward pass and as much again: no weight gradient, no transform of standing filters")
+    @Test("An attack step is a forward pass and as much again: it makes no weight gradient")
     func attack() throws {
         try expect(
-            "an attack step of at most 2.7 forward passes",
+            "an attack step of at most 2.6 forward passes",
             measure: { try medians([configuration { $0.model.width = 32 }], [.forward, .attack])[0] }
-        ) { times in times[1] / times[0] <= 2.7 }
+        ) { times in times[1] / times[0] <= 2.6 }
+    }
+
+    @Test("Filters that stand still are not transformed again")
+    func standingFilters() throws {
+        // With few images the transforms take as long as the rest: without a cache, 1.8 times was measured.
+        let cached = configuration {
+            $0.model.width = 32
+            $0.training.globalBatch = 4
+        }
+        var anew = cached
+        anew.kernels.transformCacheMegabytes = 0
+        try expect(
+            "an attack step of at most 0.75 times the one without a cache",
+            measure: { try medians([cached, anew], [.attack]).map { $0[0] } }
+        ) { times in times[0] / times[1] <= 0.75 }
     }
 }
