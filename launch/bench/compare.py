@@ -21,7 +21,7 @@ NETWORKS = {
 PARTS = {"forward": "forward, evaluation mode", "attack": "attack step", "clean": "training step, clean"}
 COLUMNS = [
     "commit", "processor", "version", "blas_kernel", "threads", "batch", "width", "network", "work", "side", "mode",
-    "round", "median_seconds", "min_seconds", "max_seconds", "images_per_second", "gflops", "peak_gflops",
+    "round", "idle_share_before", "median_seconds", "min_seconds", "max_seconds", "images_per_second", "gflops", "peak_gflops",
     "loss_clean", "loss_attacked", "peak_resident_mebibytes",
 ]
 SUMMARY = [
@@ -129,7 +129,9 @@ class Comparison:
     def __init__(self, options):
         self.options = options
         self.parts = {**PARTS, "adversarial": f"training step, PGD-{options.steps}"}
-        self.rows, self.notes = [], []
+        self.rows, self.notes, self.idle = [], [], 1.0
+        self.least_idle = 1.0
+        self.peak = 0.0
         self.times = collections.defaultdict(list)
         self.common = {
             **tables.machine(), "threads": options.threads, "batch": options.batch, "width": options.width}
@@ -141,7 +143,7 @@ class Comparison:
         flops = forward_flops(self.options, network) * passes(part, self.options.steps)
         self.rows.append({
             **self.common, "network": network, "work": work, "side": side, "mode": mode, "round": number,
-            "median_seconds": f"{median:.6g}", "min_seconds": f"{min(seconds):.6g}",
+            "idle_share_before": f"{self.idle:.2f}", "median_seconds": f"{median:.6g}", "min_seconds": f"{min(seconds):.6g}",
             "max_seconds": f"{max(seconds):.6g}", "images_per_second": f"{self.options.batch / median:.5g}",
             "gflops": f"{flops / median / 1e9:.5g}", **more})
         print(f"  {network}, {work}: {mode} {median * 1e3:.1f} ms, {self.options.batch / median:.1f} images/s",
@@ -153,6 +155,7 @@ class Comparison:
             seconds = [float(row[name]) for name in ("min_seconds", "median_seconds", "max_seconds")]
             mode = "own dense" if network == "uniform" and row["network"] == "dense" else "robustmoe"
             self.add(network, names[row["work"]], "robustmoe", mode, number, seconds, blas_kernel=row["blas_kernel"],
+                     peak_gflops=f"{self.peak:.5g}",
                      peak_resident_mebibytes=row["peak_resident_mebibytes"])
 
     def add_theirs(self, network, number, mode, result):
@@ -186,8 +189,17 @@ class Comparison:
             best = max(shares.values())
             self.notes.append(
                 f"{network}, {mode}: PyTorch at {', '.join(f'{share:.2f} ({part})' for part, share in shares.items())} "
-                f"of its torch.mm's {result['mm_gflops']:.0f} GFLOP/s"
+                f"of its torch.mm's {result['mm_gflops']:.0f} GFLOP/s (OpenBLAS's sgemm: {self.peak:.0f})"
                 + ("" if best >= 0.9 else ": below 0.9, THE OPPONENT IS HAMPERED"))
+
+    def measure_peak(self):
+        """What OpenBLAS's matrix product reaches here, beside torch.mm."""
+        with tempfile.TemporaryDirectory() as directory:
+            tables.run([
+                self.options.program, "bench", "kernels", "--csv", f"{directory}/kernels.csv", "--repetitions", "9",
+                "training.global_batch=1", f"distributed.threads={self.options.threads}"])
+            row = tables.read(f"{directory}/kernels.csv")[0]
+            self.peak = float(row["gflop_per_second"])
 
     def run(self):
         options = self.options
@@ -199,15 +211,27 @@ class Comparison:
                     print(f"round {number} of {options.rounds}, {network}", flush=True)
                     if number == 1 and share:
                         run_ours(options, network, ["forward"], share, 1)
+                    self.look_around()
+                    self.measure_peak()
                     self.add_ours(network, number, run_ours(options, network, parts, share, options.repetitions))
                     if network == "uniform":
                         continue
                     for mode in options.modes:
+                        self.look_around()
                         self.add_theirs(
                             network, number, mode,
                             run_theirs(options, network, parts, share, mode, options.repetitions))
+            if self.least_idle < 0.95:
+                self.notes.append(
+                    f"warning: only {self.least_idle:.0%} of the machine was idle before one of the processes: "
+                    "something else runs here, and the ratios are worth little")
             if "dense" in options.networks and not options.no_memory:
                 self.compare_memory(f"{shared}/dense")
+
+    def look_around(self):
+        """Notes how idle the machine is before a process is timed."""
+        self.idle = tables.idle_share()
+        self.least_idle = min(self.least_idle, self.idle)
 
     def compare_memory(self, share):
         """Processes that do nothing but the whole step, for the memory that it takes."""

@@ -9,6 +9,7 @@ import tables
 COLUMNS = [
     "commit", "processor", "blas_kernel", "threads", "batch", "width", "work", "gflops", "gflops_low", "gflops_high",
     "sgemm_gflops", "over_sgemm", "onednn_gflops", "over_onednn", "over_onednn_low", "over_onednn_high", "rounds",
+    "idle_share_before",
 ]
 
 
@@ -28,8 +29,9 @@ def main():
 
 
 def compare(options, threads):
-    ours, theirs, kernel = {}, {}, ""
-    for number in range(options.rounds):
+    ours, theirs, kernel, idle = {}, {}, "", 1.0
+    for _ in range(options.rounds):
+        idle = min(idle, tables.idle_share())
         with tempfile.TemporaryDirectory() as directory:
             tables.run([
                 options.program, "bench", "kernels", "--csv", f"{directory}/kernels.csv", "--repetitions",
@@ -57,9 +59,12 @@ def compare(options, threads):
             "gflops_high": f"{max(rates):.4g}", "sgemm_gflops": f"{peak:.4g}", "over_sgemm": f"{median / peak:.3f}",
             "onednn_gflops": f"{other:.4g}", "over_onednn": f"{median / other:.3f}",
             "over_onednn_low": f"{min(pairs):.3f}", "over_onednn_high": f"{max(pairs):.3f}",
-            "rounds": options.rounds})
+            "rounds": options.rounds,
+            "idle_share_before": f"{idle:.2f}"})
     tables.store(f"{options.output}/kernels.csv", COLUMNS, rows, ["threads", "batch", "width", "work"])
     print(f"{threads} thread{'s' if threads > 1 else ''}, sgemm {statistics.median(peaks):.0f} GFLOP/s ({kernel})")
+    if idle < 0.95:
+        print(f"warning: only {idle:.0%} of the machine was idle before one of the rounds")
     for row in rows:
         print(f"  {row['work']:24} {row['gflops']:>6} GFLOP/s, {row['over_sgemm']} of sgemm; oneDNN {row['onednn_gflops']:>6}:"
               f" {row['over_onednn']}x [{row['over_onednn_low']}, {row['over_onednn_high']}]")

@@ -3,6 +3,7 @@ import csv
 import os
 import subprocess
 import sys
+import time
 
 
 def run(command, allowed=(0,), **more):
@@ -39,3 +40,30 @@ def store(path, columns, rows, keys):
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: row.get(key, "") for key in columns} for row in old + rows)
+
+
+def processor_time():
+    """Clock ticks of all cores so far: busy, idle, stolen."""
+    with open("/proc/stat") as file:
+        user, nice, system, idle, wait, irq, soft, steal = map(int, file.readline().split()[1:9])
+    return user + nice + system + irq + soft, idle + wait, steal
+
+
+class Account:
+    """The share of idle and of stolen time since it was opened."""
+
+    def __enter__(self):
+        self.before = processor_time()
+        return self
+
+    def __exit__(self, *_):
+        busy, idle, steal = (after - before for after, before in zip(processor_time(), self.before))
+        total = max(1, busy + idle + steal)
+        self.idle, self.steal = idle / total, steal / total
+
+
+def idle_share(seconds=0.5):
+    """How much of the machine is idle just now, from 0 to 1: what else runs here disturbs what is timed."""
+    with Account() as account:
+        time.sleep(seconds)
+    return account.idle

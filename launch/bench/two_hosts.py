@@ -121,7 +121,10 @@ def probe():
     script = [sys.executable, os.path.abspath(__file__)]
     receiver = subprocess.Popen(inside(FIRST, script + ["--receive"]), stdout=subprocess.PIPE, text=True)
     sender = subprocess.run(inside(SECOND, script + ["--send", "2"]), stdout=subprocess.PIPE, text=True, check=True)
-    return float(receiver.communicate(timeout=30)[0]), float(sender.stdout)
+    rate = float(receiver.communicate(timeout=30)[0])
+    if rate < 1:
+        sys.exit("the probe of the link received nothing for most of its time: the machine was busy with something else")
+    return rate, float(sender.stdout)
 
 
 class Experiment:

@@ -4,7 +4,6 @@ import os
 import statistics
 import subprocess
 import tempfile
-import time
 
 import tables
 
@@ -12,26 +11,6 @@ COLUMNS = [
     "commit", "processor", "blas_kernel", "round", "arrangement", "batch_of_a_rank", "width", "attack_steps",
     "step_seconds", "images_per_second", "efficiency", "idle_share_before", "stolen_share",
 ]
-
-
-def processor_time():
-    """Clock ticks of all cores so far: busy, idle, stolen."""
-    with open("/proc/stat") as file:
-        user, nice, system, idle, wait, irq, soft, steal = map(int, file.readline().split()[1:9])
-    return user + nice + system + irq + soft, idle + wait, steal
-
-
-class Account:
-    """The share of idle and of stolen time since it was opened."""
-
-    def __enter__(self):
-        self.before = processor_time()
-        return self
-
-    def __exit__(self, *_):
-        busy, idle, steal = (after - before for after, before in zip(processor_time(), self.before))
-        total = max(1, busy + idle + steal)
-        self.idle, self.steal = idle / total, steal / total
 
 
 def step_seconds(path):
@@ -66,13 +45,12 @@ def main():
     for number in range(1, options.rounds + 1):
         with tempfile.TemporaryDirectory() as directory:
             tables_of = lambda name: f"{directory}/{name}.csv"
-            with Account() as quiet:
-                time.sleep(1)
+            quiet = tables.idle_share(1)
             found = {}
-            with Account() as account:
+            with tables.Account() as account:
                 tables.run(pinned(0, command(options, tables_of("one"), 1)))
             found["one rank"] = step_seconds(tables_of("one")) + (account.steal,)
-            with Account() as account:
+            with tables.Account() as account:
                 processes = [
                     subprocess.Popen(pinned(core, command(options, tables_of(f"stranger{core}"), 1)),
                                      stdout=subprocess.DEVNULL) for core in (0, 1)]
@@ -80,7 +58,7 @@ def main():
                     raise SystemExit("one of two processes that ran beside each other failed")
             both = [step_seconds(tables_of(f"stranger{core}")) for core in (0, 1)]
             found["two strangers"] = (max(both)[0], both[0][1], account.steal)
-            with Account() as account:
+            with tables.Account() as account:
                 tables.run(command(options, tables_of("two"), 2))
             found["two ranks"] = step_seconds(tables_of("two")) + (account.steal,)
         base = found["one rank"][0]
@@ -90,10 +68,10 @@ def main():
                 **tables.machine(), "blas_kernel": kernel, "round": number, "arrangement": arrangement,
                 "batch_of_a_rank": options.batch, "width": options.width, "attack_steps": options.steps,
                 "step_seconds": f"{seconds:.5g}", "images_per_second": f"{processes * options.batch / seconds:.4g}",
-                "efficiency": f"{base / seconds:.3f}", "idle_share_before": f"{quiet.idle:.3f}",
+                "efficiency": f"{base / seconds:.3f}", "idle_share_before": f"{quiet:.3f}",
                 "stolen_share": f"{steal:.4f}"})
             print(f"round {number}, {arrangement}: {seconds:.3f} s a step, efficiency {base / seconds:.1%}; machine "
-                  f"idle before {quiet.idle:.0%}, stolen {steal:.1%}", flush=True)
+                  f"idle before {quiet:.0%}, stolen {steal:.1%}", flush=True)
     tables.store(f"{options.output}/weak-scaling.csv", COLUMNS, rows, ["width", "batch_of_a_rank", "attack_steps"])
     median = lambda name: statistics.median(float(row["step_seconds"]) for row in rows if row["arrangement"] == name)
     one, control, two = (median(name) for name in ("one rank", "two strangers", "two ranks"))

@@ -1,4 +1,3 @@
-import Attacks
 import Datasets
 import Networks
 import Tensors
@@ -41,12 +40,18 @@ extension RunConfiguration {
         return MixtureSettings(
             kind: kind, placement: Placement(moe.resolvedPlacement), includesDownsample: moe.includeDownsample,
             router: RouterSettings(
-                kind: router, experts: moe.experts, gate: gate, balance: balance, balanceWeight: moe.balance.weight,
-                varianceWeight: moe.varianceWeight, usesGlobalStatistics: moe.statistics == .global))
+                kind: router, experts: moe.experts, gate: gate, balance: balance,
+                balanceWeight: moe.balance.weight * balanceFactor,
+                varianceWeight: moe.varianceWeight * balanceFactor, usesGlobalStatistics: moe.statistics == .global))
     }
 
+    /// The factor of balancing losses: `free` may count them several times.
+    private var balanceFactor: Double { training.method == .free ? training.replayBalanceFactor : 1 }
+
     /// How images find their experts in a training pass of `step`, or, without one, with neither noise nor capacity.
-    func routing(step: Int?) -> Routing {
+    ///
+    /// Passes of one step that differ in `draw` see other noise.
+    func routing(step: Int?, draw: Int = 0) -> Routing {
         switch moe.routes {
         case .uniform: return .uniform
         case .expert(let number): return .fixed(number)
@@ -54,8 +59,8 @@ extension RunConfiguration {
             guard let step else { return .learned(nil) }
             // Entropy balancing selects without noise (robust-sparse-moes, "TopKGate").
             let noise = moe.balance.loss == .entropy ? 0 : Float(moe.noise)
-            return .learned(
-                TrainingRouting(noise: noise, capacity: moe.capacity, seed: training.seed, step: step))
+            let training = TrainingRouting(noise: noise, capacity: moe.capacity, seed: training.seed, step: step)
+            return .learned(training.redrawn(draw))
         }
     }
 
@@ -80,27 +85,6 @@ extension RunConfiguration.Model.Architecture {
         case .resnet18: [2, 2, 2, 2]
         case .resnet34, .resnet50, .wideResnet50: [3, 4, 6, 3]
         case .resnet101, .wideResnet101: [3, 4, 23, 3]
-        }
-    }
-}
-
-extension RunConfiguration.Attack {
-    /// The attack, or nil if the name is `none`.
-    func makeAttack() -> ProjectedGradientDescent? {
-        let ball = LinfBall(epsilon: Float(epsilon))
-        switch name {
-        case .none: return nil
-        case .fgsm: return .fastGradientSign(ball)
-        case .pgd:
-            let start: ProjectedGradientDescent.Start =
-                switch resolvedStart {
-                case .automatic, .uniform: .uniform
-                case .uniformUnclamped: .uniformUnclamped
-                case .none: .none
-                }
-            return ProjectedGradientDescent(
-                ball: ball, stepSize: Float(stepSize), steps: steps, restarts: restarts, start: start,
-                keep: keep == .best ? .best : .last)
         }
     }
 }
