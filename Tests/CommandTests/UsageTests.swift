@@ -39,7 +39,7 @@ extension CommandSuite {
                 (["moe.experts=four"], ["moe.experts", "four", "an integer, at least 1"]),
                 (["training.optimizer.nesterov=maybe"], ["training.optimizer.nesterov", "maybe", "true"]),
                 (["training.method=pdg"], ["training.method", "pdg", "standard", "pgd"]),
-                (["attack.epsilon=-1/255"], ["attack.epsilon", "-1/255", "from 0 to 1"]),
+                (["attack.epsilon=-1/255"], ["attack.epsilon", "-1/255", "at least 0"]),
                 (["moe.top_k=9"], ["moe.top_k", "9", "at most moe.experts, 3"]),
                 (["evaluation.attacks.0.batch_norm=batch"], ["evaluation.attacks.0.batch_norm", "batch", "frozen"]),
                 (["--frobnicate"], ["--frobnicate"]),
@@ -64,6 +64,17 @@ extension CommandSuite {
             expectComplaint(outcome, ["layer9", "layer1.0.conv1", "layer4.1.conv2"])
             let next = try robustmoe(TrainedRun.arguments(output, ["training.stop_after_steps=1"]))
             #expect(next.status == 75, "\(next.errors)")
+        }
+
+        @Test("a router that is larger than its map ends with 2 and says which")
+        func largeRouter() throws {
+            let output = try Scratch.folder() + "/run"
+            let outcome = try robustmoe(
+                TrainedRun.arguments(
+                    output,
+                    ["moe.router=double-conv-gap", "moe.router_kernel=3", "moe.placement=[layer4.1.conv2]"]))
+            #expect(outcome.status == 2)
+            expectComplaint(outcome, ["moe.router_kernel", "layer4.1.conv2", "5x5", "4x4"])
         }
 
         @Test(

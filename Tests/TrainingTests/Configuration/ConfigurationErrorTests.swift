@@ -21,18 +21,17 @@ struct ConfigurationErrorTests {
     private static let paths =
         "a list of: a text, each a path such as layer4.0.conv1, where * stands for one component; or null"
     private static let expertKeys =
-        "kind, placement, routes, include_downsample, experts, top_k, router, straight_through, weights, noise, "
-        + "statistics, balance"
+        "kind, placement, routes, include_downsample, experts, top_k, router, router_kernel, straight_through, weights, "
+        + "noise, capacity, statistics, balance, variance_weight"
 
     @Test(
         "A value out of range or of the wrong type is named with what is allowed",
         arguments: [
-            ("attack.epsilon=-1/255", "\(number), from 0 to 1"),
-            ("attack.epsilon=8", "\(number), from 0 to 1"),
+            ("attack.epsilon=-1/255", "\(number), at least 0"),
+            ("attack.epsilon=8", "from 0 to 1 where the norm is linf"),
             ("attack.step_size=-1", "\(number), at least 0"),
             ("attack.restarts=0", positive),
-            ("attack.name=none-such", "pgd, fgsm, none"),
-            ("attack.name=apgd-ce", "pgd, fgsm, none"),
+            ("attack.name=none-such", "pgd, fgsm, apgd-ce, gaussian-noise, none"),
             ("attack.id=a b", "a text, made of letters, digits, dots, dashes and underscores; or null"),
             ("attack.random_start=maybe", "true or false"),
             ("training.epochs=0", positive),
@@ -48,11 +47,16 @@ struct ConfigurationErrorTests {
             ("training.optimizer.name=adam", "sgd"),
             (
                 "training.optimizer=sgd",
-                "a mapping with keys among name, rate, momentum, nesterov, weight_decay, decay_exclude"
+                "a mapping with keys among name, rate, momentum, nesterov, weight_decay, decay_exclude, "
+                    + "clip_norm"
             ),
             ("training.schedule.milestones=[5, 5]", "a list of: an integer, at least 1, each above the one before"),
             ("training.schedule.milestones=5", "a list of: an integer, at least 1, each above the one before"),
-            ("training.method=trades", "standard, pgd"),
+            ("training.method=trades", "standard, pgd, fast, free"),
+            ("training.optimizer.clip_norm=0", "\(number), above 0; or null"),
+            ("training.weight_average=1", "\(number), at least 0, below 1; or null"),
+            ("training.replays=0", positive),
+            ("evaluation.epsilons=[2, 1]", "a list of: \(number), at least 0, each above the one before; or null"),
             ("moe.experts=0", positive),
             ("moe.experts=[4]", positive),
             ("moe.noise=-0.1", "\(number), at least 0"),
@@ -61,13 +65,21 @@ struct ConfigurationErrorTests {
             ("moe.placement=[layer4..conv1]", paths),
             ("moe=null", "a mapping with keys among \(expertKeys)"),
             ("model.width=0", "\(positive); or null"),
-            ("model.architecture=vgg16", "resnet18, resnet34"),
-            ("data.augmentation=[crop, crop]", "a list of: crop, flip, each once; or null"),
+            ("model.architecture=vgg16", "resnet18, resnet34, resnet50, resnet101, wrn-50-2, wrn-101-2"),
+            ("moe.router_kernel=2", "an integer, 1 or 3"),
+            ("moe.capacity=0", "\(number), above 0; or null"),
+            ("moe.variance_weight=-1", "\(number), at least 0"),
+            (
+                "moe.router=resnet20",
+                "gap-linear, conv-gap, double-conv-gap, fixed-projection, first-channels, random"
+            ),
+            ("moe.balance.loss=kl", "entropy, column-entropy, switch, variance, none"),
+            ("data.augmentation=[crop, crop]", "a list of: crop, flip, color-jitter, each once; or null"),
             ("data.test_samples=0", "\(positive); or null"),
             ("distributed.deterministic_shards=-2", "an integer, at least 0"),
             ("distributed.threads=0", "auto or \(positive)"),
             ("evaluation.split=train", "validation, test; or null"),
-            ("preset=advmoe-code", "null"),
+            ("preset=advmoe-code", "robust-sparse-moes, null"),
         ])
     func values(override: String, allowed: String) {
         let sides = override.split(separator: "=")
@@ -80,14 +92,14 @@ struct ConfigurationErrorTests {
         #expect(text == ["command line: training.epochs: found \"5\"; allowed: an integer, at least 1"])
         let milestone = problems("training:\n  schedule:\n    milestones:\n      - 1\n      - x")
         #expect(milestone == ["run.yaml:5: training.schedule.milestones.1: found x; allowed: an integer"])
-        let augmentation = problems("", "data.augmentation=[color-jitter]")
-        #expect(augmentation == ["command line: data.augmentation.0: found color-jitter; allowed: crop, flip"])
+        let augmentation = problems("", "data.augmentation=[rotate]")
+        #expect(augmentation == ["command line: data.augmentation.0: found rotate; allowed: crop, flip, color-jitter"])
     }
 
     @Test("A key that this version lacks is no key, and the message lists its section's")
     func missingKey() {
-        let lines = problems("", "moe.router_kernel=3")
-        #expect(lines == ["command line: moe.router_kernel: no such key (found 3); allowed: \(Self.expertKeys)"])
+        let lines = problems("", "moe.temperature=3")
+        #expect(lines == ["command line: moe.temperature: no such key (found 3); allowed: \(Self.expertKeys)"])
     }
 
     @Test(
@@ -98,6 +110,10 @@ struct ConfigurationErrorTests {
             (
                 "moe:\n\n  top_k: 2\n  straight_through: true", "4: moe.straight_through: found true",
                 "auto or false where moe.top_k is above 1"
+            ),
+            (
+                "moe: {kind: conv, capacity: 1.5}", "1: moe.capacity: found 1.5",
+                "null where moe.balance.loss is entropy, which selects without capacity"
             ),
             ("moe: {routes: 4}", "1: moe.routes: found 4", "an expert's number below moe.experts, 4"),
             (
@@ -129,6 +145,36 @@ struct ConfigurationErrorTests {
                 "frozen in evaluations, where other images of the batch must not count"
             ),
             (
+                "evaluation: {attacks: [{routing: noisy}]}", "1: evaluation.attacks.0.routing: found noisy",
+                "deterministic or clean in evaluations, which have no noise"
+            ),
+            (
+                "evaluation: {attacks: [{steps: 5}, {steps: 7}], steps: [1, 2]}",
+                "1: evaluation.attacks: found pgd-linf-8of255-1",
+                "attacks whose ids still differ under evaluation.steps and evaluation.epsilons"
+            ),
+            (
+                "training: {method: fast}", "1: attack.step_size: found 0.00784313725490196",
+                "at least attack.epsilon, 0.03137254901960784, where training.method is fast, such as 10/255 for 8/255"
+            ),
+            (
+                "{training: {method: fast}, attack: {name: apgd-ce}}", "1: attack.name: found apgd-ce",
+                "pgd or fgsm where training.method is fast"
+            ),
+            (
+                "{training: {method: free}, attack: {norm: l2}}", "1: attack.norm: found l2",
+                "linf where training.method is free"
+            ),
+            (
+                "training: {schedule: {warmup: product}}", "1: training.schedule.warmup: found product",
+                "before, or training.schedule.per: epoch"
+            ),
+            (
+                "training: {schedule: {warmup: product, per: epoch, warmup_epochs: 5}, epochs: 5}",
+                "1: training.schedule.warmup_epochs: found 5",
+                "below training.epochs, 5, where training.schedule.warmup is product"
+            ),
+            (
                 "training: {optimizer: {nesterov: true, momentum: 0}}", "1: training.optimizer.nesterov: found true",
                 "true only with a momentum above 0"
             ),
@@ -148,6 +194,8 @@ struct ConfigurationErrorTests {
     @Test("Keys of experts are no mistake in a dense network, nor noise beside the entropy loss")
     func noMistake() {
         #expect(problems("moe: {kind: none, experts: 8, top_k: 2, placement: []}", "moe.noise=0.1").isEmpty)
+        #expect(problems("moe: {kind: none, capacity: 1.5}").isEmpty)
+        #expect(problems("moe: {kind: conv, capacity: 1.5, balance: {loss: switch}}").isEmpty)
         #expect(problems("attack: {name: fgsm, steps: 0, step_size: 0}").isEmpty)
     }
 
