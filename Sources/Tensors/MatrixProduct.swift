@@ -36,6 +36,13 @@ public enum MatrixProduct {
             c, Int32(leadingC))
     }
 
+    /// Writes the transpose of a row-major `rows`×`columns` matrix.
+    static func transpose(
+        _ rows: Int, _ columns: Int, _ a: UnsafePointer<Float>, into b: UnsafeMutablePointer<Float>
+    ) {
+        cblas_somatcopy(CblasRowMajor, CblasTrans, Int32(rows), Int32(columns), 1, a, Int32(columns), b, Int32(rows))
+    }
+
     /// Returns the multiply-adds executed for `purpose` since the process started.
     public static func executedMultiplyAdds(_ purpose: ProductPurpose) -> Int {
         switch purpose {
