@@ -26,8 +26,9 @@ public enum ConvolutionAlgorithm: Hashable, Sendable, CaseIterable {
 
     /// The table of choices: a pure function of shape and pass, so that results depend on neither timing nor threads.
     ///
-    /// Winograd wins at every measured 3×3 shape of 16 to 512 channels, unless few tiles share a filter that has to be
-    /// streamed from memory: then F(2×2) streams less, and patches least.
+    /// Winograd wins at every measured 3×3 shape of 16 to 512 channels. F(4×4) does least arithmetic, but streams a filter
+    /// of 4 (stride 2: 11) times the weights: where few tiles share it, F(2×2) is faster, and patches for fewer still.
+    /// The bounds are where measured times cross (`robustmoe bench kernels`, one and two threads).
     public static func chosen(
         for geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ arithmetic: Arithmetic
     ) -> ConvolutionAlgorithm {
@@ -37,14 +38,13 @@ public enum ConvolutionAlgorithm: Hashable, Sendable, CaseIterable {
         let down = (geometry.outputHeight + 3) / 4
         let tiles = geometry.images * down * ((geometry.outputWidth + 3) / 4)
         let filter = geometry.inputChannels * geometry.outputChannels
-        switch geometry.stride {
-        case 1:
-            let isWide = filter >= 512 * 512
-            switch pass {
-            case .forward, .inputGradient: return isWide && tiles < 16 ? .winograd2 : .winograd4
-            case .weightGradient: return !isWide || tiles >= 64 ? .winograd4 : tiles >= 8 ? .winograd2 : .patches
-            }
-        case 2: return .phases4
+        switch (geometry.stride, pass) {
+        case (1, .forward), (1, .inputGradient): return filter >= 512 * 512 && tiles < 16 ? .winograd2 : .winograd4
+        case (1, .weightGradient): return tiles * 8192 < filter ? .winograd2 : .winograd4
+        case (2, _):
+            if filter >= 256 * 512 && tiles < 8 { return .patches }
+            if filter >= 128 * 256 { return tiles < 64 ? .phases2 : .phases4 }
+            return tiles < (pass == .weightGradient ? 32 : 8) ? .phases2 : .phases4
         default: return .patches
         }
     }

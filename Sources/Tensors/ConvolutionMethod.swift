@@ -7,13 +7,12 @@ enum ConvolutionMethod {
     case phases4(WinogradConvolution<WinogradPhase4>)
 
     init(_ geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm) {
-        let rotates = pass == .inputGradient
         switch algorithm {
-        case .patches: self = .patches(PatchConvolution(geometry, rotates: rotates))
-        case .winograd2: self = .winograd2(WinogradConvolution(geometry, rotates: rotates))
-        case .winograd4: self = .winograd4(WinogradConvolution(geometry, rotates: rotates))
-        case .phases2: self = .phases2(WinogradConvolution(geometry, rotates: rotates))
-        case .phases4: self = .phases4(WinogradConvolution(geometry, rotates: rotates))
+        case .patches: self = .patches(PatchConvolution(geometry, rotates: pass == .inputGradient))
+        case .winograd2: self = .winograd2(WinogradConvolution(geometry, pass))
+        case .winograd4: self = .winograd4(WinogradConvolution(geometry, pass))
+        case .phases2: self = .phases2(WinogradConvolution(geometry, pass))
+        case .phases4: self = .phases4(WinogradConvolution(geometry, pass))
         }
     }
 

@@ -15,8 +15,9 @@ struct WinogradConvolution<Transform: WinogradTransform> {
     let inputStride: Int
     let outputStride: Int
 
-    /// - Parameter rotates: Carry gradients from the outputs of the layer to its inputs.
-    init(_ geometry: ConvolutionGeometry, rotates: Bool = false) {
+    /// Prepares one pass of a layer's convolution.
+    init(_ geometry: ConvolutionGeometry, _ pass: ConvolutionPass) {
+        let rotates = pass == .inputGradient
         precondition(
             geometry.kernel == 3 && geometry.padding == 1 && geometry.stride + Transform.taps == 4
                 && geometry.inputChannels % lanes == 0 && geometry.outputChannels % lanes == 0,
@@ -55,7 +56,10 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         return tiles.count * products * source.channels * target.channels
     }
 
-    /// Computes y = conv(x, filter) with a transformed filter `u`, `[points][source depth][target depth]`.
+    /// Output channels that lie together in a transformed filter.
+    static var panelWidth: Int { 64 }
+
+    /// Computes y = conv(x, filter) with a transformed filter `u`; see ``transformFilter(_:scale:into:_:)``.
     func forward(
         _ x: FloatPointer, _ u: FloatPointer, into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
     ) {
@@ -123,10 +127,9 @@ struct WinogradConvolution<Transform: WinogradTransform> {
                         let first = phase * source.channels + part * Self.rowsAtATime
                         for point in 0..<Transform.points
                         where source.phases(at: point, inputs: Transform.inputs).contains(phase) {
-                            MatrixProduct.multiply(
-                                rows, target.depth, range.count, v + point * inputStride + first, source.depth,
-                                transposeA: true, n + point * outputStride, target.depth, into: du + point * partStride,
-                                target.depth)
+                            gradientProduct(
+                                rows, range.count, v + point * inputStride + first, n + point * outputStride,
+                                into: du + point * partStride)
                         }
                         for row in 0..<rows {
                             addFilterGradient(row: first + row, du + row * target.depth, partStride, into: dw)
@@ -148,8 +151,11 @@ struct WinogradConvolution<Transform: WinogradTransform> {
                         transformInput(x, range, into: v, at: 0)
                         transformOutputGradient(dy, range, into: n, at: 0)
                         for point in 0..<Transform.points {
+                            let inputs = span(source, point)
+                            let place = point * filterStride + inputs.start * target.depth
                             gradientProduct(
-                                point, range.count, v, n, accumulator + part * filterSize,
+                                inputs.count, range.count, v + point * inputStride + inputs.start,
+                                n + point * outputStride, into: accumulator + part * filterSize + place,
                                 accumulate: block > blocks.lowerBound)
                         }
                     }
@@ -196,29 +202,53 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         return (phases.lowerBound * side.channels, phases.count * side.channels)
     }
 
+    /// Multiplies `count` tiles of a point by its filter, panel by panel.
+    ///
+    /// Panels are narrow and runs of tiles short, so that products stay below 10⁶ multiply-adds: there OpenBLAS works on
+    /// the matrices where they lie, and does not pack the whole filter anew for every block of tiles. Runs are multiples
+    /// of the six rows that its kernel takes at a time.
     @inline(__always)
     private func product(_ point: Int, _ count: Int, _ v: FloatPointer, _ u: FloatPointer, _ m: FloatPointer) {
         let inputs = span(source, point)
-        let outputs = span(target, point)
-        MatrixProduct.multiply(
-            count, outputs.count, inputs.count, v + point * inputStride + inputs.start, source.depth,
-            u + point * filterStride + inputs.start * target.depth + outputs.start, target.depth,
-            into: m + point * outputStride + outputs.start, target.depth)
+        for phase in target.phases(at: point, inputs: Transform.inputs) {
+            for k in Swift.stride(from: 0, to: target.channels, by: Self.panelWidth) {
+                let width = min(Self.panelWidth, target.channels - k)
+                let column = phase * target.channels + k
+                let panel = u + point * filterStride + column * source.depth + inputs.start * width
+                let longest = max(6, 1_000_000 / (inputs.count * width) / 6 * 6)
+                let runs = (count + longest - 1) / longest
+                let run = (count / max(1, runs) + 5) / 6 * 6
+                for first in Swift.stride(from: 0, to: count, by: max(1, run)) {
+                    MatrixProduct.multiply(
+                        min(run, count - first), width, inputs.count,
+                        v + point * inputStride + first * source.depth + inputs.start, source.depth, panel, width,
+                        into: m + point * outputStride + first * target.depth + column, target.depth)
+                }
+            }
+        }
     }
 
+    /// du = vᵀ n for `rows` source channels over `count` tiles, in products that OpenBLAS does not pack either.
     @inline(__always)
     private func gradientProduct(
-        _ point: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, _ du: FloatPointer, accumulate: Bool
+        _ rows: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, into du: FloatPointer, accumulate: Bool = false
     ) {
-        let inputs = span(source, point)
-        MatrixProduct.multiply(
-            inputs.count, target.depth, count, v + point * inputStride + inputs.start, source.depth, transposeA: true,
-            n + point * outputStride, target.depth,
-            into: du + point * filterStride + inputs.start * target.depth, target.depth, accumulate: accumulate)
+        let depth = target.depth
+        for k in Swift.stride(from: 0, to: depth, by: 2 * Self.panelWidth) {
+            let width = min(2 * Self.panelWidth, depth - k)
+            let longest = max(16, 1_000_000 / (rows * width))
+            let runs = (count + longest - 1) / longest
+            let run = (count + runs - 1) / max(1, runs)
+            for first in Swift.stride(from: 0, to: count, by: max(1, run)) {
+                MatrixProduct.multiply(
+                    rows, width, min(run, count - first), v + first * source.depth, source.depth, transposeA: true,
+                    n + first * depth + k, depth, into: du + k, depth, accumulate: accumulate || first > 0)
+            }
+        }
     }
 
     /// Input channels whose weight gradient a core takes back to taps at a time.
-    private static var rowsAtATime: Int { 64 }
+    private static var rowsAtATime: Int { 32 }
 
     /// Adds Gᵀ dU G of one row (a source channel of a phase) to `dw`.
     ///

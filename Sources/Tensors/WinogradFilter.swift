@@ -1,5 +1,8 @@
 extension WinogradConvolution {
-    /// Writes the transforms G g Gᵀ of a layer's filter to `u`, `[points][source depth][target depth]`.
+    /// Writes the transforms G g Gᵀ of a layer's filter to `u`.
+    ///
+    /// The layout is `[points][target phases][panels][source depth][channels of the panel]`: the output channels of a phase
+    /// are cut into panels of 64, the last one with the rest.
     ///
     /// - Parameters:
     ///   - weights: The layer's filter, HWIO.
@@ -79,11 +82,18 @@ extension WinogradConvolution {
         }
     }
 
+    /// Copies one source channel's row, `[points][target depth]`, to its place in each panel.
     @inline(__always)
     private func copy(_ row: FloatPointer, _ rowStride: Int, to u: FloatPointer, sourceRow: Int) {
         for point in 0..<Transform.points {
-            (u + point * filterStride + sourceRow * target.depth).update(
-                from: row + point * rowStride, count: target.depth)
+            for phase in 0..<target.phases {
+                for k in Swift.stride(from: 0, to: target.channels, by: Self.panelWidth) {
+                    let width = min(Self.panelWidth, target.channels - k)
+                    let column = phase * target.channels + k
+                    (u + point * filterStride + column * source.depth + sourceRow * width).update(
+                        from: row + point * rowStride + column, count: width)
+                }
+            }
         }
     }
 }

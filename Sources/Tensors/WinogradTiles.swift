@@ -23,10 +23,9 @@ struct WinogradTiles {
         count = geometry.images * down * across
         let filter = depths.source * depths.target
         sharesBlock = filter >= 256 * 256
-        // Unshared: transforms of a block stay in 700 KB of L2, and products stay below 10⁶ multiply-adds, where
-        // OpenBLAS needs no packing.
-        let cached = min(175_000 / (points * (depths.source + depths.target)), 1_000_000 / filter) / 16 * 16
-        block = sharesBlock ? 128 : min(max(cached, 16), 128)
+        // Unshared: transforms of a block stay in 700 KB of L2; a multiple of the six rows that OpenBLAS's kernel takes.
+        let cached = 175_000 / (points * (depths.source + depths.target)) / 6 * 6
+        block = sharesBlock ? 128 : min(max(cached, 12), 120)
     }
 
     var blocks: Int { (count + block - 1) / block }
