@@ -7,9 +7,11 @@ extension MPICommunicator {
     ) throws(CollectiveError) {
         for part in parts(of: buffer.count) {
             try complete("MPI_Iallreduce", count: buffer.count) { request in
-                MPI_Iallreduce(
-                    CMPI_inPlace(), buffer.baseAddress.map { $0 + part.lowerBound }, Int32(part.count),
-                    Element.elementKind.dataType, reduction.operation, immediate, &request)
+                reductionAlgorithm.choose(for: part.count) {
+                    MPI_Iallreduce(
+                        CMPI_inPlace(), buffer.baseAddress.map { $0 + part.lowerBound }, Int32(part.count),
+                        Element.elementKind.dataType, reduction.operation, immediate, &request)
+                }
             }
         }
     }
@@ -21,9 +23,11 @@ extension MPICommunicator {
         var requests: [MPI_Request?] = []
         for part in parts(of: buffer.count) {
             let request = try issue("MPI_Iallreduce", count: buffer.count) { request in
-                MPI_Iallreduce(
-                    CMPI_inPlace(), buffer.baseAddress.map { $0 + part.lowerBound }, Int32(part.count),
-                    CMPI_float(), CMPI_sum(), overlapped, &request)
+                reductionAlgorithm.choose(for: part.count) {
+                    MPI_Iallreduce(
+                        CMPI_inPlace(), buffer.baseAddress.map { $0 + part.lowerBound }, Int32(part.count),
+                        CMPI_float(), CMPI_sum(), overlapped, &request)
+                }
             }
             requests.append(request)
         }

@@ -23,6 +23,8 @@ public final class MPICommunicator: Communicator {
     let immediate: MPI_Comm
     /// Carries the reductions that are started early, so that their order is their own.
     let overlapped: MPI_Comm
+    /// How long vectors are added up.
+    let reductionAlgorithm: ReductionAlgorithm
     /// The most elements that one call of MPI may be asked to move.
     var largestCount = Int(Int32.max)
     /// The most elements of memory that the fixed-order sum takes for each direction.
@@ -117,6 +119,7 @@ public final class MPICommunicator: Communicator {
         try check(MPI_Comm_free(&host), "MPI_Comm_free")
         self.rank = Int(rank)
         self.size = Int(size)
+        reductionAlgorithm = ReductionAlgorithm(size: Int(size))
         self.hostName = hostName
         self.localRank = Int(localRank)
         self.localSize = Int(localSize)

@@ -60,6 +60,14 @@ public enum Routing: Hashable, Sendable {
     case fixed(Int)
 }
 
+/// What decides one layer's routes in place of its router.
+public enum GivenRoutes: Sendable {
+    /// All images go to this expert, with weight 1.
+    case expert(Int)
+    /// These, one value a shard: such as those that a router chose for other images.
+    case routes([Routes])
+}
+
 /// Everything that one pass through a network depends on beside its input: a value, so that no mode is stored anywhere.
 public struct Pass {
     /// The weights and running statistics.
@@ -76,6 +84,8 @@ public struct Pass {
     public var folds: Bool
     /// How images find their experts.
     public var routing: Routing
+    /// Layers, by path, whose routes are given; ``routing`` is for the others.
+    public var given: [String: GivenRoutes] = [:]
     /// Sums over the global batch.
     public var statistics: any BatchStatistics
     /// The index in the data set of every image, a list for each shard: what noise and uniform routes depend on.

@@ -92,7 +92,7 @@ struct Router {
 
     /// Chooses experts for the images of every shard, `x` being what the experts see.
     func forward(_ x: [Tensor], _ pass: Pass) throws -> Tape {
-        guard case .learned(let noise) = pass.routing else { return bypass(x, pass) }
+        guard case .learned(let noise) = pass.routing, pass.given[path] == nil else { return bypass(x, pass) }
         let experts = settings.experts
         var pooled: [Tensor] = []
         var scores: [[Float]] = []
@@ -159,33 +159,29 @@ struct Router {
         }
     }
 
-    /// Routes that ask no router: image index modulo experts, or one expert for all; equal weights.
+    /// Routes that ask no router: given from outside, or image index modulo experts, with equal weights.
     private func bypass(_ x: [Tensor], _ pass: Pass) -> Tape {
-        let (experts, choices) = (settings.experts, settings.gate.topK)
-        let routes = x.indices.map { shard -> Routes in
-            var chosen: [Int] = []
-            for image in 0..<x[shard].images {
-                for choice in 0..<choices {
-                    let first: Int
-                    if case .fixed(let expert) = pass.routing {
-                        first = expert
-                    } else {
-                        first = pass.samples[shard][image]
-                    }
-                    chosen.append((first + choice) % experts)
-                }
-            }
-            if case .fixed(let expert) = pass.routing {
-                return Routes(
-                    choices: 1, experts: [Int](repeating: expert, count: x[shard].images),
-                    weights: [Float](repeating: 1, count: x[shard].images))
+        let routes = x.indices.map { givenRoutes(shard: $0, images: x[$0].images, pass) }
+        let none = [[Float]](repeating: [], count: x.count)
+        return Tape(
+            pooled: [], scores: none, logScores: none, routes: routes, record: record(none, none, routes, pass))
+    }
+
+    private func givenRoutes(shard: Int, images: Int, _ pass: Pass) -> Routes {
+        switch (pass.given[path], pass.routing) {
+        case (.routes(let routes), _): return routes[shard]
+        case (.expert(let expert), _), (nil, .fixed(let expert)):
+            return Routes(
+                choices: 1, experts: [Int](repeating: expert, count: images),
+                weights: [Float](repeating: 1, count: images))
+        case (nil, .uniform), (nil, .learned):
+            let choices = settings.gate.topK
+            let chosen = (0..<images).flatMap { image in
+                (0..<choices).map { (pass.samples[shard][image] + $0) % settings.experts }
             }
             return Routes(
                 choices: choices, experts: chosen, weights: [Float](repeating: 1 / Float(choices), count: chosen.count))
         }
-        let none = [[Float]](repeating: [], count: x.count)
-        return Tape(
-            pooled: [], scores: none, logScores: none, routes: routes, record: record(none, none, routes, pass))
     }
 
     private func record(

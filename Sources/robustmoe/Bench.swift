@@ -2,6 +2,7 @@ import ArgumentParser
 import Training
 
 extension BenchmarkSession.Subject: ExpressibleByArgument {}
+extension BenchmarkSession.Part: ExpressibleByArgument {}
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,16 +15,27 @@ struct Bench: ParsableCommand {
     var csv: String?
     @Option(help: "Timed repetitions after one warm-up.")
     var repetitions = 5
+    @Option(parsing: .singleValue, help: "What of a step is timed (may be given several times; everything if not).")
+    var part: [BenchmarkSession.Part] = []
+    @Option(help: "Take a step's weights from this directory, or write them there, with an attack to compare with.")
+    var share: String?
+    @Flag(help: "Time the same network without experts in turn.")
+    var besideDense = false
     @Argument(help: "key=value settings.")
     var settings: [String] = []
 
     func validate() throws {
         if repetitions < 1 { throw ValidationError("--repetitions is \(repetitions), expected at least 1") }
+        if subject != .step, !part.isEmpty || share != nil || besideDense {
+            throw ValidationError("--part, --share and --beside-dense belong to bench step")
+        }
     }
 
     func run() throws {
         let configuration = try Job.configuration(settings.map { ConfigurationLayer(override: $0) })
-        let session = BenchmarkSession(subject, configuration, repetitions: repetitions, csv: csv)
+        let session = BenchmarkSession(
+            subject, configuration, repetitions: repetitions, csv: csv,
+            parts: part.isEmpty ? BenchmarkSession.Part.allCases : part, shared: share, isBesideDense: besideDense)
         try Job.run(timeoutSeconds: configuration.distributed.timeoutSeconds) { try session.run($0) }
     }
 }

@@ -6,14 +6,15 @@ struct CollectiveBenchmark {
     let repetitions: Int
 
     func run() throws -> [Measurement] {
-        try [1, 1 << 10, 1 << 16, 1 << 20, 1 << 23].map { count in
-            let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
-            defer { buffer.deallocate() }
-            buffer.initialize(repeating: 0)
-            let blocking = try Measurement("all-reduce of \(count * 4) bytes", repetitions: repetitions) {
-                try communicator.allReduceSum(buffer)
+        let counts = [1, 1 << 10, 1 << 16, 1 << 20, 1 << 23]
+        let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: counts.max() ?? 0)
+        defer { memory.deallocate() }
+        memory.initialize(repeating: 0)
+        let works = counts.map { count in
+            TimedWork(name: "all-reduce of \(count * 4) bytes") {
+                try communicator.allReduceSum(UnsafeMutableBufferPointer(rebasing: memory[..<count]))
             }
-            return blocking
         }
+        return try Measurement.inTurn(works, repetitions: repetitions)
     }
 }

@@ -4,85 +4,153 @@ import Datasets
 import Networks
 import Tensors
 
-/// Times the parts of a training step on images of noise: what a step costs, and where it goes.
-struct StepBenchmark {
-    let configuration: RunConfiguration
-    let communicator: any Communicator
-    let threads: Int
-    let repetitions: Int
+/// Times the parts of a training step: what a step costs, and where it goes.
+///
+/// Weights stand still (the rate is next to nothing), so that every repetition does the same work; batches are drawn and
+/// augmented as in training, within the time that is taken.
+final class StepBenchmark {
+    let network: ResNet
+    private let configuration: RunConfiguration
+    private let communicator: any Communicator
+    private let workspace: Workspace
+    private let preparer: BatchPreparer
+    private var done = 0
+    /// The filters of every step that was made here.
+    private var caches: [FilterCache]
+    private var attackSeconds = 0.0
+    private var seconds = 0.0
 
-    func run() throws -> [Measurement] {
-        let workspace = Workspace(threads: threads)
-        guard let name = DatasetName(rawValue: configuration.data.dataset.rawValue) else { return [] }
-        let traits = name.traits
-        let network = try ResNet(configuration.networkSettings(traits), seed: configuration.training.seed)
-        let batch = noise(traits, workspace)
-        let images = configuration.training.globalBatch
-        var results: [Measurement] = []
-        func step(_ method: RunConfiguration.Training.Method) -> TrainingStep {
-            var settings = configuration
-            settings.training.method = method
-            // Weights hardly move: every repetition does the same work.
-            settings.training.optimizer.rate = 1e-8
-            settings.training.schedule.name = .constant
-            return TrainingStep(
-                network, settings, communicator: communicator, workspace: workspace, shards: 1, stepsPerEpoch: 1)
+    init(_ configuration: RunConfiguration, communicator: any Communicator, threads: Int) throws {
+        guard let name = DatasetName(rawValue: configuration.data.dataset.rawValue) else {
+            throw RunError.unusable("data.dataset \(configuration.data.dataset.rawValue) has no loader")
         }
-        let filters = FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)
-        let isFast = configuration.kernelArithmetic == .fast
-        let frozen = Pass(
-            parameters: network.parameters, workspace: workspace, filters: filters,
-            arithmetic: configuration.kernelArithmetic, normalization: .running, folds: isFast,
-            routing: configuration.routing(step: nil), samples: batch.indices)
-        let target = FrozenTarget(network, frozen)
-        let objective = Objective.crossEntropy(batch.labels)
-        results.append(
-            try Measurement("forward, evaluation mode", repetitions: repetitions, images: images) {
-                _ = try network.forward(batch.images, frozen)
-            })
-        results.append(
-            try Measurement("attack step", repetitions: repetitions, images: images) {
-                _ = try target.lossesAndInputGradient(batch.images, objective)
-            })
-        let standard = step(.standard)
-        results.append(
-            try Measurement("training step, clean", repetitions: repetitions, images: images) {
-                _ = try standard.run(batch, step: 0, wantsToStop: false)
-            })
-        let adversarial = step(.pgd)
-        let attackName =
-            configuration.attack.name == .pgd ? "PGD-\(configuration.attack.steps)" : configuration.attack.resolvedId
-        var attackSeconds = 0.0
-        var seconds = 0.0
-        results.append(
-            try Measurement("training step, \(attackName)", repetitions: repetitions, images: images) {
-                let start = ContinuousClock.now
-                attackSeconds += try adversarial.run(batch, step: 0, wantsToStop: false).attackSeconds
-                seconds += (ContinuousClock.now - start) / .seconds(1)
-            })
-        if communicator.isRoot {
-            Console.print("the attack takes \(Console.percent(attackSeconds / seconds)) of the \(attackName) step")
-            Console.print(
-                "memory: \(workspace.peakBytes >> 20) MiB of tensors at most in use, \(filters.bytes >> 20) MiB of filters"
-            )
-        }
-        return results
+        self.communicator = communicator
+        var settings = configuration
+        settings.training.optimizer.rate = 1e-8
+        settings.training.schedule.name = .constant
+        self.configuration = settings
+        workspace = Workspace(threads: threads)
+        network = try ResNet(configuration.networkSettings(name.traits), seed: configuration.training.seed)
+        caches = [FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)]
+        let batch = configuration.training.globalBatch
+        preparer = BatchPreparer(
+            imageSet: .forBenchmarks(name, count: 4 * batch),
+            sampler: EpochSampler(count: 4 * batch, globalBatch: batch, seed: configuration.training.seed),
+            augmentations: configuration.data.resolvedAugmentation.compactMap { Augmentation(rawValue: $0.rawValue) },
+            seed: configuration.training.seed, rank: communicator.rank, ranks: communicator.size, workspace: workspace)
     }
 
-    /// This rank's part of a batch of noise.
-    private func noise(_ traits: DatasetTraits, _ workspace: Workspace) -> PreparedBatch {
-        let total = configuration.training.globalBatch
-        let range = communicator.rank * total / communicator.size..<(communicator.rank + 1) * total / communicator.size
-        let images = Tensor(
-            workspace, images: range.count, height: traits.height, width: traits.width, channels: traits.channels)
-        for (place, sample) in range.enumerated() {
-            var stream = RandomStream(seed: 1, purpose: .synthetic, index: sample)
-            for index in place * images.imageSize..<(place + 1) * images.imageSize {
-                images.pointer[index] = stream.uniform()
+    /// The network in words, such as `dense` or `conv, 4 experts, top-1 at layer4`.
+    var networkName: String {
+        let moe = configuration.moe
+        if moe.kind == .none { return "dense" }
+        let routes = moe.routes == .learned ? "" : ", \(moe.routes.written.flow) routes"
+        return "\(moe.kind.rawValue), \(moe.experts) experts, top-\(moe.topK) at "
+            + moe.resolvedPlacement.joined(separator: " ") + routes
+    }
+
+    /// The work of each part; what a part needs is made here.
+    func works(_ parts: [BenchmarkSession.Part]) -> [TimedWork] {
+        let images = configuration.training.globalBatch
+        let batch = preparer.batch(epoch: 0, step: 0)
+        return parts.map { part in
+            switch part {
+            case .forward:
+                let pass = frozenPass(batch)
+                return TimedWork(name: "forward, evaluation mode", images: images) { [network] in
+                    _ = try network.forward(batch.images, pass)
+                }
+            case .attack:
+                let target = FrozenTarget(network, frozenPass(batch))
+                let objective = Objective.crossEntropy(batch.labels)
+                return TimedWork(name: "attack step", images: images) {
+                    _ = try target.lossesAndInputGradient(batch.images, objective)
+                }
+            case .clean: return trainingWork(.standard, name: "training step, clean")
+            case .adversarial:
+                let attack = configuration.attack
+                let name = attack.name == .pgd ? "PGD-\(attack.steps)" : attack.resolvedId
+                return trainingWork(.pgd, name: "training step, \(name)")
             }
         }
-        return PreparedBatch(
-            epoch: 0, step: 0, images: [images], labels: [range.map { Int32($0 % traits.classes) }],
-            indices: [Array(range)], globalSize: total)
+    }
+
+    private func trainingWork(_ method: RunConfiguration.Training.Method, name: String) -> TimedWork {
+        let step = trainingStep(method, configuration)
+        return TimedWork(name: name, images: configuration.training.globalBatch) { [self] in
+            let start = ContinuousClock.now
+            let outcome = try step.run(nextBatch(), step: 0, wantsToStop: false)
+            guard method != .standard else { return }
+            attackSeconds += outcome.attackSeconds
+            seconds += (ContinuousClock.now - start) / .seconds(1)
+        }
+    }
+
+    private func trainingStep(
+        _ method: RunConfiguration.Training.Method, _ configuration: RunConfiguration
+    ) -> TrainingStep {
+        var settings = configuration
+        settings.training.method = method
+        let step = TrainingStep(
+            network, settings, communicator: communicator, workspace: workspace, shards: 1, stepsPerEpoch: 1)
+        caches.append(step.filters)
+        return step
+    }
+
+    private func nextBatch() -> PreparedBatch {
+        defer { done += 1 }
+        return preparer.batch(epoch: done / 4, step: done % 4)
+    }
+
+    private func frozenPass(_ batch: PreparedBatch) -> Pass {
+        Pass(
+            parameters: network.parameters, workspace: workspace, filters: caches[0],
+            arithmetic: configuration.kernelArithmetic, normalization: .running,
+            folds: configuration.kernelArithmetic == .fast, routing: configuration.routing(step: nil),
+            samples: batch.indices)
+    }
+
+    /// The transformed filters that the fullest cache holds, in MiB.
+    var filterMebibytes: Int { (caches.map(\.bytes).max() ?? 0) >> 20 }
+
+    /// What the works have shown beside their times, a line each.
+    var findings: [String] {
+        var lines = [
+            "tensors: at most \(workspace.peakBytes >> 20) MiB at once; transformed filters: \(filterMebibytes) MiB"
+        ]
+        if seconds > 0 { lines.append("the attack takes \(Console.percent(attackSeconds / seconds)) of its step") }
+        return lines
+    }
+
+    /// Trains a little, so that running statistics and routers are those of a network at work.
+    func settle(steps: Int) throws {
+        var settings = configuration
+        settings.training.optimizer.rate = 0.02
+        let step = trainingStep(.standard, settings)
+        for index in 0..<steps { _ = try step.run(nextBatch(), step: index, wantsToStop: false) }
+    }
+
+    /// Attacks one batch and returns what a peer with the same weights must find too.
+    func referenceAttack() throws -> ReferenceAttack {
+        let batch = preparer.batch(epoch: 0, step: 0)
+        let target = FrozenTarget(network, frozenPass(batch))
+        let objective = Objective.crossEntropy(batch.labels)
+        func perturbed(steps: Int) throws -> [Tensor] {
+            var attack = configuration.attack
+            attack.steps = steps
+            guard let method = attack.makeAttack() else { return batch.images }
+            return try method.perturb(
+                batch.images, objective, samples: batch.indices, against: target, seed: configuration.training.seed,
+                step: 0)
+        }
+        func loss(_ images: [Tensor]) throws -> Double {
+            let losses = try target.outcome(images, objective)[0].losses
+            return losses.reduce(0, +) / Double(losses.count)
+        }
+        let start = try perturbed(steps: 0)
+        let end = try perturbed(steps: configuration.attack.steps)
+        return ReferenceAttack(
+            images: batch.images[0], labels: batch.labels[0], start: start[0], end: end[0],
+            cleanLoss: try loss(batch.images), attackedLoss: try loss(end))
     }
 }
