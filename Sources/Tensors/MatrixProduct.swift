@@ -65,6 +65,13 @@ public enum MatrixProduct {
         openblas_set_num_threads(1)
     }
 
+    /// The most multiply-adds of a product that OpenBLAS computes where its matrices lie, without packing them; nil where
+    /// its kernels always pack.
+    ///
+    /// OpenBLAS 0.3 has such kernels for processors with AVX-512 (interface/gemm.c, `small_matrix_permit`).
+    static let largestUnpackedProduct: Int? =
+        ["SkylakeX", "Cooperlake", "SapphireRapids"].contains(kernelName) ? 1_000_000 : nil
+
     /// The kernel family that OpenBLAS picked at run time, such as "SkylakeX".
     public static var kernelName: String { String(cString: openblas_get_corename()) }
 

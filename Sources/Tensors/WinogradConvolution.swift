@@ -38,6 +38,7 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         self.rotates = rotates
         tiles = WinogradTiles(
             geometry, outputs: Transform.outputs, points: Transform.points, depths: (source.depth, target.depth))
+        panelWidth = MatrixProduct.largestUnpackedProduct == nil ? max(1, target.channels) : 64
         filterStride = source.depth * target.depth + lanes
         inputStride = tiles.block * source.depth + lanes
         outputStride = tiles.block * target.depth + lanes
@@ -56,8 +57,8 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         return tiles.count * products * source.channels * target.channels
     }
 
-    /// Output channels that lie together in a transformed filter.
-    static var panelWidth: Int { 64 }
+    /// Output channels that lie together in a transformed filter: narrow where that spares packing.
+    let panelWidth: Int
 
     /// Computes y = conv(x, filter) with a transformed filter `u`; see ``transformFilter(_:scale:into:_:)``.
     func forward(
@@ -202,20 +203,26 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         return (phases.lowerBound * side.channels, phases.count * side.channels)
     }
 
+    /// The most tiles, `multiple` at least, that a product of `size` multiply-adds a tile takes without packing.
+    @inline(__always)
+    private func longestRun(_ size: Int, multipleOf multiple: Int, _ count: Int) -> Int {
+        guard let limit = MatrixProduct.largestUnpackedProduct else { return max(multiple, count) }
+        return max(multiple, limit / size / multiple * multiple)
+    }
+
     /// Multiplies `count` tiles of a point by its filter, panel by panel.
     ///
-    /// Panels are narrow and runs of tiles short, so that products stay below 10⁶ multiply-adds: there OpenBLAS works on
-    /// the matrices where they lie, and does not pack the whole filter anew for every block of tiles. Runs are multiples
-    /// of the six rows that its kernel takes at a time.
+    /// Panels are narrow and runs of tiles short where OpenBLAS then works on the matrices where they lie, and does not pack
+    /// the whole filter anew for every block of tiles. Runs are multiples of the six rows that its kernel takes at a time.
     @inline(__always)
     private func product(_ point: Int, _ count: Int, _ v: FloatPointer, _ u: FloatPointer, _ m: FloatPointer) {
         let inputs = span(source, point)
         for phase in target.phases(at: point, inputs: Transform.inputs) {
-            for k in Swift.stride(from: 0, to: target.channels, by: Self.panelWidth) {
-                let width = min(Self.panelWidth, target.channels - k)
+            for k in Swift.stride(from: 0, to: target.channels, by: panelWidth) {
+                let width = min(panelWidth, target.channels - k)
                 let column = phase * target.channels + k
                 let panel = u + point * filterStride + column * source.depth + inputs.start * width
-                let longest = max(6, 1_000_000 / (inputs.count * width) / 6 * 6)
+                let longest = longestRun(inputs.count * width, multipleOf: 6, count)
                 let runs = (count + longest - 1) / longest
                 let run = (count / max(1, runs) + 5) / 6 * 6
                 for first in Swift.stride(from: 0, to: count, by: max(1, run)) {
@@ -234,9 +241,9 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         _ rows: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, into du: FloatPointer, accumulate: Bool = false
     ) {
         let depth = target.depth
-        for k in Swift.stride(from: 0, to: depth, by: 2 * Self.panelWidth) {
-            let width = min(2 * Self.panelWidth, depth - k)
-            let longest = max(16, 1_000_000 / (rows * width))
+        for k in Swift.stride(from: 0, to: depth, by: 2 * panelWidth) {
+            let width = min(2 * panelWidth, depth - k)
+            let longest = longestRun(rows * width, multipleOf: 1, count)
             let runs = (count + longest - 1) / longest
             let run = (count + runs - 1) / max(1, runs)
             for first in Swift.stride(from: 0, to: count, by: max(1, run)) {

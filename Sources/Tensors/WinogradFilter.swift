@@ -2,7 +2,7 @@ extension WinogradConvolution {
     /// Writes the transforms G g Gᵀ of a layer's filter to `u`.
     ///
     /// The layout is `[points][target phases][panels][source depth][channels of the panel]`: the output channels of a phase
-    /// are cut into panels of 64, the last one with the rest.
+    /// are cut into panels of ``panelWidth``, the last one with the rest.
     ///
     /// - Parameters:
     ///   - weights: The layer's filter, HWIO.
@@ -87,8 +87,8 @@ extension WinogradConvolution {
     private func copy(_ row: FloatPointer, _ rowStride: Int, to u: FloatPointer, sourceRow: Int) {
         for point in 0..<Transform.points {
             for phase in 0..<target.phases {
-                for k in Swift.stride(from: 0, to: target.channels, by: Self.panelWidth) {
-                    let width = min(Self.panelWidth, target.channels - k)
+                for k in Swift.stride(from: 0, to: target.channels, by: panelWidth) {
+                    let width = min(panelWidth, target.channels - k)
                     let column = phase * target.channels + k
                     (u + point * filterStride + column * source.depth + sourceRow * width).update(
                         from: row + point * rowStride + column, count: width)
