@@ -45,9 +45,12 @@ let package = Package(
         .testTarget(name: "AttacksTests", dependencies: ["Attacks"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
-        .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["Training", .product(name: "SwiftCSV", package: "SwiftCSV")]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
-        .testTarget(name: "CommandTests", dependencies: ["robustmoe", "Training"]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["robustmoe", "Training", .product(name: "SwiftCSV", package: "SwiftCSV")]),
     ],
     swiftLanguageModes: [.v6]
 )

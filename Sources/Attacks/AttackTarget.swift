@@ -6,16 +6,18 @@ public enum Objective: Sendable {
     case crossEntropy([[Int32]])
 }
 
-/// A model as attacks see it: losses, input gradients and logits, nothing else.
+/// A model as attacks see it: losses, input gradients and whether predictions are right, nothing else.
 ///
-/// Images are NHWC in [0, 1], one tensor a shard. Every call sees the same images of the same shards.
+/// Images are NHWC in [0, 1], one tensor a shard. Every call sees the same images of the same shards. Ranks that attack
+/// together make the same calls in the same order, with no image too.
 public protocol AttackTarget {
-    /// Returns each image's loss and the gradient of their sum with respect to the images, in pixel units.
-    func lossesAndInputGradient(
+    /// Returns how the model fares on each image, and the gradient of the sum of all losses with respect to the images,
+    /// in pixel units.
+    func outcomeAndInputGradient(
         _ images: [Tensor], _ objective: Objective
-    ) throws -> (losses: [[Double]], gradient: [Tensor])
+    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor])
 
-    /// Returns each image's loss, and whether the model still gives the objective's label.
+    /// Returns how the model fares on each image.
     func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome]
 }
 
@@ -30,6 +32,17 @@ public struct AttackOutcome: Sendable {
     public init(losses: [Double], isCorrect: [Bool]) {
         self.losses = losses
         self.isCorrect = isCorrect
+    }
+
+    /// Takes over another outcome of one image, and says so, if it is worse for the model: fooled rather than right,
+    /// else the higher loss.
+    mutating func becomeWorse(_ other: AttackOutcome, image: Int) -> Bool {
+        let fools = isCorrect[image] && !other.isCorrect[image]
+        let hurts = isCorrect[image] == other.isCorrect[image] && other.losses[image] > losses[image]
+        guard fools || hurts else { return false }
+        isCorrect[image] = other.isCorrect[image]
+        losses[image] = other.losses[image]
+        return true
     }
 }
 

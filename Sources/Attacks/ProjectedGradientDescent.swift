@@ -1,9 +1,9 @@
 import Tensors
 
-/// Projected gradient ascent on an objective within an L-infinity ball (Madry et al., arXiv:1706.06083).
+/// Projected gradient ascent on an objective within a ball (Madry et al., arXiv:1706.06083).
 ///
-/// FGSM (arXiv:1412.6572) is the case of one step of size epsilon without a random start.
-public struct ProjectedGradientDescent: Hashable, Sendable {
+/// FGSM (arXiv:1412.6572) is the case of one step of size epsilon from the clean image.
+public struct ProjectedGradientDescent: Attack, Hashable {
     /// Where the first iterate lies.
     public enum Start: String, CaseIterable, Sendable {
         /// Uniform in the ball, clamped to [0, 1].
@@ -23,7 +23,7 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
     }
 
     /// Where images may go.
-    public var ball: LinfBall
+    public var ball: PerturbationBall
     /// How far a step goes, in pixel units.
     public var stepSize: Float
     /// Gradient steps of each restart.
@@ -34,10 +34,13 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
     public var start: Start
     /// Which iterate is kept.
     public var keep: Keep
+    /// Whether a step goes from the clean image rather than from the iterate whose gradient it follows.
+    public var leavesFromImage = false
 
     /// Makes an attack; see the properties.
     public init(
-        ball: LinfBall, stepSize: Float, steps: Int, restarts: Int = 1, start: Start = .uniform, keep: Keep = .last
+        ball: PerturbationBall, stepSize: Float, steps: Int, restarts: Int = 1, start: Start = .uniform,
+        keep: Keep = .last
     ) {
         precondition(steps >= 0 && restarts >= 1, "PGD needs steps ≥ 0 and restarts ≥ 1, got \(steps) and \(restarts)")
         self.ball = ball
@@ -48,102 +51,82 @@ public struct ProjectedGradientDescent: Hashable, Sendable {
         self.keep = keep
     }
 
-    /// FGSM.
-    public static func fastGradientSign(_ ball: LinfBall) -> ProjectedGradientDescent {
-        ProjectedGradientDescent(ball: ball, stepSize: ball.epsilon, steps: 1, start: .none)
+    /// FGSM: one step of size epsilon from the clean image, along the gradient at `start`.
+    public static func fastGradientSign(
+        _ ball: PerturbationBall, start: Start = .none, restarts: Int = 1
+    ) -> ProjectedGradientDescent {
+        var attack = ProjectedGradientDescent(
+            ball: ball, stepSize: ball.epsilon, steps: 1, restarts: restarts, start: start)
+        attack.leavesFromImage = true
+        return attack
     }
 
-    /// Returns adversarial images for every shard; the clean ones stay as they are.
-    ///
-    /// - Parameters:
-    ///   - samples: The index in the data set of every image, `[shard][image]`: starts depend on it, on `seed`, `step`
-    ///     and the restart, on no rank and no order.
-    ///   - step: The training step, or 0.
-    public func perturb(
-        _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: some AttackTarget, seed: UInt64,
-        step: Int
+    /// Returns adversarial images; see ``Attack``.
+    public func perturb<Target: AttackTarget>(
+        _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: Target, seed: UInt64, step: Int
     ) throws -> [Tensor] {
-        var best = try attempt(images, objective, samples: samples, against: target, seed: seed, step: step)
-        if restarts > 1 {
-            var outcomes = try target.outcome(best, objective)
-            for restart in 1..<restarts {
-                let next = try attempt(
-                    images, objective, samples: samples, against: target, seed: seed &+ UInt64(restart) << 32,
-                    step: step)
-                let found = try target.outcome(next, objective)
-                for shard in best.indices {
-                    keepWorse(&best[shard], &outcomes[shard], next[shard], found[shard])
-                }
-            }
+        let result = try Attempt.worst(of: restarts, objective, against: target, seed: seed) { seed in
+            Attempt(images: try search(images, objective, samples: samples, against: target, seed: seed, step: step))
         }
-        for (x, center) in zip(best, images) { try ball.verify(x, around: center) }
-        return best
+        for (x, center) in zip(result, images) { try ball.verify(x, around: center) }
+        return result
     }
 
-    private func keepWorse(_ best: inout Tensor, _ outcome: inout AttackOutcome, _ next: Tensor, _ found: AttackOutcome)
-    {
-        for image in 0..<best.images {
-            let fools = outcome.isCorrect[image] && !found.isCorrect[image]
-            let hurts =
-                outcome.isCorrect[image] == found.isCorrect[image] && found.losses[image] > outcome.losses[image]
-            if !fools && !hurts { continue }
-            outcome.isCorrect[image] = found.isCorrect[image]
-            outcome.losses[image] = found.losses[image]
-            best.slice(image..<image + 1).copy(from: next.slice(image..<image + 1))
-        }
-    }
-
-    private func attempt(
+    private func search(
         _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: some AttackTarget, seed: UInt64,
         step: Int
     ) throws -> [Tensor] {
         // Only a step brings an unclamped start back into [0, 1]: it is no result itself.
         let leavesRange = start == .uniformUnclamped && steps > 0
-        let x = images.indices.map { shard -> Tensor in
-            let result = Tensor(like: images[shard])
-            switch start {
-            case .none: result.copy(from: images[shard])
-            case .uniform, .uniformUnclamped:
-                ball.drawStart(around: images[shard], into: result, clamps: !leavesRange) { image in
-                    RandomStream(seed: seed, purpose: .attackStart, step: step, index: samples[shard][image])
-                }
-            }
-            return result
-        }
+        let x = start.draw(ball, around: images, samples: samples, clamps: !leavesRange, seed: seed, step: step)
         guard keep == .best else {
             for _ in 0..<steps {
-                let (_, gradient) = try target.lossesAndInputGradient(x, objective)
-                ascend(x, along: gradient, around: images)
+                ascend(x, try target.outcomeAndInputGradient(x, objective).gradient, around: images)
             }
             return x
         }
-        let best = (leavesRange ? images : x).map { tensor in
-            let copy = Tensor(like: tensor)
-            copy.copy(from: tensor)
-            return copy
-        }
+        let best = (leavesRange ? images : x).map { $0.duplicate() }
         var highest = x.map { [Double](repeating: -.infinity, count: $0.images) }
         for step in 0..<steps {
-            let (losses, gradient) = try target.lossesAndInputGradient(x, objective)
-            if step > 0 || !leavesRange { keepHighest(x, losses, best, &highest) }
-            ascend(x, along: gradient, around: images)
+            let (outcomes, gradient) = try target.outcomeAndInputGradient(x, objective)
+            if step > 0 || !leavesRange { keepHighest(x, outcomes, best, &highest) }
+            ascend(x, gradient, around: images)
         }
-        keepHighest(x, try target.outcome(x, objective).map(\.losses), best, &highest)
+        keepHighest(x, try target.outcome(x, objective), best, &highest)
         return best
     }
 
-    private func ascend(_ x: [Tensor], along gradient: [Tensor], around centers: [Tensor]) {
+    private func ascend(_ x: [Tensor], _ gradient: [Tensor], around centers: [Tensor]) {
         for shard in x.indices {
-            ball.ascend(x[shard], along: gradient[shard], by: stepSize, around: centers[shard])
+            if leavesFromImage { x[shard].copy(from: centers[shard]) }
+            ball.ascend(x[shard], along: gradient[shard], by: { _ in stepSize }, around: centers[shard])
         }
     }
 
-    private func keepHighest(_ x: [Tensor], _ losses: [[Double]], _ best: [Tensor], _ highest: inout [[Double]]) {
+    private func keepHighest(
+        _ x: [Tensor], _ outcomes: [AttackOutcome], _ best: [Tensor], _ highest: inout [[Double]]
+    ) {
         for shard in x.indices {
-            for image in 0..<x[shard].images where losses[shard][image] > highest[shard][image] {
-                highest[shard][image] = losses[shard][image]
-                best[shard].slice(image..<image + 1).copy(from: x[shard].slice(image..<image + 1))
+            for image in 0..<x[shard].images where outcomes[shard].losses[image] > highest[shard][image] {
+                highest[shard][image] = outcomes[shard].losses[image]
+                best[shard].copyImage(image, from: x[shard])
             }
+        }
+    }
+}
+
+extension ProjectedGradientDescent.Start {
+    /// Returns first iterates in new tensors.
+    func draw(
+        _ ball: PerturbationBall, around images: [Tensor], samples: [[Int]], clamps: Bool, seed: UInt64, step: Int
+    ) -> [Tensor] {
+        images.indices.map { shard in
+            if self == .none { return images[shard].duplicate() }
+            let result = Tensor(like: images[shard])
+            ball.drawStart(around: images[shard], into: result, clamps: clamps) { image in
+                RandomStream(seed: seed, purpose: .attackStart, step: step, index: samples[shard][image])
+            }
+            return result
         }
     }
 }

@@ -6,9 +6,12 @@ public enum Augmentation: String, CaseIterable, Sendable {
     case crop
     /// Mirrors left and right with probability one half.
     case flip
+    /// Changes brightness, contrast and saturation by up to 30% and hue by up to 0.3 turns, in random order.
+    case colorJitter = "color-jitter"
 }
 
-/// What chance decided for one image in one epoch: the window first, then the mirror (torchvision's usual order).
+/// What chance decided for one image in one epoch: the window first, then the mirror, then the colours
+/// (torchvision's usual order).
 ///
 /// A function of the seed, the epoch and the image's index alone, so every number of ranks sees the same images.
 struct AugmentationDraw: Equatable {
@@ -23,11 +26,14 @@ struct AugmentationDraw: Equatable {
     let columns: Int
     /// Whether the window is mirrored.
     let mirrored: Bool
+    /// What is done to the window's colours, if anything.
+    let jitter: ColorJitter?
 
-    init(rows: Int, columns: Int, mirrored: Bool) {
+    init(rows: Int, columns: Int, mirrored: Bool, jitter: ColorJitter? = nil) {
         self.rows = rows
         self.columns = columns
         self.mirrored = mirrored
+        self.jitter = jitter
     }
 
     init(seed: UInt64, epoch: Int, index: Int, _ augmentations: Set<Augmentation>) {
@@ -40,5 +46,7 @@ struct AugmentationDraw: Equatable {
         self.rows = augmentations.contains(.crop) ? rows : 0
         self.columns = augmentations.contains(.crop) ? columns : 0
         self.mirrored = augmentations.contains(.flip) && mirrored
+        // The last to draw, so that it shifts nothing for others.
+        jitter = augmentations.contains(.colorJitter) ? ColorJitter(&stream) : nil
     }
 }

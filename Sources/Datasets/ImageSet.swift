@@ -66,7 +66,7 @@ public struct ImageSet: Sendable {
         return (tensor, indices.map { labels[$0] }, Array(indices))
     }
 
-    /// Writes one image, shifted and mirrored as drawn, as floats in [0, 1]: byte / 255, NHWC.
+    /// Writes one image, shifted, mirrored and coloured as drawn, as floats in [0, 1]: byte / 255, NHWC.
     ///
     /// Pixels that the shift brings in from outside of the image are 0. `destination` holds `imageSize` floats.
     func write(_ index: Int, _ draw: AugmentationDraw, to destination: UnsafeMutablePointer<Float>) {
@@ -87,5 +87,6 @@ public struct ImageSet: Sendable {
                 }
             }
         }
+        draw.jitter?.apply(to: UnsafeMutableBufferPointer(start: destination, count: traits.imageSize), channels)
     }
 }

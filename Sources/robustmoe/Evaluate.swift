@@ -14,7 +14,7 @@ struct Evaluate: ParsableCommand {
     var checkpoint: String
     @Option(help: "A YAML file of settings, above the checkpoint's own.")
     var config: String?
-    @Option(help: "Where evaluation.csv, experts.csv, routing.csv and per_sample.csv go.")
+    @Option(help: "Where evaluation.csv, per_sample.csv, classes.csv and the tables of experts go.")
     var output: String
     @Flag(help: "Replace the results that the directory holds.")
     var force = false

@@ -32,9 +32,9 @@ struct LinearTarget: AttackTarget {
         }
     }
 
-    func lossesAndInputGradient(
+    func outcomeAndInputGradient(
         _ images: [Tensor], _ objective: Objective
-    ) throws -> (losses: [[Double]], gradient: [Tensor]) {
+    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
         guard case .crossEntropy(let labels) = objective else { return ([], []) }
         let gradient = zip(images, labels).map { shard, labels in
             let result = Tensor(like: shard)
@@ -45,9 +45,7 @@ struct LinearTarget: AttackTarget {
             }
             return result
         }
-        let losses = losses(images, objective)
-        observer(images, losses)
-        return (losses, gradient)
+        return (try outcome(images, objective), gradient)
     }
 
     func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
@@ -87,19 +85,17 @@ struct SoftmaxTarget: AttackTarget {
         }
     }
 
-    func lossesAndInputGradient(
+    func outcomeAndInputGradient(
         _ images: [Tensor], _ objective: Objective
-    ) throws -> (losses: [[Double]], gradient: [Tensor]) {
-        var losses = images.map { [Double](repeating: 0, count: $0.images) }
+    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
         let gradient = images.map { Tensor(like: $0) }
         forEach(images, objective) { shard, image, label in
             let found = evaluate(images[shard].slice(image..<image + 1), label)
-            losses[shard][image] = found.loss
             for (place, value) in found.gradient.enumerated() {
                 gradient[shard].pointer[image * images[shard].imageSize + place] = Float(value)
             }
         }
-        return (losses, gradient)
+        return (try outcome(images, objective), gradient)
     }
 
     func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {

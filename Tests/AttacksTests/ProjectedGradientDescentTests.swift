@@ -27,7 +27,8 @@ struct ProjectedGradientDescentTests {
         stepSize: Float = 2 / 255
     ) -> ProjectedGradientDescent {
         ProjectedGradientDescent(
-            ball: LinfBall(epsilon: epsilon), stepSize: stepSize, steps: steps, restarts: restarts, start: start,
+            ball: PerturbationBall(epsilon: epsilon), stepSize: stepSize, steps: steps, restarts: restarts,
+            start: start,
             keep: keep)
     }
 
@@ -112,10 +113,10 @@ struct ProjectedGradientDescentTests {
     func fastGradientSign() throws {
         let target = SoftmaxTarget(linear: LinearTarget(classes: 3, pixels: Self.pixels))
         let x = images()
-        let ball = LinfBall(epsilon: Self.epsilon)
+        let ball = PerturbationBall(epsilon: Self.epsilon)
         let found = try run(.fastGradientSign(ball), x, target)
         #expect(found == (try run(attack(steps: 1, start: .none, stepSize: Self.epsilon), x, target)))
-        let gradient = try target.lossesAndInputGradient([x], .crossEntropy([labels])).gradient[0]
+        let gradient = try target.outcomeAndInputGradient([x], .crossEntropy([labels])).gradient[0]
         for index in 0..<x.count {
             let moved = x.pointer[index] + (gradient.pointer[index] > 0 ? Self.epsilon : -Self.epsilon)
             #expect(abs(found[index] - min(1, max(0, moved))) <= 0x1p-24)
@@ -129,7 +130,7 @@ struct ProjectedGradientDescentTests {
         for start in ProjectedGradientDescent.Start.allCases {
             #expect(try run(attack(restarts: 2, start: start, epsilon: 0), x, target) == x.toArray())
         }
-        #expect(try run(.fastGradientSign(LinfBall(epsilon: 0)), x, target) == x.toArray())
+        #expect(try run(.fastGradientSign(PerturbationBall(epsilon: 0)), x, target) == x.toArray())
     }
 
     @Test("no steps leave the start")
@@ -205,9 +206,9 @@ struct ProjectedGradientDescentTests {
         /// The first restart is wrong with a small loss, later ones are right with a large loss.
         final class Scripted: AttackTarget {
             var calls = 0
-            func lossesAndInputGradient(
+            func outcomeAndInputGradient(
                 _ images: [Tensor], _ objective: Objective
-            ) throws -> (losses: [[Double]], gradient: [Tensor]) { ([], []) }
+            ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) { ([], []) }
             func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
                 calls += 1
                 return images.map {
@@ -242,7 +243,7 @@ struct ProjectedGradientDescentTests {
         let x = Tensor(workspace, images: 200, height: 4, width: 3, channels: 3)
         x.fill(0.5)
         let start = Tensor(like: x)
-        LinfBall(epsilon: Self.epsilon).drawStart(around: x, into: start, clamps: true) {
+        PerturbationBall(epsilon: Self.epsilon).drawStart(around: x, into: start, clamps: true) {
             RandomStream(seed: 3, purpose: .attackStart, index: $0)
         }
         let moves = start.elements.map { (Double($0) - 0.5) / Double(Self.epsilon) }
@@ -282,7 +283,7 @@ struct ProjectedGradientDescentTests {
         clean.fill(center)
         found.fill(center)
         found.pointer[1] = pixel
-        let ball = LinfBall(epsilon: Self.epsilon)
+        let ball = PerturbationBall(epsilon: Self.epsilon)
         do {
             try ball.verify(found, around: clean)
             #expect(isInside)
@@ -298,9 +299,9 @@ struct ProjectedGradientDescentTests {
     func violationThrows() throws {
         /// Writes to the images that it is asked about.
         struct Vandal: AttackTarget {
-            func lossesAndInputGradient(
+            func outcomeAndInputGradient(
                 _ images: [Tensor], _ objective: Objective
-            ) throws -> (losses: [[Double]], gradient: [Tensor]) { ([], images.map { Tensor(like: $0) }) }
+            ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) { ([], images.map { Tensor(like: $0) }) }
             func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
                 for image in images { image.fill(0.9) }
                 return images.map {

@@ -126,7 +126,7 @@ extension CommandSuite {
             #expect(try robustmoe(evaluation + ["--force", "data.path=/no", "data.dataset=mnist"]).status == 3)
             #expect(try Scratch.contents(of: output) == results)
             #expect(try robustmoe(evaluation + ["--force"]).status == 0)
-            #expect(try CSVReader.rows(output + "/evaluation.csv").count == 3)
+            #expect(try TrainedRun(path: output).rows("evaluation.csv").count == 3)
         }
 
         @Test("weights that give no finite loss end an evaluation with 5 and the layer's name")

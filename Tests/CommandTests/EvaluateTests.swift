@@ -50,7 +50,7 @@ extension CommandSuite {
         func perSample() throws {
             let output = try evaluate(nil, EvaluateTests.attacks)
             let images = try output.rows("per_sample.csv")
-            let header = try CSVReader.records(output.path + "/per_sample.csv")[0].joined(separator: ",")
+            let header = try Scratch.text(output.path + "/per_sample.csv").prefix { $0 != "\n" }
             let ids = ["pgd-linf-8of255-2", "fgsm-linf-8of255", "strong"]
             let columns = ids.map { "\($0)_prediction,\($0)_loss,\($0)_distance" }.joined(separator: ",")
             #expect(header == "schema_version,run_id,index,label,clean_prediction,clean_loss,\(columns),robust")

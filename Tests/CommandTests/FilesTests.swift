@@ -65,7 +65,7 @@ extension CommandSuite {
                     + "wall_seconds,images_per_second,attack_seconds,allreduce_seconds,communication_seconds,gradient_norm",
                 "experts.csv": "epoch,step,split,inputs,layer,expert,count,fraction,probability_mass,dead",
                 "routing.csv":
-                    "epoch,step,split,inputs,layer,samples,usage_entropy,router_entropy,max_over_mean,flip_rate",
+                    "epoch,step,split,inputs,layer,samples,usage_entropy,router_entropy,max_over_mean,flip_rate,alarm",
                 "evaluation.csv": "checkpoint,checkpoint_sha256,dataset,split,samples,attack,norm,epsilon,step_size,"
                     + "steps,restarts,objective,random_start,batch_norm,routing,seed,correct,accuracy,accuracy_low,"
                     + "accuracy_high,seconds,flags",

@@ -1,4 +1,5 @@
 import Foundation
+import SwiftCSV
 import Testing
 import Training
 
@@ -41,7 +42,9 @@ struct TrainedRun {
     func latest() throws -> Checkpoint { try Checkpoint.verify(try CheckpointStore.locate(path)) }
 
     /// The rows of a table.
-    func rows(_ table: String) throws -> [[String: String]] { try CSVReader.rows("\(path)/\(table)") }
+    func rows(_ table: String) throws -> [[String: String]] {
+        try CSV<Named>(url: URL(fileURLWithPath: "\(path)/\(table)"), delimiter: .comma, loadColumns: false).rows
+    }
 
     /// The rows of a table without what may differ between two runs of the same settings.
     func comparableRows(_ table: String) throws -> [[String: String]] {

@@ -39,7 +39,7 @@ extension CommandSuite {
                 (["moe.experts=four"], ["moe.experts", "four", "an integer, at least 1"]),
                 (["training.optimizer.nesterov=maybe"], ["training.optimizer.nesterov", "maybe", "true"]),
                 (["training.method=pdg"], ["training.method", "pdg", "standard", "pgd"]),
-                (["attack.epsilon=-1/255"], ["attack.epsilon", "-1/255", "from 0 to 1"]),
+                (["attack.epsilon=-1/255"], ["attack.epsilon", "-1/255", "at least 0"]),
                 (["moe.top_k=9"], ["moe.top_k", "9", "at most moe.experts, 3"]),
                 (["evaluation.attacks.0.batch_norm=batch"], ["evaluation.attacks.0.batch_norm", "batch", "frozen"]),
                 (["--frobnicate"], ["--frobnicate"]),

@@ -11,6 +11,7 @@ import Tensors
 final class StepBenchmark {
     let network: ResNet
     private let configuration: RunConfiguration
+    private let traits: DatasetTraits
     private let communicator: any Communicator
     private let workspace: Workspace
     private let preparer: BatchPreparer
@@ -25,6 +26,7 @@ final class StepBenchmark {
             throw RunError.unusable("data.dataset \(configuration.data.dataset.rawValue) has no loader")
         }
         self.communicator = communicator
+        traits = name.traits
         var settings = configuration
         settings.training.optimizer.rate = 1e-8
         settings.training.schedule.name = .constant
@@ -61,10 +63,10 @@ final class StepBenchmark {
                     _ = try network.forward(batch.images, pass)
                 }
             case .attack:
-                let target = FrozenTarget(network, frozenPass(batch))
+                let target = AttackedNetwork(network, frozenPass(batch))
                 let objective = Objective.crossEntropy(batch.labels)
                 return TimedWork(name: "attack step", images: images) {
-                    _ = try target.lossesAndInputGradient(batch.images, objective)
+                    _ = try target.outcomeAndInputGradient(batch.images, objective)
                 }
             case .clean: return trainingWork(.standard, name: "training step, clean")
             case .adversarial:
@@ -79,9 +81,9 @@ final class StepBenchmark {
         let step = trainingStep(method, configuration)
         return TimedWork(name: name, images: configuration.training.globalBatch) { [self] in
             let start = ContinuousClock.now
-            let outcome = try step.run(nextBatch(), step: 0, wantsToStop: false)
+            let updates = try step.run(nextBatch(), step: 0, wantsToStop: false)
             guard method != .standard else { return }
-            attackSeconds += outcome.attackSeconds
+            attackSeconds += updates.reduce(0) { $0 + $1.attackSeconds }
             seconds += (ContinuousClock.now - start) / .seconds(1)
         }
     }
@@ -92,7 +94,8 @@ final class StepBenchmark {
         var settings = configuration
         settings.training.method = method
         let step = TrainingStep(
-            network, settings, communicator: communicator, workspace: workspace, shards: 1, stepsPerEpoch: 1)
+            network, settings, communicator: communicator, workspace: workspace, shards: 1, stepsPerEpoch: 1,
+            traits: traits)
         caches.append(step.filters)
         return step
     }
@@ -133,7 +136,7 @@ final class StepBenchmark {
     /// Attacks one batch and returns what a peer with the same weights must find too.
     func referenceAttack() throws -> ReferenceAttack {
         let batch = preparer.batch(epoch: 0, step: 0)
-        let target = FrozenTarget(network, frozenPass(batch))
+        let target = AttackedNetwork(network, frozenPass(batch))
         let objective = Objective.crossEntropy(batch.labels)
         func perturbed(steps: Int) throws -> [Tensor] {
             var attack = configuration.attack

@@ -7,6 +7,10 @@ extension RunConfiguration {
             case pgd
             /// One gradient step as long as the radius.
             case fgsm
+            /// Projected gradient steps with momentum that choose their own length (APGD with cross entropy).
+            case apgdCE = "apgd-ce"
+            /// Normal noise of deviation `epsilon`, clamped to [0, 1].
+            case gaussianNoise = "gaussian-noise"
             /// No change.
             case none
         }
@@ -15,11 +19,13 @@ extension RunConfiguration {
         public enum Norm: String, Sendable, ConfigurationChoice {
             /// The largest change of any channel of any pixel.
             case linf
+            /// The Euclidean length of all changes of an image.
+            case l2
         }
 
         /// Where the search starts.
         public enum Start: String, Sendable, ConfigurationChoice {
-            /// What the method calls for: uniform.
+            /// What the search calls for: none for `fgsm`, uniform for the others.
             case automatic = "auto"
             /// At a point drawn uniformly from the ball and clamped to [0, 1].
             case uniform
@@ -49,14 +55,18 @@ extension RunConfiguration {
             case frozen
             /// The batch that is attacked.
             case batch
+            /// The batch that is attacked, which also moves the running statistics, at every step.
+            case batchUpdating = "batch-updating"
         }
 
         /// How images are routed while the attack runs.
         public enum Routing: String, Sendable, ConfigurationChoice {
             /// As in evaluation, anew at every step.
             case deterministic
-            /// With the noise of training.
+            /// With the noise of training, drawn anew at every step.
             case noisy
+            /// As the clean images are.
+            case clean
         }
 
         /// The name in files; nil means one made of the attack's numbers, see `resolvedId`.
@@ -65,11 +75,11 @@ extension RunConfiguration {
         public var name = Name.pgd
         /// How the size of a change is measured.
         public var norm = Norm.linf
-        /// The radius of the ball in units of [0, 1] images, from 0 to 1.
+        /// The radius of the ball in units of [0, 1] images, at least 0, and at most 1 in l-infinity.
         public var epsilon = 8.0 / 255
         /// The length of a step in the same units; above 0 where there are steps.
         public var stepSize = 2.0 / 255
-        /// Steps of each restart, at least 1 for `pgd`.
+        /// Steps of each restart, at least 1 for `pgd` and `apgd-ce`.
         public var steps = 10
         /// Searches of which each image gets the worst, at least 1.
         public var restarts = 1
@@ -88,7 +98,21 @@ extension RunConfiguration {
         public init() {}
 
         /// The start with `auto` decided.
-        public var resolvedStart: Start { start == .automatic ? .uniform : start }
+        public var resolvedStart: Start {
+            start == .automatic ? (name == .fgsm ? .none : .uniform) : start
+        }
+
+        /// Whether the search goes by steps of `stepSize`.
+        var hasStepSize: Bool { name == .pgd }
+
+        /// The gradient steps of each restart; nil where there are none.
+        var resolvedSteps: Int? {
+            switch name {
+            case .pgd, .apgdCE: steps
+            case .fgsm: 1
+            case .none, .gaussianNoise: nil
+            }
+        }
 
         /// The objective with `auto` decided.
         public var resolvedObjective: Objective { .crossEntropy }
@@ -101,11 +125,13 @@ extension RunConfiguration {
             switch name {
             case .none: return "none"
             case .fgsm: return "fgsm-\(norm.rawValue)-\(radiusText)"
-            case .pgd: return "pgd-\(norm.rawValue)-\(radiusText)-\(steps)"
+            case .pgd, .apgdCE: return "\(name.rawValue)-\(norm.rawValue)-\(radiusText)-\(steps)"
+            case .gaussianNoise: return "gaussian-noise-\(radiusText)"
             }
         }
 
-        private var radiusText: String {
+        /// The radius as it stands in names.
+        var radiusText: String {
             let levels = (epsilon * 255).rounded()
             if abs(epsilon * 255 - levels) <= 1e-6 { return "\(Int(levels))of255" }
             let decimals = String(Int((epsilon * 1e5).rounded()))
@@ -120,7 +146,7 @@ extension RunConfiguration.Attack: ConfigurationSection {
         ConfigurationKey("id", \.id, "name in files; null: such as pgd-linf-8of255-10", .ifGiven(.identifier)),
         ConfigurationKey("name", \.name, "the search"),
         ConfigurationKey("norm", \.norm, "how the size of a change is measured"),
-        ConfigurationKey("epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .within(0...1)),
+        ConfigurationKey("epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .atLeast(0)),
         ConfigurationKey("step_size", \.stepSize, "length of a step, for images in [0, 1]", .atLeast(0)),
         ConfigurationKey("steps", \.steps, "steps of each restart", .atLeast(0)),
         ConfigurationKey("restarts", \.restarts, "searches of which each image gets the worst", .atLeast(1)),

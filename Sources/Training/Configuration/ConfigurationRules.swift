@@ -3,6 +3,7 @@ extension RunConfiguration {
     func check(_ reader: inout ConfigurationReader) {
         checkExperts(&reader)
         checkTraining(&reader)
+        checkMethod(&reader)
         attack.check("attack", &reader)
         for (index, attack) in evaluation.attacks.enumerated() {
             attack.check("evaluation.attacks.\(index)", &reader)
@@ -33,11 +34,35 @@ extension RunConfiguration {
             !optimizer.nesterov || optimizer.momentum > 0, "training.optimizer.nesterov", optimizer.nesterov,
             allowed: "true only with a momentum above 0", beside: ["training.optimizer.momentum"])
         reader.require(
+            schedule.warmup != .product || schedule.per == .epoch, "training.schedule.warmup", schedule.warmup,
+            allowed: "before, or training.schedule.per: epoch", beside: ["training.schedule.per"])
+        reader.require(
+            schedule.warmup != .product || schedule.warmupEpochs < Double(training.epochs),
+            "training.schedule.warmup_epochs", schedule.warmupEpochs,
+            allowed: "below training.epochs, \(training.epochs), where training.schedule.warmup is product",
+            beside: ["training.epochs", "training.schedule.warmup"])
+        reader.require(
             schedule.minimumRate <= optimizer.rate, "training.schedule.minimum_rate", schedule.minimumRate,
             allowed: "at most training.optimizer.rate, \(optimizer.rate)", beside: ["training.optimizer.rate"])
         reader.require(
             schedule.name != .step || !schedule.milestones.isEmpty, "training.schedule.milestones", schedule.milestones,
             allowed: "at least one epoch where training.schedule.name is step", beside: ["training.schedule.name"])
+    }
+
+    private func checkMethod(_ reader: inout ConfigurationReader) {
+        let fast = training.method == .fast
+        reader.require(
+            !fast || [.pgd, .fgsm].contains(attack.name), "attack.name", attack.name,
+            allowed: "pgd or fgsm where training.method is fast", beside: ["training.method"])
+        // A short single step makes no adversary: better none than one that is weak by oversight.
+        reader.require(
+            !fast || attack.name != .pgd || attack.stepSize >= attack.epsilon, "attack.step_size", attack.stepSize,
+            allowed:
+                "at least attack.epsilon, \(attack.epsilon), where training.method is fast, such as 10/255 for 8/255",
+            beside: ["training.method", "attack.epsilon", "attack.name"])
+        reader.require(
+            training.method != .free || attack.norm == .linf, "attack.norm", attack.norm,
+            allowed: "linf where training.method is free", beside: ["training.method"])
     }
 
     private func checkEvaluation(_ reader: inout ConfigurationReader) {
@@ -53,6 +78,17 @@ extension RunConfiguration {
             reader.require(
                 attack.batchNorm == .frozen, "\(key).batch_norm", attack.batchNorm,
                 allowed: "frozen in evaluations, where other images of the batch must not count")
+            reader.require(
+                attack.routing != .noisy, "\(key).routing", attack.routing,
+                allowed: "deterministic or clean in evaluations, which have no noise")
+        }
+        // Attacks that differ in nothing but what a sweep sets become the same.
+        ids = []
+        for attack in resolvedEvaluationAttacks where evaluation.steps != nil || evaluation.epsilons != nil {
+            reader.require(
+                ids.insert(attack.resolvedId).inserted, "evaluation.attacks", attack.resolvedId,
+                allowed: "attacks whose ids still differ under evaluation.steps and evaluation.epsilons",
+                beside: ["evaluation.steps", "evaluation.epsilons"])
         }
     }
 }
@@ -63,8 +99,12 @@ extension RunConfiguration.Attack {
 
     fileprivate func check(_ section: String, _ reader: inout ConfigurationReader) {
         reader.require(
-            name != .pgd || steps >= 1, "\(section).steps", steps, allowed: "at least 1 for pgd",
+            ![.pgd, .apgdCE].contains(name) || steps >= 1, "\(section).steps", steps,
+            allowed: "at least 1 for \(name.rawValue)",
             beside: ["\(section).name"])
+        reader.require(
+            norm != .linf || epsilon <= 1, "\(section).epsilon", epsilon, allowed: "from 0 to 1 where the norm is linf",
+            beside: ["\(section).norm"])
         reader.require(
             name != .pgd || steps == 0 || stepSize > 0, "\(section).step_size", stepSize,
             allowed: "above 0 where there are steps", beside: ["\(section).steps"])

@@ -17,6 +17,8 @@ extension RunConfiguration {
             case crop
             /// A left-right flip of every second image.
             case flip
+            /// Random brightness, contrast and saturation within ±30%, and hue within ±0.3 turns, in random order.
+            case colorJitter = "color-jitter"
         }
 
         /// The data set.

@@ -8,10 +8,26 @@ extension RunConfiguration {
             case test
         }
 
+        /// Which weights of a checkpoint `evaluate` and `experts` look at.
+        public enum Weights: String, Sendable, ConfigurationChoice {
+            /// The weights themselves.
+            case raw
+            /// Their moving average, which a run with `training.weight_average` keeps.
+            case average
+        }
+
         /// The attacks beside clean images; see `RunConfiguration.resolvedEvaluationAttacks` for an empty list.
         public var attacks: [Attack] = []
         /// Epochs of training between evaluations, at least 1.
         public var everyEpochs = 1
+        /// Epochs of training between evaluations that attack, at least 0; 0 means after the last one, nil all of them.
+        public var attacksEveryEpochs: Int?
+        /// Numbers of steps that every attack with steps is run with, rising from at least 1; nil means its own.
+        public var steps: [Int]?
+        /// Radii that every attack is run with, rising from at least 0, step sizes in proportion; nil means its own.
+        public var epsilons: [Double]?
+        /// Which weights are evaluated; in training always both.
+        public var weights = Weights.raw
         /// Which images; nil means validation if there is one, as `RunConfiguration.resolvedEvaluationSplit` decides.
         public var split: Split?
         /// The first so many images, at least 1; nil means all.
@@ -27,22 +43,22 @@ extension RunConfiguration {
     public var resolvedEvaluationSplit: Evaluation.Split {
         evaluation.split ?? (training.validationFraction > 0 ? .validation : .test)
     }
-
-    /// The attacks that are evaluated beside clean images, which always are.
-    ///
-    /// An empty list means the attack of training with cross entropy as objective. Entries called `none` add nothing.
-    public var resolvedEvaluationAttacks: [Attack] {
-        var ofTraining = attack
-        ofTraining.objective = .crossEntropy
-        let attacks = evaluation.attacks.isEmpty ? [ofTraining] : evaluation.attacks
-        return attacks.filter { $0.name != .none }
-    }
 }
 
 extension RunConfiguration.Evaluation: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("attacks", \.attacks, "attacks beside clean images, with the keys of attack; []: that one"),
         ConfigurationKey("every_epochs", \.everyEpochs, "epochs between evaluations", .atLeast(1)),
+        ConfigurationKey(
+            "attacks_every_epochs", \.attacksEveryEpochs,
+            "epochs between evaluations that attack; 0: only after the last; null: all", .ifGiven(.atLeast(0))),
+        ConfigurationKey(
+            "steps", \.steps, "numbers of steps to run every attack with; null: its own",
+            .ifGiven(.increasing(from: 1))),
+        ConfigurationKey(
+            "epsilons", \.epsilons, "radii to run every attack with, steps in proportion; null: its own",
+            .ifGiven(.increasing(from: 0))),
+        ConfigurationKey("weights", \.weights, "the weights, or their average, for evaluate and experts"),
         ConfigurationKey("split", \.split, "which images; null: validation if there is one, else test"),
         ConfigurationKey("samples", \.samples, "the first so many images; null: all", .ifGiven(.atLeast(1))),
         ConfigurationKey("chunk", \.chunk, "images that are run together", .atLeast(1)),

@@ -31,7 +31,7 @@ public struct RunConfiguration: Sendable, Equatable {
     /// - Parameter layers: The settings, each above those before it: files first, then the command line.
     /// - Throws: Everything that is wrong in any layer, not only the first.
     public static func resolve(layers: [ConfigurationLayer]) throws(ConfigurationError) -> RunConfiguration {
-        try resolve(layers: layers, presets: [:])
+        try resolve(layers: layers, presets: presets)
     }
 
     /// Lays a preset, if the layers name one, and the layers over the defaults.

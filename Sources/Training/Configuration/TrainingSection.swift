@@ -7,6 +7,10 @@ extension RunConfiguration {
             case standard
             /// The loss on images that the section `attack` has changed (Madry et al., arXiv 1706.06083).
             case pgd
+            /// The loss on images changed by a single step of that attack (Wong et al., arXiv 2001.03994).
+            case fast
+            /// The loss on images with a noise that grows while each batch is replayed (Shafahi et al., arXiv 1904.12843).
+            case free
         }
 
         /// What a step minimises.
@@ -17,6 +21,14 @@ extension RunConfiguration {
         public var globalBatch = 128
         /// What all random numbers are drawn from.
         public var seed: UInt64 = 12345
+        /// The checkpoint, or run, whose weights a new run begins with; nil means random ones.
+        public var initialCheckpoint: String?
+        /// The update steps that `free` takes on each batch, at least 1.
+        public var replays = 4
+        /// The factor of balancing losses in `free`, at least 0; 2 counts them twice, as a reference does.
+        public var replayBalanceFactor = 1.0
+        /// The decay of the moving average of the weights, at least 0 and below 1; nil means no average is kept.
+        public var weightAverage: Double?
         /// The optimizer.
         public var optimizer = Optimizer()
         /// The learning rate over time.
@@ -56,6 +68,8 @@ extension RunConfiguration {
         public var weightDecay = 5e-4
         /// The parameters that do not decay, as patterns of names.
         public var decayExclude: [String] = []
+        /// The Euclidean norm, above 0, that the gradient of a step is scaled down to where it is longer; nil means never.
+        public var clipNorm: Double?
 
         /// Makes the part with every default.
         public init() {}
@@ -71,8 +85,28 @@ extension RunConfiguration {
             case constant
         }
 
+        /// How often the rate changes.
+        public enum Granularity: String, Sendable, ConfigurationChoice {
+            /// At every step.
+            case step
+            /// At every epoch, to the rate of its first step.
+            case epoch
+        }
+
+        /// How warm-up and curve go together.
+        public enum Warmup: String, Sendable, ConfigurationChoice {
+            /// The curve begins where the warm-up ends.
+            case before
+            /// The curve begins at once and is multiplied by a factor that rises from 0.01, as chained schedulers do.
+            case product
+        }
+
         /// The curve after the warm-up.
         public var name = Name.cosine
+        /// How often the rate changes.
+        public var per = Granularity.step
+        /// How warm-up and curve go together.
+        public var warmup = Warmup.before
         /// Epochs, at least 0, in which the rate rises linearly.
         public var warmupEpochs = 0.0
         /// The exponent of `poly`, above 0.
@@ -128,6 +162,15 @@ extension RunConfiguration.Training: ConfigurationSection {
         ConfigurationKey("epochs", \.epochs, "passes over the training images", .atLeast(1)),
         ConfigurationKey("global_batch", \.globalBatch, "images of a step over all ranks", .atLeast(1)),
         ConfigurationKey("seed", \.seed, "what all random numbers are drawn from"),
+        ConfigurationKey(
+            "initial_checkpoint", \.initialCheckpoint, "checkpoint or run whose weights a new run begins with",
+            .ifGiven(.notEmpty)),
+        ConfigurationKey("replays", \.replays, "update steps that free takes on each batch", .atLeast(1)),
+        ConfigurationKey(
+            "replay_balance_factor", \.replayBalanceFactor, "factor of balancing losses in free", .atLeast(0)),
+        ConfigurationKey(
+            "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
+            .ifGiven(.within(0..<1))),
         ConfigurationKey("optimizer", \.optimizer, "the optimizer"),
         ConfigurationKey("schedule", \.schedule, "the learning rate over time"),
         ConfigurationKey(
@@ -153,12 +196,16 @@ extension RunConfiguration.Optimizer: ConfigurationSection {
         ConfigurationKey("weight_decay", \.weightDecay, "factor of the weights added to the gradient", .atLeast(0)),
         ConfigurationKey(
             "decay_exclude", \.decayExclude, "parameters that do not decay", .each(.notEmpty)),
+        ConfigurationKey(
+            "clip_norm", \.clipNorm, "norm that longer gradients are scaled down to", .ifGiven(.above(0))),
     ]
 }
 
 extension RunConfiguration.Schedule: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("name", \.name, "the curve after the warm-up"),
+        ConfigurationKey("per", \.per, "how often the rate changes"),
+        ConfigurationKey("warmup", \.warmup, "how warm-up and curve go together"),
         ConfigurationKey("warmup_epochs", \.warmupEpochs, "epochs of linear rise", .atLeast(0)),
         ConfigurationKey("power", \.power, "exponent of poly", .above(0)),
         ConfigurationKey("milestones", \.milestones, "epochs at which step multiplies the rate", .increasing(from: 1)),

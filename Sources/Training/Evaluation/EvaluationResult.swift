@@ -12,7 +12,11 @@ struct EvaluationResult {
         let taskLoss: Double
         let balanceLoss: Double
         let layers: [TrainingWindow.Layer]
+        /// For each mixture layer, images whose set of experts differs from the clean one.
         let flips: [Int]
+        /// For each mixture layer, (image of a class, chosen expert) pairs, `[expert][class]`.
+        let expertClasses: [[[Int]]]
+        let confusion: ClassCounts
         let seconds: Double
         var accuracy: Double { Double(correct) / Double(max(1, samples)) }
     }
@@ -22,11 +26,18 @@ struct EvaluationResult {
     let worstCaseCorrect: Int
     let samples: Int
     let perSample: [PerSampleRow]
+    /// What the names of inputs end in.
+    let suffix: String
+
+    /// The suffix of evaluations of averaged weights.
+    static let averageSuffix = "@average"
 
     init(
-        chunks: [EvaluationChunk], attacks: [RunConfiguration.Attack], network: ResNet, secondsOfRankZero: [Double]
+        chunks: [EvaluationChunk], attacks: [RunConfiguration.Attack], network: ResNet, classes: Int,
+        secondsOfRankZero: [Double], suffix: String = ""
     ) {
-        let names = ["clean"] + attacks.map(\.resolvedId)
+        self.suffix = suffix
+        let names = (["clean"] + attacks.map(\.resolvedId)).map { $0 + suffix }
         let mixture = network.settings.mixture?.router
         samples = chunks.reduce(0) { $0 + $1.indices.count }
         var inputs: [Inputs] = []
@@ -34,13 +45,23 @@ struct EvaluationResult {
             var correct = 0
             var loss = 0.0
             var layers: [TrainingWindow.Layer] = []
-            var flips = [Int](repeating: 0, count: chunks.first?.outcomes[index].flips.count ?? 0)
+            let count = chunks.first?.outcomes[index].chosen.count ?? 0
+            var flips = [Int](repeating: 0, count: count)
+            let none = [[Int]](repeating: [Int](repeating: 0, count: classes), count: mixture?.experts ?? 0)
+            var expertClasses = [[[Int]]](repeating: none, count: count)
+            var confusion = ClassCounts(classes: classes)
             for chunk in chunks {
                 let outcome = chunk.outcomes[index]
                 correct += zip(outcome.predictions, chunk.labels).count { $0 == $1 }
                 loss = outcome.losses.reduce(loss, +)
                 TrainingWindow.add(outcome.layers, to: &layers)
-                for layer in flips.indices { flips[layer] += outcome.flips[layer] }
+                confusion.add(labels: chunk.labels, predictions: outcome.predictions)
+                for layer in flips.indices {
+                    flips[layer] += chunk.flips(index, layer: layer)
+                    chunk.forEachChoice(index, layer: layer) { image, expert in
+                        expertClasses[layer][expert][chunk.labels[image]] += 1
+                    }
+                }
             }
             let balance = mixture.map { settings in
                 layers.reduce(0.0) { total, layer in
@@ -51,6 +72,7 @@ struct EvaluationResult {
                 Inputs(
                     name: name, attack: index == 0 ? nil : attacks[index - 1], samples: samples, correct: correct,
                     taskLoss: loss / Double(max(1, samples)), balanceLoss: balance ?? 0, layers: layers, flips: flips,
+                    expertClasses: expertClasses, confusion: confusion,
                     seconds: index < secondsOfRankZero.count ? secondsOfRankZero[index] : 0))
         }
         self.inputs = inputs
@@ -70,26 +92,54 @@ struct EvaluationResult {
     /// The lowest accuracy over the attacks, taken image by image; what `best` is chosen by.
     var robustAccuracy: Double { Double(worstCaseCorrect) / Double(max(1, samples)) }
 
+    private var flags: String? { suffix == EvaluationResult.averageSuffix ? "weight-average" : nil }
+
     /// Rows of `evaluation.csv`: clean, each attack, and the pointwise worst over all of them.
     func rows(checkpoint: String, sha256: String?, dataset: String, split: String, seed: UInt64) -> [EvaluationRow] {
         var rows = inputs.map { input in
             let attack = input.attack
             return EvaluationRow(
                 checkpoint: checkpoint, checkpointSHA256: sha256, dataset: dataset, split: split, samples: samples,
-                attack: attack == nil ? "none" : input.name, norm: attack?.norm.rawValue, epsilon: attack?.epsilon,
-                stepSize: attack.flatMap { $0.name == .pgd ? $0.stepSize : nil },
-                steps: attack.map { $0.name == .fgsm ? 1 : $0.steps },
-                restarts: attack?.restarts, objective: attack?.resolvedObjective.rawValue,
-                randomStart: attack.map { $0.name == .pgd && $0.resolvedStart != .none }, batchNorm: "frozen",
-                routing: "deterministic", seed: attack == nil ? nil : Int(truncatingIfNeeded: seed),
-                correct: input.correct, seconds: input.seconds)
+                attack: attack == nil ? "none" + suffix : input.name,
+                norm: attack.flatMap { $0.resolvedSteps == nil ? nil : $0.norm.rawValue }, epsilon: attack?.epsilon,
+                stepSize: attack.flatMap { $0.hasStepSize ? $0.stepSize : nil },
+                steps: attack?.resolvedSteps,
+                restarts: attack.flatMap { $0.resolvedSteps == nil ? nil : $0.restarts },
+                objective: attack.flatMap { $0.resolvedSteps == nil ? nil : $0.resolvedObjective.rawValue },
+                randomStart: attack.map { $0.resolvedSteps == nil || $0.resolvedStart != .none }, batchNorm: "frozen",
+                routing: attack?.routing == .clean ? "clean" : "deterministic",
+                seed: attack == nil ? nil : Int(truncatingIfNeeded: seed), correct: input.correct,
+                seconds: input.seconds, flags: flags)
         }
         if inputs.count > 1 {
             rows.append(
                 EvaluationRow(
                     checkpoint: checkpoint, checkpointSHA256: sha256, dataset: dataset, split: split, samples: samples,
-                    attack: "worst-case", correct: worstCaseCorrect))
+                    attack: "worst-case" + suffix, correct: worstCaseCorrect, flags: flags))
         }
         return rows
+    }
+}
+
+extension EvaluationChunk {
+    /// Calls `body` with every image of the chunk and each expert that it chose in a layer.
+    func forEachChoice(_ outcome: Int, layer: Int, _ body: (_ image: Int, _ expert: Int) -> Void) {
+        for image in labels.indices {
+            for expert in experts(outcome, layer: layer, image: image) { body(image, expert) }
+        }
+    }
+
+    /// Images whose set of experts in a layer is not that of the clean image.
+    func flips(_ outcome: Int, layer: Int) -> Int {
+        if outcome == 0 { return 0 }
+        return labels.indices.count { image in
+            Set(experts(outcome, layer: layer, image: image)) != Set(experts(0, layer: layer, image: image))
+        }
+    }
+
+    private func experts(_ outcome: Int, layer: Int, image: Int) -> ArraySlice<Int> {
+        let chosen = outcomes[outcome].chosen[layer]
+        let choices = chosen.count / labels.count
+        return chosen[image * choices..<(image + 1) * choices]
     }
 }

@@ -3,16 +3,24 @@ import Datasets
 import Networks
 import Tensors
 
-/// One invocation of `robustmoe evaluate`: a checkpoint's network on a data set, clean and attacked.
+/// One invocation of `robustmoe evaluate` or `experts`: a checkpoint's network on a data set, clean and attacked, and
+/// if wanted once more for every expert of a layer.
 public struct EvaluationSession: Sendable {
     private let checkpointPath: String
     private let configFile: String?
     private let output: String
     private let force: Bool
     private let settings: [String]
+    private let fixedLayers: [String]?
 
     /// Makes a session from the command's options.
-    public init(checkpoint: String, configFile: String?, output: String, force: Bool, settings: [String]) {
+    /// - Parameter fixedLayers: The mixture layers whose experts are evaluated one by one; an empty list means all layers,
+    ///   nil that no expert is.
+    public init(
+        checkpoint: String, configFile: String?, output: String, force: Bool, settings: [String],
+        fixedLayers: [String]? = nil
+    ) {
+        self.fixedLayers = fixedLayers
         checkpointPath = checkpoint
         self.configFile = configFile
         self.output = output
@@ -27,6 +35,7 @@ public struct EvaluationSession: Sendable {
         let saved: RunConfiguration
         let checkpoint: Checkpoint
         let state: RunState
+        fileprivate var modelHash: String? { checkpoint.files["model.safetensors"]?.sha256 }
     }
 
     /// Reads the checkpoint's state and resolves the configuration.
@@ -65,8 +74,17 @@ public struct EvaluationSession: Sendable {
         let data = try RunData(configuration)
         let network = try ResNet(configuration.networkSettings(data.evaluation.traits), seed: 0)
         let place = prepared.checkpoint.path
-        try ModelTensors.load(
-            try prepared.checkpoint.tensors(in: "model.safetensors"), into: network, from: "\(place)/model.safetensors")
+        try Trainer.load(weightsOf: prepared.checkpoint, into: network)
+        if configuration.evaluation.weights == .average {
+            let tensors = try prepared.checkpoint.tensors(in: Trainer.stateFile)
+            guard WeightAverage.isIn(tensors) else {
+                throw RunError.checkpoint(
+                    "\(place): evaluation.weights is average, but its run kept none; expected raw, or a run with "
+                        + "training.weight_average")
+            }
+            try WeightAverage.load(tensors, into: network, from: "\(place)/\(Trainer.stateFile)")
+        }
+        let fixed = try fixedLayers.map { try FixedExperts.layers($0, of: network) }
         // Results that are to be replaced stay until every rank has its data and its network.
         try communicator.barrier()
         let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
@@ -75,20 +93,59 @@ public struct EvaluationSession: Sendable {
             network: network, configuration: configuration, communicator: communicator, workspace: workspace,
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes))
         let attacks = configuration.resolvedEvaluationAttacks
-        let result = try evaluator.run(data.evaluation, data.evaluationIndices, attacks)
-        guard let result, let recorder else { return .done }
-        let step = prepared.state.step
-        try recorder.record(
-            result, epoch: step / max(1, prepared.state.stepsPerEpoch), step: step,
-            split: configuration.resolvedEvaluationSplit.rawValue, checkpoint: CheckpointStore.name(ofStep: step),
-            sha256: prepared.checkpoint.files["model.safetensors"]?.sha256,
-            dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
-        let table = try PerSampleTable(
-            path: recorder.directory.file("per_sample.csv"), attacks: attacks.map(\.resolvedId), runID: recorder.runID)
-        for row in result.perSample { try table.append(row) }
-        for input in result.inputs { try recorder.say(Console.line(input)) }
-        try recorder.say("results in \(recorder.directory.path)")
+        let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
+        let result = try evaluator.run(data.evaluation, data.evaluationIndices, attacks, suffix: suffix)
+        if let result, let recorder { try write(result, data.evaluation.classNames, prepared, recorder) }
+        if let fixed {
+            let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)
+            let table = try recorder.map {
+                try CSVWriter(
+                    path: $0.directory.file("fixed_experts.csv"), rows: FixedExpertRow.self, runID: $0.runID)
+            }
+            try experts.run(data.evaluation, data.evaluationIndices, gated: result) { layer, expert, input, gated in
+                try table?.append(row(layer, expert, input, gated, prepared))
+                try recorder?.say("\(layer) \(expert.map { "expert \($0)" } ?? "gated") \(Console.line(input))")
+            }
+        }
+        if let recorder { try recorder.say("results in \(recorder.directory.path)") }
         return .done
+    }
+
+    private func write(
+        _ result: EvaluationResult, _ classNames: [String], _ prepared: Prepared, _ recorder: RunRecorder
+    ) throws {
+        let configuration = prepared.configuration
+        let step = prepared.state.step
+        let split = configuration.resolvedEvaluationSplit.rawValue
+        try recorder.record(
+            result, epoch: step / max(1, prepared.state.stepsPerEpoch), step: step, split: split,
+            checkpoint: CheckpointStore.name(ofStep: step), sha256: prepared.modelHash,
+            dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
+        func path(_ name: String) -> String { recorder.directory.file(name) }
+        let samples = try PerSampleTable(
+            path: path("per_sample.csv"), attacks: configuration.resolvedEvaluationAttacks.map(\.resolvedId),
+            runID: recorder.runID)
+        for row in result.perSample { try samples.append(row) }
+        let classes = try CSVWriter(path: path("classes.csv"), rows: ClassRow.self, runID: recorder.runID)
+        let experts = try CSVWriter(
+            path: path("expert_classes.csv"), rows: ExpertClassRow.self, runID: recorder.runID)
+        for input in result.inputs {
+            for row in input.classRows(split: split, names: classNames) { try classes.append(row) }
+            for row in input.expertClassRows(split: split, names: classNames) { try experts.append(row) }
+            try recorder.say(Console.line(input))
+        }
+    }
+
+    private func row(
+        _ layer: String, _ expert: Int?, _ input: EvaluationResult.Inputs, _ gated: EvaluationResult.Inputs,
+        _ prepared: Prepared
+    ) -> FixedExpertRow {
+        FixedExpertRow(
+            checkpoint: CheckpointStore.name(ofStep: prepared.state.step), checkpointSHA256: prepared.modelHash,
+            dataset: prepared.configuration.data.dataset.rawValue,
+            split: prepared.configuration.resolvedEvaluationSplit.rawValue, layer: layer, expert: expert,
+            inputs: input.name, samples: input.samples, correct: input.correct, loss: input.taskLoss,
+            gatedCorrect: gated.correct)
     }
 
     private func makeRecorder(

@@ -14,10 +14,15 @@ struct Evaluator {
     let communicator: any Communicator
     let workspace: Workspace
     let filters: FilterCache
+    /// Layers, by path, whose routes are given; for attacks too.
+    var given: [String: GivenRoutes] = [:]
 
     /// Evaluates images `indices` of a set; collective.
+    /// - Parameter suffix: What the names of the inputs end in.
     /// - Returns: The merged result on rank 0, nil on the others.
-    func run(_ set: ImageSet, _ indices: [Int], _ attacks: [RunConfiguration.Attack]) throws -> EvaluationResult? {
+    func run(
+        _ set: ImageSet, _ indices: [Int], _ attacks: [RunConfiguration.Attack], suffix: String = ""
+    ) throws -> EvaluationResult? {
         let size = configuration.evaluation.chunk
         let count = (indices.count + size - 1) / size
         var results: [EvaluationChunk] = []
@@ -31,7 +36,9 @@ struct Evaluator {
         var all: [EvaluationChunk] = []
         for part in gathered { all += try JSONDecoder().decode([EvaluationChunk].self, from: Data(part)) }
         all.sort { $0.chunk < $1.chunk }
-        return EvaluationResult(chunks: all, attacks: attacks, network: network, secondsOfRankZero: results.seconds)
+        return EvaluationResult(
+            chunks: all, attacks: attacks, network: network, classes: set.classes, secondsOfRankZero: results.seconds,
+            suffix: suffix)
     }
 
     private func evaluate(
@@ -40,19 +47,23 @@ struct Evaluator {
         let objective = Objective.crossEntropy([batch.labels])
         var outcomes: [EvaluationChunk.Outcome] = []
         let start = ContinuousClock.now
-        let (clean, cleanRoutes) = try predict(batch.images, batch.labels, batch.indices)
-        outcomes.append(clean)
+        outcomes.append(try predict(batch.images, batch.labels, batch.indices))
         outcomes[0].seconds = (ContinuousClock.now - start) / .seconds(1)
         for attack in attacks {
             let start = ContinuousClock.now
             guard let method = attack.makeAttack() else { continue }
-            let target = FrozenTarget(network, pass(batch.indices, record: nil))
+            var pass = pass(batch.indices, record: nil)
+            if attack.routing == .clean {
+                pass.given.merge(try network.routes([batch.images], pass)) { given, _ in given }
+            }
             let adversarial = try method.perturb(
-                [batch.images], objective, samples: [batch.indices], against: target, seed: configuration.training.seed,
-                step: 0)[0]
-            var (outcome, routes) = try predict(adversarial, batch.labels, batch.indices)
-            outcome.distances = distances(adversarial, batch.images)
-            outcome.flips = zip(cleanRoutes, routes).map(flips)
+                [batch.images], objective, samples: [batch.indices], against: AttackedNetwork(network, pass),
+                seed: configuration.training.seed, step: 0)[0]
+            var outcome = try predict(adversarial, batch.labels, batch.indices)
+            let ball = PerturbationBall(attack.norm == .linf ? .linf : .l2, epsilon: 0)
+            outcome.distances = (0..<adversarial.images).map {
+                ball.distance(adversarial, around: batch.images, image: $0)
+            }
             outcome.seconds = (ContinuousClock.now - start) / .seconds(1)
             outcomes.append(outcome)
         }
@@ -62,16 +73,18 @@ struct Evaluator {
 
     /// Attacks in evaluations meet the frozen model, whatever training does.
     private func pass(_ samples: [Int], record: PassRecord?) -> Pass {
-        Pass(
+        var pass = Pass(
             parameters: network.parameters, workspace: workspace, filters: filters,
             arithmetic: configuration.kernelArithmetic, normalization: .running,
             folds: configuration.kernelArithmetic == .fast, routing: configuration.routing(step: nil),
             samples: [samples], record: record)
+        pass.given = given
+        return pass
     }
 
     private func predict(
         _ images: Tensor, _ labels: [Int32], _ samples: [Int]
-    ) throws -> (outcome: EvaluationChunk.Outcome, routes: [Routes]) {
+    ) throws -> EvaluationChunk.Outcome {
         let record = PassRecord()
         var pass = pass(samples, record: record)
         let (logits, _) = try network.forward([images], pass)
@@ -88,23 +101,8 @@ struct Evaluator {
         }
         outcome.predictions = CrossEntropy.predictions(logits[0]).map(Int.init)
         outcome.layers = record.routers.map { TrainingWindow.Layer(layer: $0.layer, sums: $0.perShard[0].sums) }
-        return (outcome, record.routers.map { $0.perShard[0].routes })
-    }
-
-    private func distances(_ a: Tensor, _ b: Tensor) -> [Double] {
-        (0..<a.images).map { image in
-            (image * a.imageSize..<(image + 1) * a.imageSize).reduce(0.0) { largest, index in
-                max(largest, abs(Double(a.pointer[index]) - Double(b.pointer[index])))
-            }
-        }
-    }
-
-    /// Images whose set of experts differs.
-    private func flips(_ a: Routes, _ b: Routes) -> Int {
-        (0..<a.images).count { image in
-            let range = image * a.choices..<(image + 1) * a.choices
-            return Set(a.experts[range]) != Set(b.experts[range])
-        }
+        outcome.chosen = record.routers.map { $0.perShard[0].routes.experts }
+        return outcome
     }
 }
 
@@ -115,8 +113,8 @@ struct EvaluationChunk: Codable {
         var losses: [Double] = []
         var distances: [Double] = []
         var layers: [TrainingWindow.Layer] = []
-        /// For each mixture layer, images whose experts differ from the clean ones.
-        var flips: [Int] = []
+        /// For each mixture layer, the experts that were chosen, `[images][choices]`.
+        var chosen: [[Int]] = []
         var seconds = 0.0
     }
     let chunk: Int

@@ -59,11 +59,13 @@ public struct RoutingRow: CSVRow, Equatable {
     public var maxOverMean: Double?
     /// The share of images whose chosen set differs from the clean one; adversarial rows of evaluations only.
     public var flipRate: Double?
+    /// What is wrong with the use of experts, if anything.
+    public var alarm: RoutingAlarm?
 
     /// A row; what is nil is not measured.
     public init(
         position: RowPosition, layer: String, samples: Int, usageEntropy: Double?, routerEntropy: Double?,
-        maxOverMean: Double?, flipRate: Double? = nil
+        maxOverMean: Double?, flipRate: Double? = nil, alarm: RoutingAlarm? = nil
     ) {
         self.position = position
         self.layer = layer
@@ -72,6 +74,7 @@ public struct RoutingRow: CSVRow, Equatable {
         self.routerEntropy = routerEntropy
         self.maxOverMean = maxOverMean
         self.flipRate = flipRate
+        self.alarm = alarm
     }
 
     /// The columns of `routing.csv`.
@@ -83,5 +86,6 @@ public struct RoutingRow: CSVRow, Equatable {
             CSVColumn("router_entropy") { CSVValue($0.routerEntropy) },
             CSVColumn("max_over_mean") { CSVValue($0.maxOverMean) },
             CSVColumn("flip_rate") { CSVValue($0.flipRate) },
+            CSVColumn("alarm") { CSVValue($0.alarm?.rawValue) },
         ]
 }

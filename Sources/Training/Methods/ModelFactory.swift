@@ -1,4 +1,3 @@
-import Attacks
 import Datasets
 import Networks
 import Tensors
@@ -28,20 +27,27 @@ extension RunConfiguration {
         return MixtureSettings(
             kind: kind, placement: Placement(moe.resolvedPlacement), includesDownsample: moe.includeDownsample,
             router: RouterSettings(
-                experts: moe.experts, gate: gate, balance: balance, balanceWeight: moe.balance.weight,
+                experts: moe.experts, gate: gate, balance: balance, balanceWeight: balanceWeight,
                 usesGlobalStatistics: moe.statistics == .global))
     }
 
+    /// The factor of balancing losses; `free` may count them several times.
+    private var balanceWeight: Double {
+        moe.balance.weight * (training.method == .free ? training.replayBalanceFactor : 1)
+    }
+
     /// How images find their experts in a training pass of `step`, or, without one, when nothing is noisy.
-    func routing(step: Int?) -> Routing {
+    ///
+    /// Passes of one step that differ in `draw` see other noise.
+    func routing(step: Int?, draw: Int = 0) -> Routing {
         switch moe.routes {
         case .uniform: return .uniform
         case .expert(let number): return .fixed(number)
         case .learned:
             // Entropy balancing selects without noise (robust-sparse-moes, "TopKGate").
             guard let step, moe.noise > 0, moe.balance.loss != .entropy else { return .learned(noise: nil) }
-            return .learned(
-                noise: RoutingNoise(deviation: Float(moe.noise), seed: training.seed, step: step))
+            let noise = RoutingNoise(deviation: Float(moe.noise), seed: training.seed, step: step)
+            return .learned(noise: noise.redrawn(draw))
         }
     }
 
@@ -50,25 +56,4 @@ extension RunConfiguration {
 
     /// Which kernels may be used.
     var kernelArithmetic: Arithmetic { kernels.arithmetic == .exact ? .exact : .fast }
-}
-
-extension RunConfiguration.Attack {
-    /// The attack, or nil if the name is `none`.
-    func makeAttack() -> ProjectedGradientDescent? {
-        let ball = LinfBall(epsilon: Float(epsilon))
-        switch name {
-        case .none: return nil
-        case .fgsm: return .fastGradientSign(ball)
-        case .pgd:
-            let start: ProjectedGradientDescent.Start =
-                switch resolvedStart {
-                case .automatic, .uniform: .uniform
-                case .uniformUnclamped: .uniformUnclamped
-                case .none: .none
-                }
-            return ProjectedGradientDescent(
-                ball: ball, stepSize: Float(stepSize), steps: steps, restarts: restarts, start: start,
-                keep: keep == .best ? .best : .last)
-        }
-    }
 }

@@ -60,6 +60,12 @@ final class RunRecorder {
                 for row in layer.expertRows(position) { try experts.append(row) }
                 let flipRate = input.attack == nil ? nil : Double(input.flips[index]) / Double(max(1, input.samples))
                 try routing.append(layer.routingRow(position, samples: input.samples, flipRate: flipRate))
+                if let alarm = layer.alarm(samples: input.samples) {
+                    let shares = layer.expertRows(position).map { Console.percent($0.fraction ?? 0) }
+                    try say(
+                        "warning: \(alarm.rawValue) in \(layer.layer) on \(split) \(input.name): experts get "
+                            + shares.joined(separator: ", "))
+                }
             }
         }
         let rows = result.rows(checkpoint: checkpoint, sha256: sha256, dataset: dataset, split: split, seed: seed)

@@ -47,7 +47,7 @@ extension Trainer {
                     name: "optimizer.safetensors",
                     tensors: ModelTensors.tensors(
                         network.parameters, arena: step.optimizer.momentum, suffix: "momentum")),
-                CheckpointFile(name: "state.safetensors", tensors: []),
+                CheckpointFile(name: Trainer.stateFile, tensors: stateTensors),
                 CheckpointFile(name: "state.json", bytes: try state.data()),
             ], best: isBest)
         try store.prune(keep: configuration.training.keep)
@@ -66,12 +66,38 @@ extension Trainer {
         try ModelTensors.load(
             try checkpoint.tensors(in: "optimizer.safetensors"), suffix: "momentum", into: step.optimizer.momentum,
             network.parameters, from: "\(checkpoint.path)/optimizer.safetensors")
+        try restoreMethodState(checkpoint)
         done = state.step
         window = state.window
         bestRobustAccuracy = state.bestRobustAccuracy
     }
 
-    private func loadModel(_ checkpoint: Checkpoint) throws {
+    static let stateFile = "state.safetensors"
+
+    /// What methods keep from step to step beside weights and momentum.
+    private var stateTensors: [NamedTensor] {
+        (step.noise.map { [$0.tensor] } ?? []) + (step.average?.tensors(network) ?? [])
+    }
+
+    private func restoreMethodState(_ checkpoint: Checkpoint) throws {
+        if step.noise == nil, step.average == nil { return }
+        let tensors = try checkpoint.tensors(in: Trainer.stateFile)
+        let place = "\(checkpoint.path)/\(Trainer.stateFile)"
+        try step.noise?.restore(tensors, from: place)
+        if let average = step.average {
+            // A run that begins to average when it goes on begins with the weights it has.
+            if WeightAverage.isIn(tensors) {
+                try average.restore(tensors, network, from: place)
+            } else {
+                average.begin(network.parameters)
+            }
+        }
+    }
+
+    private func loadModel(_ checkpoint: Checkpoint) throws { try Trainer.load(weightsOf: checkpoint, into: network) }
+
+    /// Fills a network with the weights and running statistics of a checkpoint.
+    static func load(weightsOf checkpoint: Checkpoint, into network: ResNet) throws {
         let file = "model.safetensors"
         try ModelTensors.load(try checkpoint.tensors(in: file), into: network, from: "\(checkpoint.path)/\(file)")
     }

@@ -58,6 +58,9 @@ public final class Trainer {
         let perRank = shards == 0 ? 1 : shards / communicator.size
         data = try RunData(configuration)
         network = try ResNet(configuration.networkSettings(data.train.traits), seed: configuration.training.seed)
+        if checkpoint == nil, let path = configuration.training.initialCheckpoint {
+            try Trainer.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
+        }
         let sampler = EpochSampler(
             samples: data.trainIndices, globalBatch: configuration.training.globalBatch,
             seed: configuration.training.seed)
@@ -69,7 +72,7 @@ public final class Trainer {
             workspace: workspace)
         step = TrainingStep(
             network, configuration, communicator: communicator, workspace: workspace, shards: perRank,
-            stepsPerEpoch: stepsPerEpoch)
+            stepsPerEpoch: stepsPerEpoch, traits: data.train.traits)
         drill = FaultDrill(ProcessInfo.processInfo.environment["ROBUSTMOE_DRILL"])
         resumed = try checkpoint.map { checkpoint in
             let state = try RunState.read(from: checkpoint)
@@ -129,17 +132,19 @@ public final class Trainer {
         try drill?.happen(rank: communicator.rank, step: done, network.parameters)
         let start = ContinuousClock.now
         let batch = preparer.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch)
-        let outcome = try step.run(batch, step: done, wantsToStop: wantsToStop)
-        window.add(
-            samples: batch.globalSize, lossSum: outcome.lossSum, correct: outcome.correct, routers: outcome.routers,
-            gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+        let outcomes = try step.run(batch, step: done, wantsToStop: wantsToStop)
         window.loopSeconds += (ContinuousClock.now - start) / .seconds(1)
-        window.attackSeconds += outcome.attackSeconds
-        window.waitSeconds += outcome.waitSeconds
-        window.communicationSeconds += outcome.communicationSeconds
+        for outcome in outcomes {
+            window.add(
+                samples: batch.globalSize, lossSum: outcome.lossSum, correct: outcome.correct,
+                routers: outcome.routers, gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+            window.attackSeconds += outcome.attackSeconds
+            window.waitSeconds += outcome.waitSeconds
+            window.communicationSeconds += outcome.communicationSeconds
+        }
         done += 1
         if (ContinuousClock.now - lastLine) > .seconds(10) { try sayProgress() }
-        return outcome.isAskedToStop
+        return outcomes.contains { $0.isAskedToStop }
     }
 
     private func sayProgress() throws {
@@ -168,17 +173,42 @@ public final class Trainer {
             window,
             RowPosition(
                 epoch: (done - 1) / stepsPerEpoch + 1, step: done, split: "train",
-                inputs: configuration.training.method == .pgd ? configuration.attack.resolvedId : "clean"))
+                inputs: configuration.trainingInputs))
         window = TrainingWindow()
     }
 
+    /// Whether the evaluation that is due attacks.
+    private var isAttackDue: Bool {
+        let epoch = done / stepsPerEpoch
+        guard let every = configuration.evaluation.attacksEveryEpochs, epoch < configuration.training.epochs else {
+            return true
+        }
+        return every > 0 && epoch % every == 0
+    }
+
     private func evaluate() throws {
+        let attacks = isAttackDue ? configuration.resolvedEvaluationAttacks : []
+        let result = try evaluate(attacks, suffix: "")
+        _ = try step.average?.withAverages(in: network) {
+            try evaluate(attacks, suffix: EvaluationResult.averageSuffix)
+        }
+        // Only the same measure compares epochs.
+        let isComparable = isAttackDue || configuration.resolvedEvaluationAttacks.isEmpty
+        if let result, data.hasValidation, configuration.resolvedEvaluationSplit == .validation, isComparable,
+            result.robustAccuracy > bestRobustAccuracy ?? -1
+        {
+            bestRobustAccuracy = result.robustAccuracy
+            isBest = true
+        }
+    }
+
+    /// Evaluates the network as it is, and writes what came out; collective.
+    private func evaluate(_ attacks: [RunConfiguration.Attack], suffix: String) throws -> EvaluationResult? {
         let evaluator = Evaluator(
             network: network, configuration: configuration, communicator: communicator, workspace: workspace,
             filters: step.filters)
-        let attacks = configuration.resolvedEvaluationAttacks
-        let result = try evaluator.run(data.evaluation, data.evaluationIndices, attacks)
-        guard let result, let recorder else { return }
+        let result = try evaluator.run(data.evaluation, data.evaluationIndices, attacks, suffix: suffix)
+        guard let result, let recorder else { return nil }
         try recorder.record(
             result, epoch: done / stepsPerEpoch, step: done, split: configuration.resolvedEvaluationSplit.rawValue,
             checkpoint: CheckpointStore.name(ofStep: done), sha256: nil,
@@ -186,12 +216,7 @@ public final class Trainer {
         for input in result.inputs {
             try recorder.say("  \(configuration.resolvedEvaluationSplit.rawValue) \(Console.line(input))")
         }
-        if data.hasValidation, configuration.resolvedEvaluationSplit == .validation,
-            result.robustAccuracy > bestRobustAccuracy ?? -1
-        {
-            bestRobustAccuracy = result.robustAccuracy
-            isBest = true
-        }
+        return result
     }
 
     private func announce(_ total: Int) throws {

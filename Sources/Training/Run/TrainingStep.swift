@@ -4,9 +4,9 @@ import Datasets
 import Networks
 import Tensors
 
-/// One step of training on one rank: attack, forward, backward with the exchange under way, optimizer.
+/// One step of training on one rank: an attack and an update on what it made, or several updates that replay a batch.
 final class TrainingStep {
-    /// What a step did, over the global batch and the same on every rank, beside rank-local seconds.
+    /// What an update did, over the global batch and the same on every rank, beside rank-local seconds.
     struct Outcome {
         var lossSum: Double
         var correct: Int
@@ -29,38 +29,71 @@ final class TrainingStep {
     private let exchange: GradientExchange
     private let statistics: CommunicatorStatistics
     private let schedule: LearningRateSchedule
-    private let attack: ProjectedGradientDescent?
+    private let attack: (any Attack)?
+    /// The perturbation of `free`, and nil with every other method.
+    let noise: FreeNoise?
+    /// The moving average of the weights, if the run keeps one.
+    let average: WeightAverage?
 
     init(
         _ network: ResNet, _ configuration: RunConfiguration, communicator: any Communicator, workspace: Workspace,
-        shards: Int, stepsPerEpoch: Int
+        shards: Int, stepsPerEpoch: Int, traits: DatasetTraits
     ) {
         self.network = network
         self.configuration = configuration
         self.communicator = communicator
         self.workspace = workspace
+        let training = configuration.training
         let isOrdered = configuration.distributed.deterministicShards > 0
-        optimizer = StochasticGradientDescent(configuration.training.optimizer, network.parameters)
+        optimizer = StochasticGradientDescent(training.optimizer, network.parameters)
         filters = FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)
         exchange = GradientExchange(
             network.parameters, shards: shards, isOrdered: isOrdered,
             bucketMegabytes: configuration.distributed.bucketMegabytes, communicator)
         statistics = CommunicatorStatistics(communicator: communicator, isOrdered: isOrdered)
-        schedule = LearningRateSchedule(configuration.training, stepsPerEpoch: stepsPerEpoch)
-        attack = configuration.training.method == .pgd ? configuration.attack.makeAttack() : nil
+        schedule = LearningRateSchedule(training, stepsPerEpoch: stepsPerEpoch)
+        attack = configuration.trainingAttack?.makeAttack()
+        noise =
+            training.method == .free
+            ? FreeNoise(configuration.attack, globalBatch: training.globalBatch, traits, shards: shards, communicator)
+            : nil
+        average = training.weightAverage.map { WeightAverage(decay: $0, network.parameters) }
     }
 
     /// Takes global step `step`, counted from 0, on this rank's part of a batch.
-    func run(_ batch: PreparedBatch, step: Int, wantsToStop: Bool) throws -> Outcome {
-        let started = ContinuousClock.now
-        let images = try attacked(batch, step: step)
-        let attackSeconds = (ContinuousClock.now - started) / .seconds(1)
+    ///
+    /// Returns what each update of the step did: one, but for methods that replay a batch.
+    func run(_ batch: PreparedBatch, step: Int, wantsToStop: Bool) throws -> [Outcome] {
+        guard let noise else {
+            let started = ContinuousClock.now
+            let images = try attacked(batch, step: step)
+            let attackSeconds = (ContinuousClock.now - started) / .seconds(1)
+            var outcome = try update(images, batch, step: step, wantsToStop: wantsToStop).outcome
+            outcome.attackSeconds = attackSeconds
+            return [outcome]
+        }
+        let outcomes = try (0..<configuration.training.replays).map { replay in
+            let (outcome, gradient) = try update(
+                noise.applied(to: batch), batch, step: step, replay: replay, wantsToStop: wantsToStop, wantsInput: true)
+            noise.ascend(gradient, batch)
+            return outcome
+        }
+        try noise.share(batch)
+        return outcomes
+    }
 
+    /// Forward, backward with the exchange under way, optimizer.
+    /// - Returns: Beside the outcome the gradient of the images, if wanted.
+    private func update(
+        _ images: [Tensor], _ batch: PreparedBatch, step: Int, replay: Int = 0, wantsToStop: Bool,
+        wantsInput: Bool = false
+    ) throws -> (outcome: Outcome, gradient: [Tensor]) {
         let record = PassRecord()
         let pass = Pass(
             parameters: network.parameters, workspace: workspace, filters: filters,
             arithmetic: configuration.kernelArithmetic, normalization: configuration.normalization,
-            routing: configuration.routing(step: step), statistics: statistics, samples: batch.indices, record: record)
+            routing: configuration.routing(step: step, draw: replay), statistics: statistics, samples: batch.indices,
+            record: record)
         let (logits, tape) = try network.forward(images, pass)
         let results = zip(logits, batch.labels).map { CrossEntropy.evaluate($0, $1, divisor: batch.globalSize) }
         var sums = results.indices.map { shard -> [Double] in
@@ -74,33 +107,42 @@ final class TrainingStep {
         }
 
         exchange.begin()
-        _ = try network.backward(results.map(\.dLogits), tape, pass, into: exchange.gradients, wantsInput: false)
+        let gradient = try network.backward(
+            results.map(\.dLogits), tape, pass, into: exchange.gradients, wantsInput: wantsInput)
         let timing = try exchange.finish()
-        let norm = gradientNorm()
+        let norm = GradientNorm.value(exchange.total)
         guard norm.isFinite else {
             throw RunError.numerical("step \(step): the norm of the gradient is \(norm), expected a finite number")
         }
+        if let limit = configuration.training.optimizer.clipNorm {
+            GradientNorm.clip(exchange.total, norm: norm, to: limit)
+        }
         let rate = schedule.rate(atStep: step)
         optimizer.step(network.parameters, exchange.total, rate: rate, idle: idleExperts(record))
-        return Outcome(
+        average?.update(network.parameters)
+        let outcome = Outcome(
             lossSum: totals[0], correct: Int(totals[1]), routers: record.routers, gradientNorm: norm, rate: rate,
-            isAskedToStop: totals[2] > 0, attackSeconds: attackSeconds, waitSeconds: timing.waited,
+            isAskedToStop: totals[2] > 0, attackSeconds: 0, waitSeconds: timing.waited,
             communicationSeconds: timing.span)
+        return (outcome, gradient)
     }
 
     private func attacked(_ batch: PreparedBatch, step: Int) throws -> [Tensor] {
         guard let attack else { return batch.images }
-        let isFrozen = configuration.attack.batchNorm == .frozen
-        let pass = Pass(
+        let settings = configuration.attack
+        let isFrozen = settings.batchNorm == .frozen
+        var pass = Pass(
             parameters: network.parameters, workspace: workspace, filters: filters,
             arithmetic: configuration.kernelArithmetic,
             normalization: isFrozen ? .running : configuration.normalization,
             folds: isFrozen && configuration.kernelArithmetic == .fast,
-            routing: configuration.routing(step: configuration.attack.routing == .noisy ? step : nil),
+            routing: configuration.routing(step: settings.routing == .noisy ? step : nil),
             statistics: statistics, samples: batch.indices)
+        if settings.routing == .clean { pass.given = try network.routes(batch.images, pass) }
+        let target = AttackedNetwork(network, pass, updatesStatistics: settings.batchNorm == .batchUpdating)
         return try attack.perturb(
-            batch.images, .crossEntropy(batch.labels), samples: batch.indices,
-            against: FrozenTarget(network, pass), seed: configuration.training.seed, step: step)
+            batch.images, .crossEntropy(batch.labels), samples: batch.indices, against: target,
+            seed: configuration.training.seed, step: step)
     }
 
     private func idleExperts(_ record: PassRecord) -> Set<ExpertOwner> {
@@ -111,22 +153,6 @@ final class TrainingStep {
             }
         }
         return result
-    }
-
-    private func gradientNorm() -> Double {
-        guard let gradient = exchange.total.baseAddress else { return 0 }
-        var sum = 0.0
-        for start in Swift.stride(from: 0, to: exchange.total.count, by: 4096) {
-            // Short runs in Float, which vectorises, then Double.
-            var part = SIMD16<Float>.zero
-            let end = min(start + 4096, exchange.total.count)
-            for index in Swift.stride(from: start, to: end, by: 16) {
-                let values = UnsafeRawPointer(gradient + index).loadUnaligned(as: SIMD16<Float>.self)
-                part += values * values
-            }
-            sum += Double(part.sum())
-        }
-        return sum.squareRoot()
     }
 
     /// Finds the first layer that gives a value that is not finite, on the ranks where that happens, and returns the

@@ -76,6 +76,8 @@ extension TrainingWindow.Layer {
     }
 
     /// The row of `routing.csv`; entropies in nats.
+    ///
+    /// - Parameter samples: The images that made the choices.
     func routingRow(_ position: RowPosition, samples: Int, flipRate: Double? = nil) -> RoutingRow {
         let chosen = sums.chosen
         let total = chosen.reduce(0, +)
@@ -83,6 +85,13 @@ extension TrainingWindow.Layer {
         return RoutingRow(
             position: position, layer: layer, samples: samples, usageEntropy: total > 0 ? usage : nil,
             routerEntropy: sums.images > 0 ? sums.entropy / sums.images : nil,
-            maxOverMean: total > 0 ? (chosen.max() ?? 0) * Double(chosen.count) / total : nil, flipRate: flipRate)
+            maxOverMean: total > 0 ? (chosen.max() ?? 0) * Double(chosen.count) / total : nil, flipRate: flipRate,
+            alarm: alarm(samples: samples))
+    }
+
+    /// What is wrong with the use of experts by so many images; nil where routers were bypassed, which is no collapse.
+    func alarm(samples: Int) -> RoutingAlarm? {
+        guard sums.images > 0 else { return nil }
+        return RoutingAlarm(chosen: sums.chosen, choices: sums.chosen.reduce(0, +) / Double(max(1, samples)))
     }
 }

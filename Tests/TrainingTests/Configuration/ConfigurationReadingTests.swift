@@ -44,6 +44,10 @@ struct ConfigurationReadingTests {
                   epochs: 100
                   global_batch: 128
                   seed: 12345
+                  initial_checkpoint: null
+                  replays: 4
+                  replay_balance_factor: 1
+                  weight_average: null
                   optimizer:
                     name: sgd
                     rate: 0.1
@@ -51,8 +55,11 @@ struct ConfigurationReadingTests {
                     nesterov: false
                     weight_decay: 0.0005
                     decay_exclude: []
+                    clip_norm: null
                   schedule:
                     name: cosine
+                    per: step
+                    warmup: before
                     warmup_epochs: 0
                     power: 0.9
                     milestones: []
@@ -79,6 +86,10 @@ struct ConfigurationReadingTests {
                 evaluation:
                   attacks: []
                   every_epochs: 1
+                  attacks_every_epochs: null
+                  steps: null
+                  epsilons: null
+                  weights: raw
                   split: null
                   samples: null
                   chunk: 64
@@ -242,6 +253,7 @@ struct ConfigurationReadingTests {
         #expect(RunConfiguration().resolvedEvaluationSplit == .test)
         #expect(try resolve("", "training.validation_fraction=0.1").resolvedEvaluationSplit == .validation)
         #expect(RunConfiguration().attack.resolvedStart == .uniform)
+        #expect(try resolve("", "attack.name=fgsm").attack.resolvedStart == .none)
         let own: [(String, [RunConfiguration.DataSource.Augmentation])] = [
             ("cifar10", [.crop, .flip]), ("cifar100", [.crop, .flip]), ("mnist", [.crop]), ("fashion-mnist", [.crop]),
             ("synthetic", []),
@@ -257,7 +269,9 @@ struct ConfigurationReadingTests {
             ("{}", "pgd-linf-8of255-10"), ("{epsilon: 4/255, steps: 50}", "pgd-linf-4of255-50"),
             ("{epsilon: 0.03137}", "pgd-linf-0p03137-10"), ("{epsilon: 0.5}", "pgd-linf-0p50000-10"),
             ("{epsilon: 1, steps: 3}", "pgd-linf-255of255-3"), ("{name: fgsm}", "fgsm-linf-8of255"),
-            ("{name: none}", "none"), ("{id: strong}", "strong"),
+            ("{name: none}", "none"), ("{id: strong}", "strong"), ("{norm: l2, epsilon: 0.5}", "pgd-l2-0p50000-10"),
+            ("{name: apgd-ce, steps: 20}", "apgd-ce-linf-8of255-20"),
+            ("{name: gaussian-noise, epsilon: 0.2}", "gaussian-noise-51of255"),
         ])
     func ids(yaml: String, id: String) throws {
         #expect(try resolve("attack: \(yaml)").attack.resolvedId == id)

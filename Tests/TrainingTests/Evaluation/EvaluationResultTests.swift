@@ -6,9 +6,12 @@ import Testing
 @Suite("evaluation results")
 struct EvaluationResultTests {
     private func chunk(
-        _ number: Int, indices: [Int], labels: [Int], clean: [Int], attacked: [Int], chosen: [Double], flips: Int
+        _ number: Int, indices: [Int], labels: [Int], clean: [Int], attacked: [Int], chosen: [Double],
+        cleanChosen: [Int], attackedChosen: [Int]
     ) -> EvaluationChunk {
-        func outcome(_ predictions: [Int], loss: Double, flips: [Int]) -> EvaluationChunk.Outcome {
+        func outcome(
+            _ predictions: [Int], loss: Double, isAttacked: Bool, _ experts: [Int]
+        ) -> EvaluationChunk.Outcome {
             var sums = RouterSums(experts: 2)
             sums.images = Double(indices.count)
             sums.probability = chosen
@@ -17,14 +20,17 @@ struct EvaluationResultTests {
             var result = EvaluationChunk.Outcome()
             result.predictions = predictions
             result.losses = predictions.map { _ in loss }
-            result.distances = flips.isEmpty ? [] : predictions.map { Double($0) / 8 }
+            result.distances = isAttacked ? predictions.map { Double($0) / 8 } : []
             result.layers = [TrainingWindow.Layer(layer: "layer2.0.conv1", sums: sums)]
-            result.flips = flips
+            result.chosen = [experts]
             return result
         }
         return EvaluationChunk(
             chunk: number, indices: indices, labels: labels,
-            outcomes: [outcome(clean, loss: 0.5, flips: []), outcome(attacked, loss: 2, flips: [flips])])
+            outcomes: [
+                outcome(clean, loss: 0.5, isAttacked: false, cleanChosen),
+                outcome(attacked, loss: 2, isAttacked: true, attackedChosen),
+            ])
     }
 
     private func result() throws -> EvaluationResult {
@@ -32,9 +38,12 @@ struct EvaluationResultTests {
             chunks: [
                 chunk(
                     0, indices: [4, 7, 9], labels: [0, 1, 2], clean: [0, 1, 0], attacked: [0, 2, 2], chosen: [3, 0],
-                    flips: 1),
-                chunk(1, indices: [12], labels: [1], clean: [1], attacked: [1], chosen: [0, 1], flips: 0),
-            ], attacks: [RunConfiguration.Attack()], network: try TinyNetwork.make(), secondsOfRankZero: [1.5, 9])
+                    cleanChosen: [0, 0, 0], attackedChosen: [0, 1, 0]),
+                chunk(
+                    1, indices: [12], labels: [1], clean: [1], attacked: [1], chosen: [0, 1], cleanChosen: [1],
+                    attackedChosen: [1]),
+            ], attacks: [RunConfiguration.Attack()], network: try TinyNetwork.make(), classes: 3,
+            secondsOfRankZero: [1.5, 9])
     }
 
     @Test("Chunks add up to counts and means over all images")
@@ -79,5 +88,46 @@ struct EvaluationResultTests {
         #expect(rows.map(\.steps) == [nil, 10, nil] && rows.map(\.seed) == [nil, 5, nil])
         #expect(rows.map(\.randomStart) == [nil, true, nil])
         #expect(rows.allSatisfy { $0.checkpoint == "step-00000004" && $0.checkpointSHA256 == "ab" })
+    }
+
+    @Test("Classes have counts, precision and recall, and experts the classes that they were given")
+    func classes() throws {
+        let result = try result()
+        let rows = result.inputs[1].classRows(split: "test", names: ["a", "b", "c"])
+        // Labels 0, 1, 2, 1; predictions under attack 0, 2, 2, 1.
+        #expect(rows.map(\.samples) == [1, 2, 1])
+        #expect(rows.map(\.predicted) == [1, 1, 2])
+        #expect(rows.map(\.correct) == [1, 1, 1])
+        #expect(rows.map(\.precision) == [1, 1, 0.5])
+        #expect(rows.map(\.recall) == [1, 0.5, 1])
+        let twoThirds: Double? = 2.0 / 3
+        #expect(rows.map(\.f1) == [1, twoThirds, twoThirds])
+        #expect(rows[2].name == "c" && rows[2].inputs == "pgd-linf-8of255-10" && rows[2].split == "test")
+        // Clean predictions 0, 1, 0, 1: nothing is taken for a c.
+        #expect(result.inputs[0].classRows(split: "test", names: ["a", "b", "c"])[2].precision == nil)
+
+        #expect(result.inputs[0].expertClasses == [[[1, 1, 1], [0, 1, 0]]])
+        #expect(result.inputs[1].expertClasses == [[[1, 0, 1], [0, 2, 0]]])
+        let experts = result.inputs[0].expertClassRows(split: "test", names: ["a", "b", "c"])
+        #expect(experts.map(\.expert) == [0, 0, 0, 1, 1, 1])
+        #expect(experts.map(\.label) == [0, 1, 2, 0, 1, 2])
+        #expect(experts.map(\.shareOfClass) == [1, 0.5, 1, 0, 0.5, 0])
+        let third = 1.0 / 3
+        let shares: [Double?] = [third, third, third, 0, 1, 0]
+        #expect(experts.map(\.shareOfExpert) == shares)
+    }
+
+    @Test("Names of averaged weights' evaluations end in their suffix, and rows say so")
+    func suffix() throws {
+        let chunk = chunk(
+            0, indices: [0], labels: [0], clean: [0], attacked: [1], chosen: [1, 0], cleanChosen: [0],
+            attackedChosen: [0])
+        let result = EvaluationResult(
+            chunks: [chunk], attacks: [RunConfiguration.Attack()], network: try TinyNetwork.make(), classes: 3,
+            secondsOfRankZero: [0, 0], suffix: EvaluationResult.averageSuffix)
+        #expect(result.inputs.map(\.name) == ["clean@average", "pgd-linf-8of255-10@average"])
+        let rows = result.rows(checkpoint: "c", sha256: nil, dataset: "mnist", split: "test", seed: 1)
+        #expect(rows.map(\.attack) == ["none@average", "pgd-linf-8of255-10@average", "worst-case@average"])
+        #expect(rows.allSatisfy { $0.flags == "weight-average" })
     }
 }

@@ -89,6 +89,6 @@ struct FullDiskTests {
         }
         #expect(table.byteOffset == before)
         try table.append([.text("second")])
-        #expect(try CSVReader.rows(disk.scratch("t.csv")).map { $0["text"] } == ["first", "second"])
+        #expect(try Table.rows(disk.scratch("t.csv")).map { $0["text"] } == ["first", "second"])
     }
 }

@@ -10,7 +10,7 @@ struct TableColumnsTests {
     private func record<Row: CSVRow>(_ row: Row) throws -> (header: String, fields: [String]) {
         let scratch = try FilesScratch()
         try CSVWriter(path: scratch("t.csv"), rows: Row.self, runID: "id").append(row)
-        let records = try CSVReader.records(scratch("t.csv"))
+        let records = try Table.records(scratch("t.csv"))
         return (records[0].joined(separator: ","), records[1])
     }
 
@@ -47,12 +47,12 @@ struct TableColumnsTests {
         let routing = try record(
             RoutingRow(
                 position: position, layer: "router", samples: 9, usageEntropy: 1, routerEntropy: 2, maxOverMean: 3,
-                flipRate: 4))
+                flipRate: 4, alarm: .collapsed))
         #expect(
             routing.header
                 == "schema_version,run_id,epoch,step,split,inputs,layer,samples,usage_entropy,router_entropy,"
-                + "max_over_mean,flip_rate")
-        #expect(routing.fields.dropFirst(6) == ["router", "9", "1", "2", "3", "4"])
+                + "max_over_mean,flip_rate,alarm")
+        #expect(routing.fields.dropFirst(6) == ["router", "9", "1", "2", "3", "4", "collapsed"])
     }
 
     @Test("evaluation.csv has the contract's columns, each with its own value, and Wilson bounds")

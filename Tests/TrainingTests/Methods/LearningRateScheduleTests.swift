@@ -82,4 +82,78 @@ struct LearningRateScheduleTests {
         #expect(forward.allSatisfy { $0 >= 0 && $0 <= 0.4 })
         #expect(Set(forward).count == 50 - 1)
     }
+
+    @Test("By epoch, the rate of an epoch's first step holds for all of it, and warm-up rises by whole epochs")
+    func perEpoch() {
+        let rates = schedule(.cosine) {
+            $0.per = .epoch
+            $0.warmupEpochs = 2
+        }
+        let steps = schedule(.cosine) { $0.warmupEpochs = 2 }
+        for step in 10..<50 { #expect(rates.rate(atStep: step) == steps.rate(atStep: step / 5 * 5)) }
+        expectClose(rates.rate(atStep: 4), 0.2)
+        expectClose(rates.rate(atStep: 5), 0.4)
+    }
+
+    /// The rates of whole epochs of a schedule of chained schedulers, from 0.1.
+    private func chained(
+        _ name: RunConfiguration.Schedule.Name, epochs: Int, _ change: (inout RunConfiguration.Schedule) -> Void
+    ) -> [Double] {
+        var training = RunConfiguration.Training()
+        training.epochs = epochs
+        training.optimizer.rate = 0.1
+        training.schedule.name = name
+        training.schedule.per = .epoch
+        training.schedule.warmup = .product
+        change(&training.schedule)
+        let rates = LearningRateSchedule(training, stepsPerEpoch: 3)
+        return (0..<epochs).map { epoch in
+            #expect(rates.rate(atStep: 3 * epoch) == rates.rate(atStep: 3 * epoch + 2))
+            return rates.rate(atStep: 3 * epoch)
+        }
+    }
+
+    /// Compares with values of PyTorch's chained schedulers, given to ten digits.
+    private func expectRates(
+        _ rates: [Double], _ expected: [(epoch: Int, rate: Double)], _ location: SourceLocation = #_sourceLocation
+    ) {
+        for (epoch, rate) in expected {
+            #expect(abs(rates[epoch] - rate) <= 1e-9 * rate + 1e-17, "epoch \(epoch)", sourceLocation: location)
+        }
+    }
+
+    @Test("A product without warm-up epochs has the reference's poly: a hundredth in epoch 0, then the curve itself")
+    func referencePoly() {
+        let rates = chained(.poly, epochs: 200) { $0.power = 0.9 }
+        // Seven digits are known.
+        for (epoch, rate) in [
+            (0, 0.001), (1, 0.09954989), (2, 0.09909955), (3, 0.09864898), (100, 0.05358867), (199, 0.00084932),
+        ] { #expect(abs(rates[epoch] - rate) <= 5.1e-9, "epoch \(epoch)") }
+    }
+
+    @Test("A product with warm-up epochs has the reference's cosine, which rises again after its bottom")
+    func referenceCosine() {
+        expectRates(
+            chained(.cosine, epochs: 100) {
+                $0.warmupEpochs = 5
+                $0.minimumRate = 5e-5
+            },
+            [
+                (0, 0.001), (1, 0.02079432754), (2, 0.04055568429), (3, 0.06025167252), (4, 0.07985000867),
+                (5, 0.09931858567), (6, 0.09901966778), (50, 0.04589818013), (94, 7.73235138e-05), (95, 5e-05),
+                (96, 7.732346439e-05), (97, 0.0001592639797), (98, 0.0002957319453), (99, 0.0004865781354),
+            ])
+        expectRates(
+            chained(.cosine, epochs: 30) { $0.warmupEpochs = 5 },
+            [
+                (0, 0.001), (1, 0.02071799289), (4, 0.07523989787), (5, 0.09045084972), (6, 0.08644843137),
+                (24, 0.0003942649343), (25, 0), (26, 0.0003942649343), (29, 0.006184665998),
+            ])
+    }
+
+    @Test("Steps of a tenth every thirty epochs are the reference's")
+    func referenceSteps() {
+        let rates = chained(.step, epochs: 90) { $0.milestones = [30, 60] }
+        expectRates(rates, [(1, 0.1), (29, 0.1), (30, 0.01), (59, 0.01), (60, 0.001), (89, 0.001)])
+    }
 }

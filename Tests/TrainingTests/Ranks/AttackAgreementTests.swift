@@ -21,7 +21,7 @@ extension RankTests {
                 ranges, isFrozen ? .running : .synchronized, folds: isFrozen && scene.arithmetic == .fast, statistics)
             let objective = Objective.crossEntropy(ranges.map { Array(scene.labels[$0]) })
             let attack = try #require(configuration.attack.makeAttack())
-            let target = FrozenTarget(scene.network, pass)
+            let target = AttackedNetwork(scene.network, pass)
             let images = try attack.perturb(
                 ranges.map(scene.part), objective, samples: ranges.map { Array(scene.samples[$0]) }, against: target,
                 seed: 1, step: 2)

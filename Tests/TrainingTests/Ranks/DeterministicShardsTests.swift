@@ -21,6 +21,7 @@ extension RankTests {
             var statistics: [UInt32] = []
             var momentum: [UInt32] = []
             var window = TrainingWindow()
+            var state: [NamedTensor] = []
         }
 
         /// Takes a few steps of training from the scene's weights and returns what is left behind.
@@ -28,19 +29,22 @@ extension RankTests {
             let each = Self.shards / communicator.size
             let step = TrainingStep(
                 scene.network, scene.configuration, communicator: communicator, workspace: scene.workspace,
-                shards: each, stepsPerEpoch: 4)
+                shards: each, stepsPerEpoch: 4, traits: RankScene.traits)
             var traces = Traces()
             for (number, range) in Self.batches.enumerated() {
-                let outcome = try step.run(
+                let outcomes = try step.run(
                     scene.batch(communicator, shards: each, range), step: number, wantsToStop: false)
-                traces.window.add(
-                    samples: range.count, lossSum: outcome.lossSum, correct: outcome.correct,
-                    routers: outcome.routers, gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+                for outcome in outcomes {
+                    traces.window.add(
+                        samples: range.count, lossSum: outcome.lossSum, correct: outcome.correct,
+                        routers: outcome.routers, gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+                }
             }
             func bits(_ values: UnsafeMutableBufferPointer<Float>) -> [UInt32] { values.map(\.bitPattern) }
             traces.weights = bits(scene.network.parameters.values)
             traces.statistics = bits(scene.network.parameters.statistics)
             traces.momentum = bits(step.optimizer.momentum)
+            traces.state = (step.noise.map { [$0.tensor] } ?? []) + (step.average?.tensors(scene.network) ?? [])
             return traces
         }
 
@@ -70,6 +74,35 @@ extension RankTests {
             let hasMoved = found.weights != start
             #expect(hasMoved)
             try ReplicaCheck.run(first.network.parameters, communicator)
+        }
+
+        @Test(
+            "Free's noise, averages of weights and clipped gradients are the bits of one rank too",
+            arguments: [RunConfiguration.Training.Method.free, .fast])
+        func methods(_ method: RunConfiguration.Training.Method) throws {
+            guard Self.shards % communicator.size == 0 else { return }
+            var configuration = MixtureCase.all[1].configuration
+            configuration.training.method = method
+            configuration.training.replays = 2
+            configuration.training.globalBatch = 13
+            configuration.training.weightAverage = 0.75
+            configuration.training.optimizer.clipNorm = 0.5
+            configuration.attack.stepSize = configuration.attack.epsilon
+            configuration.attack.batchNorm = .batchUpdating
+            configuration.attack.routing = .noisy
+            configuration.moe.noise = 1
+            configuration.distributed.deterministicShards = Self.shards
+            configuration.distributed.batchNorm = .local
+            let found = try train(try RankScene(configuration, images: 22), communicator)
+            let expected = try train(try RankScene(configuration, images: 22), SoloCommunicator())
+            let isEqual = [
+                found.weights == expected.weights, found.statistics == expected.statistics,
+                found.momentum == expected.momentum, found.state == expected.state,
+            ]
+            #expect(isEqual == [true, true, true, true])
+            #expect(found.window == expected.window)
+            #expect(found.state.contains { $0.name == FreeNoise.name } == (method == .free))
+            #expect(found.state.contains { $0.name == "fc.weight.average" })
         }
 
         @Test("Shards that the ranks cannot share out evenly are refused on every rank")

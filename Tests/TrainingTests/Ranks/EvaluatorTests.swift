@@ -29,7 +29,18 @@ extension RankTests {
             var fgsm = RunConfiguration.Attack()
             fgsm.name = .fgsm
             fgsm.epsilon = 0.1
-            return [pgd, fgsm]
+            var automatic = RunConfiguration.Attack()
+            automatic.name = .apgdCE
+            automatic.steps = 4
+            var euclidean = pgd
+            euclidean.norm = .l2
+            euclidean.epsilon = 0.5
+            euclidean.stepSize = 0.2
+            euclidean.routing = .clean
+            var noise = RunConfiguration.Attack()
+            noise.name = .gaussianNoise
+            noise.epsilon = 0.05
+            return [pgd, fgsm, automatic, euclidean, noise]
         }
 
         private func evaluate(
@@ -60,7 +71,9 @@ extension RankTests {
             }
             let inputs = result.inputs.map {
                 Inputs(
-                    name: $0.name, numbers: [$0.samples, $0.correct] + $0.flips,
+                    name: $0.name,
+                    numbers: [$0.samples, $0.correct] + $0.flips + $0.expertClasses.joined().joined()
+                        + $0.confusion.predicted,
                     losses: [$0.taskLoss.bitPattern, $0.balanceLoss.bitPattern], layers: $0.layers)
             }
             let samples = result.perSample.map { row in
@@ -94,7 +107,11 @@ extension RankTests {
                 #expect(input.samples == 9 && input.layers.count == scene.network.mixtureLayers.count)
                 #expect(input.layers.allSatisfy { $0.sums.chosen.reduce(0, +) == Double(9 * mixture.topK) })
             }
-            #expect(found.inputs.map(\.name) == ["clean", "pgd-linf-8of255-3", "fgsm-linf-0p10000"])
+            #expect(
+                found.inputs.map(\.name) == [
+                    "clean", "pgd-linf-8of255-3", "fgsm-linf-0p10000", "apgd-ce-linf-8of255-4", "pgd-l2-0p50000-3",
+                    "gaussian-noise-0p05000",
+                ])
             #expect(found.inputs[1].taskLoss > found.inputs[0].taskLoss)
             #expect(found.perSample.allSatisfy { $0.outcomes.allSatisfy { $0.distance > 0 } })
         }
@@ -105,6 +122,40 @@ extension RankTests {
             let found = try evaluate(scene, [3], communicator)
             let expected = try #require(try evaluate(scene, [3], SoloCommunicator()))
             if let found { #expect(try bytes(found) == bytes(expected)) }
+        }
+
+        @Test("Fixed experts have the same bytes on any number of ranks, and every image goes to the one that is fixed")
+        func fixedExperts() throws {
+            let scene = try RankScene(
+                MixtureCase.all.filter { $0.topK == 2 && $0.kind == .conv }[0].configuration, images: 8)
+            let indices = [0, 1, 2, 4, 5, 6, 7, 9, 10]
+            func run(_ communicator: any Communicator) throws -> [String] {
+                let evaluator = Evaluator(
+                    network: scene.network, configuration: scene.configuration, communicator: communicator,
+                    workspace: scene.workspace, filters: FilterCache(capacityMegabytes: 64))
+                let layers = try FixedExperts.layers(["layer2.0.conv2"], of: scene.network)
+                let gated = try evaluator.run(images, indices, [attacks[0]])
+                var lines: [String] = []
+                try FixedExperts(evaluator: evaluator, layers: layers, attacks: [attacks[0]], suffix: "")
+                    .run(images, indices, gated: gated) { layer, expert, input, reference in
+                        #expect(layer == "layer2.0.conv2" && input.name == reference.name)
+                        if let expert {
+                            let expected = (0..<4).map { $0 == expert ? 9.0 : 0 }
+                            let own = input.layers.first { $0.layer == layer }
+                            #expect(own?.sums.chosen == expected)
+                            #expect(input.layers[0].sums.chosen.reduce(0, +) == 18, "other layers keep their routers")
+                        }
+                        lines.append("\(expert ?? -1) \(input.name) \(input.correct) \(input.taskLoss.bitPattern)")
+                    }
+                return lines
+            }
+            let (found, expected) = (try run(communicator), try run(SoloCommunicator()))
+            #expect(expected.count == 10 && Set(expected).count == 10)
+            if communicator.isRoot { #expect(found == expected) } else { #expect(found.isEmpty) }
+            #expect { _ = try FixedExperts.layers(["layer2.0.conv3"], of: scene.network) } throws: {
+                "\($0)".contains("layer2.0.conv3") && "\($0)".contains("did you mean layer2.0.conv")
+                    && ExitStatus($0) == .usage
+            }
         }
     }
 }

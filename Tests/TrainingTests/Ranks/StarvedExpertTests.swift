@@ -89,7 +89,7 @@ extension RankTests {
             let parameters = scene.network.parameters
             let step = TrainingStep(
                 scene.network, configuration, communicator: communicator, workspace: scene.workspace, shards: 1,
-                stepsPerEpoch: 10)
+                stepsPerEpoch: 10, traits: RankScene.traits)
             step.optimizer.momentum.update(repeating: 0.5)
             let slots = parameters.slots
             func values(_ slot: Slot) -> [Float] {

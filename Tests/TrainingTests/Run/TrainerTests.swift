@@ -53,7 +53,7 @@ struct TrainerTests {
     }
 
     /// Everything that draws random numbers or keeps something from step to step.
-    private func eventful() -> RunConfiguration {
+    private func eventful(_ method: RunConfiguration.Training.Method = .pgd) -> RunConfiguration {
         var configuration = RunConfiguration()
         configuration.model.width = 4
         configuration.moe.kind = .conv
@@ -65,7 +65,10 @@ struct TrainerTests {
         configuration.data.trainSamples = 38
         configuration.data.testSamples = 10
         configuration.data.augmentation = [.crop, .flip]
-        configuration.training.method = .pgd
+        configuration.training.method = method
+        configuration.training.replays = 2
+        configuration.training.weightAverage = method == .free ? 0.75 : nil
+        configuration.training.optimizer.clipNorm = method == .free ? 0.5 : nil
         configuration.training.epochs = 3
         configuration.training.globalBatch = 12
         configuration.training.optimizer.nesterov = true
@@ -95,8 +98,11 @@ struct TrainerTests {
         try Checkpoint.verify(scratch("\(run)/checkpoints/\(CheckpointStore.name(ofStep: step))"))
     }
 
-    @Test("A run stopped twice and resumed has the bits and the tables of the run that never stopped")
-    func resume() throws {
+    @Test(
+        "A run stopped twice and resumed has the bits and the tables of the run that never stopped",
+        arguments: [RunConfiguration.Training.Method.pgd, .free])
+    func resume(_ method: RunConfiguration.Training.Method) throws {
+        func eventful() -> RunConfiguration { self.eventful(method) }
         // Three steps an epoch, the last of them short: 4 and 8 are no ends of epochs.
         let whole = try trainer(eventful(), in: "whole")
         #expect(whole.stepsPerEpoch == 3)
@@ -116,7 +122,8 @@ struct TrainerTests {
         let last = try trainer(eventful(), in: "parts", opening: .resume, from: try checkpoint("parts", 8))
         #expect(try last.run() == .done)
 
-        for file in ["model.safetensors", "optimizer.safetensors"] {
+        let hasState = method == .free
+        for file in ["model.safetensors", "optimizer.safetensors"] + (hasState ? ["state.safetensors"] : []) {
             let expected = try #require(try checkpoint("whole", 9).files[file])
             #expect(try checkpoint("parts", 9).files[file] == expected, "\(file)")
             #expect(try checkpoint("whole", 6).files[file] != expected, "\(file) does not change")
@@ -127,7 +134,11 @@ struct TrainerTests {
             #expect(expected.count > 1, "\(name).csv is empty")
         }
         // Three rows of training, and clean and attacked images after the second and the third epoch.
-        #expect(try table("whole", "metrics").count == 1 + 3 + 4)
+        let metrics = try table("whole", "metrics")
+        // Averaged weights are evaluated beside the others, and free counts every replay.
+        #expect(metrics.count == 1 + 3 + (hasState ? 8 : 4))
+        let samples = try #require(metrics[0].firstIndex(of: "samples"))
+        #expect(metrics[1][samples] == (hasState ? "68" : "34"))
     }
 
     @Test("Checkpoints between epochs change nothing but their number")
@@ -167,5 +178,40 @@ struct TrainerTests {
         #expect(text.contains("step 0: the loss is not finite"))
         #expect(text.contains("rank 0 on ") && text.contains("layer layer2.0.conv1 gave nan"))
         #expect(ExitStatus(try #require(error)) == .numerical)
+    }
+
+    @Test("A new run begins with another's weights and nothing else of it")
+    func initialCheckpoint() throws {
+        var first = eventful()
+        first.training.epochs = 1
+        #expect(try trainer(first, in: "first").run() == .done)
+        var second = first
+        second.training.initialCheckpoint = scratch("first")
+        second.training.seed += 1
+        let trainer = try trainer(second, in: "second")
+        let saved = try checkpoint("first", 3).tensors(in: "model.safetensors")
+        for tensor in ModelTensors.tensors(trainer.network) { #expect(saved[tensor.name] == tensor) }
+        #expect(trainer.done == 0 && trainer.step.optimizer.momentum.allSatisfy { $0 == 0 })
+        second.model.width = 8
+        #expect { _ = try self.trainer(second, in: "third") } throws: {
+            "\($0)".contains("another architecture") && ExitStatus($0) == .checkpoint
+        }
+    }
+
+    @Test("Attacks may be made every other evaluation, or after the last epoch alone")
+    func attacksNowAndThen() throws {
+        for (every, expected) in [
+            (2, ["clean", "clean", "pgd", "clean", "pgd"]), (0, ["clean", "clean", "clean", "pgd"]),
+        ] {
+            var configuration = eventful()
+            configuration.evaluation.everyEpochs = 1
+            configuration.evaluation.attacksEveryEpochs = every
+            configuration.attack.id = "pgd"
+            #expect(try trainer(configuration, in: "every-\(every)").run() == .done)
+            let rows = try table("every-\(every)", "metrics")
+            let column = try #require(rows[0].firstIndex(of: "inputs"))
+            let split = try #require(rows[0].firstIndex(of: "split"))
+            #expect(rows.filter { $0[split] == "validation" }.map { $0[column] } == expected)
+        }
     }
 }

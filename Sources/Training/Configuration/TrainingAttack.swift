@@ -1,0 +1,61 @@
+extension RunConfiguration {
+    /// The attack on the images of every training step, or nil where the method makes none.
+    ///
+    /// `fast` takes a single step, from a random start unless the configuration says otherwise (arXiv:2001.03994).
+    public var trainingAttack: Attack? {
+        switch training.method {
+        case .standard, .free: return nil
+        case .pgd: return attack.name == .none ? nil : attack
+        case .fast:
+            var single = attack
+            single.steps = 1
+            if single.start == .automatic { single.start = .uniform }
+            return single
+        }
+    }
+
+    /// What a training step's images are called in tables: clean, or the id of what changed them.
+    public var trainingInputs: String {
+        guard training.method == .free else { return trainingAttack?.resolvedId ?? "clean" }
+        return attack.id ?? "free-\(attack.norm.rawValue)-\(attack.radiusText)-\(training.replays)"
+    }
+
+    /// The attacks that are evaluated beside clean images, which always are.
+    ///
+    /// An empty list means the attack of training on the model that is used: cross entropy as objective, frozen, without
+    /// noise. Entries called `none` add nothing. Lists of steps and radii multiply what is there.
+    public var resolvedEvaluationAttacks: [Attack] {
+        var ofTraining = attack
+        ofTraining.objective = .crossEntropy
+        if ofTraining.routing == .noisy { ofTraining.routing = .deterministic }
+        let attacks = evaluation.attacks.isEmpty ? [ofTraining] : evaluation.attacks
+        return attacks.filter { $0.name != .none }.flatMap { attack in
+            attack.swept(steps: evaluation.steps).flatMap { $0.swept(epsilons: evaluation.epsilons) }
+        }
+    }
+}
+
+extension RunConfiguration.Attack {
+    /// The attack with each number of steps, where it takes any.
+    fileprivate func swept(steps: [Int]?) -> [Self] {
+        guard let steps, name == .pgd || name == .apgdCE else { return [self] }
+        return steps.map { count in
+            var attack = self
+            attack.steps = count
+            if let id { attack.id = "\(id)-\(count)" }
+            return attack
+        }
+    }
+
+    /// The attack with each radius; its steps grow in proportion.
+    fileprivate func swept(epsilons: [Double]?) -> [Self] {
+        guard let epsilons else { return [self] }
+        return epsilons.map { radius in
+            var attack = self
+            attack.epsilon = radius
+            if epsilon > 0 { attack.stepSize *= radius / epsilon }
+            if let id { attack.id = "\(id)-\(attack.radiusText)" }
+            return attack
+        }
+    }
+}
