@@ -57,6 +57,9 @@ public final class MPICommunicator: Communicator {
                 cause: cause)
         }
         if started != 0 { throw error(.startedTwice) }
+        // Open MPI moves data over TCP only while it is called, unless it may have a thread for its sockets: exchanges
+        // that go on beside a backward pass need one. What the user has set stays.
+        setenv("OMPI_MCA_btl_tcp_progress_thread", "1", 0)
         var level: Int32 = 0
         let code = MPI_Init_thread(nil, nil, CMPI_threadFunneled(), &level)
         if code != MPI_SUCCESS { throw error(.refused(code: code, message: message(of: code))) }

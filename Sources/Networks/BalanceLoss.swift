@@ -6,6 +6,8 @@ public struct RouterSums: Codable, Sendable, Equatable {
     public var images: Double
     /// Σ over images of the score of each expert: T·P.
     public var probability: [Double]
+    /// Σ over images of the square of the score of each expert.
+    public var squares: [Double]
     /// Images whose clean scores are largest at each expert: T·f.
     public var best: [Double]
     /// (Image, chosen expert) pairs of each expert.
@@ -13,9 +15,9 @@ public struct RouterSums: Codable, Sendable, Equatable {
     /// Σ over images of the entropy of their scores, in nats.
     public var entropy: Double
 
-    static func length(_ experts: Int) -> Int { 2 + 3 * experts }
+    static func length(_ experts: Int) -> Int { 2 + 4 * experts }
 
-    var list: [Double] { [images, entropy] + probability + best + chosen }
+    var list: [Double] { [images, entropy] + probability + squares + best + chosen }
 
     /// Makes sums of no images.
     public init(experts: Int) {
@@ -30,8 +32,9 @@ public struct RouterSums: Codable, Sendable, Equatable {
             Array(list[(first + 2 + index * experts)..<(first + 2 + (index + 1) * experts)])
         }
         probability = part(0)
-        best = part(1)
-        chosen = part(2)
+        squares = part(1)
+        best = part(2)
+        chosen = part(3)
     }
 
     /// Adds the sums of other images.
@@ -40,6 +43,7 @@ public struct RouterSums: Codable, Sendable, Equatable {
         entropy += other.entropy
         for expert in chosen.indices {
             probability[expert] += other.probability[expert]
+            squares[expert] += other.squares[expert]
             best[expert] += other.best[expert]
             chosen[expert] += other.chosen[expert]
         }
@@ -52,6 +56,7 @@ public struct RouterSums: Codable, Sendable, Equatable {
         for expert in 0..<scores.count {
             let score = scores[scores.startIndex + expert]
             probability[expert] += Double(score)
+            squares[expert] += Double(score) * Double(score)
             // A score that underflowed contributes 0, whatever its logarithm.
             entropy -= Double(score) * Double(logScores[logScores.startIndex + expert])
             if score > scores[scores.startIndex + largest] { largest = expert }
@@ -61,6 +66,16 @@ public struct RouterSums: Codable, Sendable, Equatable {
 
     /// The share of the score mass of each expert, P.
     public var shares: [Double] { probability.map { $0 / max(1, images) } }
+
+    /// The unbiased deviation over images of each expert's score; 0 for fewer than two images.
+    public var deviations: [Double] {
+        zip(probability, squares).map { sum, squares in
+            if images < 2 { return 0 }
+            let variance = (squares - sum * sum / images) / (images - 1)
+            // Below what Floats near 1 can differ by, there is nothing but rounding.
+            return variance > 1e-14 ? variance.squareRoot() : 0
+        }
+    }
 
     /// Entropy of P, in nats.
     public var usageEntropy: Double {
@@ -74,8 +89,12 @@ public struct RouterSums: Codable, Sendable, Equatable {
 public enum BalanceLoss: String, CaseIterable, Sendable {
     /// mean H(s) − H(P): confident for each image, balanced over all; least at −log E.
     case entropy
+    /// −H(P): balanced over all, whatever it is for each image; least at −log E.
+    case columnEntropy = "column-entropy"
     /// E Σ f·P − 1 (Fedus et al., arXiv:2101.03961): 0 when balanced, E − 1 when collapsed.
     case switchLoss = "switch"
+    /// The switch loss, and 1 − the mean over experts of their scores' deviation over images.
+    case variance
     /// No balancing.
     case none
 
@@ -84,23 +103,39 @@ public enum BalanceLoss: String, CaseIterable, Sendable {
         let images = max(1, sums.images)
         switch self {
         case .entropy: return sums.entropy / images - sums.usageEntropy
+        case .columnEntropy: return -sums.usageEntropy
         case .switchLoss:
             let products = zip(sums.best, sums.probability).map { $0 / images * $1 / images }
             return Double(sums.best.count) * products.reduce(0, +) - 1
+        case .variance:
+            let deviation = sums.deviations.reduce(0, +) / Double(sums.best.count)
+            return BalanceLoss.switchLoss.value(sums) - deviation + 1
         case .none: return 0
         }
     }
 
-    /// ∂L/∂s of one image, `[experts]`, in closed form: switch E·f/T, entropy (log P − log s)/T.
-    func scoreGradient(logScores: ArraySlice<Float>, _ sums: RouterSums) -> [Double] {
+    /// ∂L/∂s of one image, `[experts]`, in closed form: entropy (log P − log s)/T, column-entropy (log P + 1)/T, switch
+    /// E·f/T, variance that and −(s − P)/(E (T − 1) deviation).
+    func scoreGradient(
+        scores: ArraySlice<Float>, logScores: ArraySlice<Float>, _ sums: RouterSums
+    ) -> [Double] {
         let images = max(1, sums.images)
+        let experts = Double(sums.best.count)
+        // P is zero only where every score underflowed; then the factor s of the softmax is zero too.
+        func logShare(_ mass: Double) -> Double { log(max(mass / images, .leastNormalMagnitude)) }
         switch self {
-        case .entropy:
-            return zip(logScores, sums.probability).map { logScore, mass in
-                // P is zero only where every score underflowed; then the factor s of the softmax is zero too.
-                (log(max(mass / images, .leastNormalMagnitude)) - Double(logScore)) / images
+        case .entropy: return zip(logScores, sums.probability).map { (logShare($1) - Double($0)) / images }
+        case .columnEntropy: return sums.probability.map { (logShare($0) + 1) / images }
+        case .switchLoss: return sums.best.map { experts * $0 / images / images }
+        case .variance:
+            let deviations = sums.deviations
+            return scores.indices.map { place in
+                let expert = place - scores.startIndex
+                let balance = experts * sums.best[expert] / images / images
+                if deviations[expert] == 0 { return balance }
+                let distance = Double(scores[place]) - sums.probability[expert] / images
+                return balance - distance / (experts * (images - 1) * deviations[expert])
             }
-        case .switchLoss: return sums.best.map { Double(sums.best.count) * $0 / images / images }
         case .none: return [Double](repeating: 0, count: sums.best.count)
         }
     }

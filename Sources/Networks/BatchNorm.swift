@@ -16,11 +16,15 @@ struct BatchNorm {
     let variance: Slot
     let tracked: Slot
 
-    init(_ path: String, channels: Int, _ parameters: Parameters, owner: ExpertOwner?) {
+    init(
+        _ path: String, channels: Int, _ parameters: Parameters, group: ParameterGroup = .backbone,
+        owner: ExpertOwner? = nil
+    ) {
         self.channels = channels
         func add(_ name: String, _ layout: SlotLayout, _ value: Float, isStatistic: Bool) -> Slot {
             parameters.register(
-                "\(path).\(name)", layout, .constant(value), isStatistic: isStatistic, owner: owner)
+                "\(path).\(name)", layout, .constant(value), isStatistic: isStatistic, group: group,
+                owner: owner)
         }
         weight = add("weight", .vector(channels), 1, isStatistic: false)
         bias = add("bias", .vector(channels), 0, isStatistic: false)

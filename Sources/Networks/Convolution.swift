@@ -6,20 +6,25 @@ struct Convolution {
     let weight: Slot
     let kernel: Int
     let stride: Int
+    let padding: Int
     let inputs: Int
     let outputs: Int
 
+    /// - Parameter padding: Zeros around the map; nil keeps its size at stride 1.
     init(
-        _ path: String, inputs: Int, outputs: Int, kernel: Int, stride: Int, _ parameters: Parameters,
-        _ initializer: Initializer, owner: ExpertOwner?
+        _ path: String, inputs: Int, outputs: Int, kernel: Int, stride: Int, padding: Int? = nil,
+        _ parameters: Parameters, _ initializer: Initializer, group: ParameterGroup = .backbone,
+        owner: ExpertOwner? = nil
     ) {
         self.path = path
         self.kernel = kernel
         self.stride = stride
+        self.padding = padding ?? kernel / 2
         self.inputs = inputs
         self.outputs = outputs
         weight = parameters.register(
-            "\(path).weight", .convolution(kernel: kernel, inputs: inputs, outputs: outputs), initializer, owner: owner)
+            "\(path).weight", .convolution(kernel: kernel, inputs: inputs, outputs: outputs), initializer,
+            group: group, owner: owner)
     }
 
     private func convolutionKernel(_ x: Tensor, _ pass: Pass) -> ConvolutionKernel {
@@ -30,7 +35,7 @@ struct Convolution {
     func geometry(images: Int, height: Int, width: Int) -> ConvolutionGeometry {
         ConvolutionGeometry(
             images: images, height: height, width: width, inputChannels: inputs, outputChannels: outputs,
-            kernel: kernel, stride: stride, padding: kernel / 2)
+            kernel: kernel, stride: stride, padding: padding)
     }
 
     /// An output for images of the same maps as `x`.

@@ -48,18 +48,21 @@ struct Dispatch {
 
     /// The gradient of each expert's results, and that of the routing weights, from the gradient of the sum.
     ///
-    /// - Parameter gatesResults: Keeps gradients where the (ReLU) results are positive.
+    /// - Parameters:
+    ///   - offsets: Added to the gradient of every element of each expert's results, or nil.
+    ///   - gatesResults: Keeps gradients where the (ReLU) results are positive.
     func backward(
-        _ dy: Tensor, results: [Tensor], gatesResults: Bool
+        _ dy: Tensor, results: [Tensor], offsets: [Float]?, gatesResults: Bool
     ) -> (dResults: [Tensor], dWeights: [Float]) {
         var dWeights = [Float](repeating: 0, count: choices.reduce(0) { $0 + $1.count })
         let dResults = results.indices.map { expert in
             let products = ImageSelection.innerProducts(dy, images[expert], results[expert])
             for (choice, value) in zip(choices[expert], products) { dWeights[choice] = value }
-            return isUnweighted && !gatesResults
+            return isUnweighted && !gatesResults && offsets == nil
                 ? ImageSelection.gather(dy, images[expert])
                 : ImageSelection.gather(
-                    dy, images[expert], weights: weights[expert], mask: gatesResults ? results[expert] : nil)
+                    dy, images[expert], weights: weights[expert], offset: offsets?[expert] ?? 0,
+                    mask: gatesResults ? results[expert] : nil)
         }
         return (dResults, dWeights)
     }

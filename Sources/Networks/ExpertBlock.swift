@@ -23,6 +23,7 @@ struct ExpertBlock {
         }
         let inputs = transposed(x.indices.map { dispatch[$0].gather(x[$0]) })
         let (results, tapes) = try ResidualBlock.forward(experts, inputs, pass)
+        router.noteOutputs(x.indices.map { shard in results.map { $0[shard] } }, routing, pass)
         let y = x.indices.map { shard in
             dispatch[shard].combine(results.map { $0[shard] }, like: results[0][shard])
         }
@@ -36,21 +37,17 @@ struct ExpertBlock {
         _ g: [Tensor], _ tape: Tape, masksInput: Bool, _ pass: Pass, into gradients: Gradients?
     ) throws -> [Tensor] {
         let parts = g.indices.map { shard in
-            tape.dispatch[shard].backward(g[shard], results: tape.results.map { $0[shard] }, gatesResults: true)
+            tape.dispatch[shard].backward(
+                g[shard], results: tape.results.map { $0[shard] },
+                offsets: router.outputGradient(tape.router, shard: shard, into: gradients), gatesResults: true)
         }
         let dInputs = try ResidualBlock.backward(
             experts, transposed(parts.map(\.dResults)), tape.blocks, masksInput: false, pass, into: gradients)
-        return g.indices.map { shard in
-            let dx = tape.dispatch[shard].backwardGather(dInputs.map { $0[shard] }, like: tape.x[shard])
-            let dPooled = router.backward(parts[shard].dWeights, tape.router, shard: shard, pass, into: gradients)
-            let mask = masksInput ? tape.x[shard] : nil
-            if let dPooled {
-                Pooling.averageBackward(dPooled, mask: mask, adds: true, into: dx)
-            } else if let mask {
-                ChannelOperations.gate(dx, by: mask)
-            }
-            return dx
+        let dx = g.indices.map { shard in
+            tape.dispatch[shard].backwardGather(dInputs.map { $0[shard] }, like: tape.x[shard])
         }
+        return try router.backward(
+            parts.map(\.dWeights), tape.router, tape.x, adding: dx, masksInput: masksInput, pass, into: gradients)
     }
 
     /// `[shard][expert]` to `[expert][shard]`.

@@ -25,37 +25,37 @@ struct ExpertConvolution {
         let results = inputs.map { parts in
             zip(experts, parts).map { expert, part in expert.forward(part, scale: scale, pass) }
         }
+        router.noteOutputs(results, routing, pass)
         let y = x.indices.map { dispatch[$0].combine(results[$0], like: experts[0].makeOutput(x[$0])) }
         return (y, Tape(router: routing, dispatch: dispatch, inputs: inputs, results: results))
     }
 
-    /// Returns the gradient of the input; adds those of experts and router.
+    /// Returns the gradient of the input, empty if not wanted; adds those of experts and router.
     func backward(
         _ dy: [Tensor], _ x: [Tensor], _ tape: Tape, scale: [Float]?, addends: [Tensor]?, masksInput: Bool,
-        _ pass: Pass, into gradients: Gradients?
-    ) -> [Tensor] {
-        x.indices.map { shard in
-            let dispatch = tape.dispatch[shard]
-            // With a folded scale the results carry it, so the router's gradient needs no factor of its own.
-            let (dResults, dWeights) = dispatch.backward(dy[shard], results: tape.results[shard], gatesResults: false)
-            let dInputs = experts.indices.map { expert in
+        wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+    ) throws -> [Tensor] {
+        // With a folded scale the results carry it, so the router's gradient needs no factor of its own.
+        let parts = x.indices.map { shard in
+            tape.dispatch[shard].backward(
+                dy[shard], results: tape.results[shard],
+                offsets: router.outputGradient(tape.router, shard: shard, into: gradients), gatesResults: false)
+        }
+        let dx = x.indices.compactMap { shard -> Tensor? in
+            let dInputs = experts.indices.compactMap { expert in
+                let (input, dResult) = (tape.inputs[shard][expert], parts[shard].dResults[expert])
                 if let gradients {
-                    experts[expert].addWeightGradient(
-                        tape.inputs[shard][expert], dResults[expert], into: gradients, shard: shard, pass)
+                    experts[expert].addWeightGradient(input, dResult, into: gradients, shard: shard, pass)
                 }
-                return experts[expert].inputGradient(
-                    dResults[expert], like: tape.inputs[shard][expert], scale: scale, pass)
+                return wantsInput ? experts[expert].inputGradient(dResult, like: input, scale: scale, pass) : nil
             }
-            let dx = dispatch.backwardGather(dInputs, like: x[shard])
-            let dPooled = router.backward(dWeights, tape.router, shard: shard, pass, into: gradients)
+            if !wantsInput { return nil }
+            let dx = tape.dispatch[shard].backwardGather(dInputs, like: x[shard])
             if let addends { ChannelOperations.add(addends[shard], to: dx) }
-            let mask = masksInput ? x[shard] : nil
-            if let dPooled {
-                Pooling.averageBackward(dPooled, mask: mask, adds: true, into: dx)
-            } else if let mask {
-                ChannelOperations.gate(dx, by: mask)
-            }
             return dx
         }
+        return try router.backward(
+            parts.map(\.dWeights), tape.router, x, adding: wantsInput ? dx : nil, masksInput: masksInput, pass,
+            into: gradients)
     }
 }

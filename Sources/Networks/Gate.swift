@@ -37,9 +37,9 @@ public struct Gate: Hashable, Sendable {
 
     private static let guardTerm: Float = 1e-5
 
-    /// Chooses experts by `preferences` and weighs them by `scores`, both `[images][experts]`.
-    func choose(scores: [Float], preferences: [Float], experts: Int) -> Routes {
-        let images = scores.count / experts
+    /// Returns the experts that each image prefers, `[images][k]`, best first; `preferences` are `[images][experts]`.
+    func choose(_ preferences: [Float], experts: Int) -> [Int] {
+        let images = preferences.count / experts
         var chosen: [Int] = []
         chosen.reserveCapacity(images * topK)
         for image in 0..<images {
@@ -51,9 +51,14 @@ public struct Gate: Hashable, Sendable {
             }
             chosen += order[..<topK]
         }
+        return chosen
+    }
+
+    /// Weighs the chosen experts, `[images][k]`, by the scores, `[images][experts]`.
+    func weigh(scores: [Float], chosen: [Int], experts: Int) -> Routes {
         var routes = Routes(choices: topK, experts: chosen, weights: [Float](repeating: 1, count: chosen.count))
         if isStraightThrough { return routes }
-        for image in 0..<images {
+        for image in 0..<routes.images {
             let places = image * topK..<(image + 1) * topK
             for place in places { routes.weights[place] = scores[image * experts + chosen[place]] }
             if renormalises {

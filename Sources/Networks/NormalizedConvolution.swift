@@ -132,8 +132,8 @@ struct NormalizedConvolution {
             ? g
             : try BatchNorm.backward(
                 layers.map(\.norm), g, inputs: tapes.map(\.raw), tapes.map(\.coefficients), pass, into: gradients)
-        return layers.indices.map { index in
-            layers[index].backwardConvolution(
+        return try layers.indices.map { index in
+            try layers[index].backwardConvolution(
                 dRaw[index], tapes[index], addends: addends?[index], masksInput: masksInput, wantsInput: wantsInput,
                 pass, into: gradients)
         }
@@ -142,11 +142,12 @@ struct NormalizedConvolution {
     private func backwardConvolution(
         _ dRaw: [Tensor], _ tape: Tape, addends: [Tensor]?, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
         into gradients: Gradients?
-    ) -> [Tensor] {
+    ) throws -> [Tensor] {
         let scale = pass.folds ? tape.coefficients.first?.scale : nil
         if case .experts(let mixture) = operation, let experts = tape.experts {
-            return mixture.backward(
-                dRaw, tape.x, experts, scale: scale, addends: addends, masksInput: masksInput, pass, into: gradients)
+            return try mixture.backward(
+                dRaw, tape.x, experts, scale: scale, addends: addends, masksInput: masksInput, wantsInput: wantsInput,
+                pass, into: gradients)
         }
         guard case .plain(let convolution) = operation else { return [] }
         if let gradients {

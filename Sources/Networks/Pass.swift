@@ -16,6 +16,21 @@ public enum Normalization: Hashable, Sendable {
 public protocol BatchStatistics {
     /// Returns the sum over all shards of all ranks; `perShard` holds one equally long list a shard of this rank.
     func sum(_ perShard: [[Double]]) throws -> [Double]
+
+    /// Returns the lists of all shards of all ranks one after the other, in the order of the global batch, and where
+    /// each of this rank's own begins; lists may have different lengths, and none.
+    func gather(_ perShard: [[Float]]) throws -> (values: [Float], starts: [Int])
+}
+
+extension BatchStatistics {
+    /// Where lists of these lengths begin, one after the other.
+    public static func starts(_ counts: [Int], from first: Int = 0) -> [Int] {
+        var next = first
+        return counts.map { count in
+            defer { next += count }
+            return next
+        }
+    }
 }
 
 /// The statistics of a batch that lives in one process.
@@ -31,20 +46,28 @@ public struct SoloStatistics: BatchStatistics {
         }
         return result
     }
+
+    /// Returns this process's lists one after the other.
+    public func gather(_ perShard: [[Float]]) -> (values: [Float], starts: [Int]) {
+        (perShard.flatMap { $0 }, Self.starts(perShard.map(\.count)))
+    }
 }
 
-/// Noise on the scores before selection: N(0, deviation²) in units of the scores' standard deviation.
-public struct RoutingNoise: Hashable, Sendable {
-    /// The deviation of the noise.
-    public var deviation: Float
+/// What routers do in training passes only.
+public struct TrainingRouting: Hashable, Sendable {
+    /// The deviation of the noise on the scores before selection, in units of the scores' standard deviation.
+    public var noise: Float
+    /// The most images that an expert takes, as a multiple of an even share of the batch; nil for no limit.
+    public var capacity: Double?
     /// The run's seed.
     public var seed: UInt64
     /// The step that the draws belong to.
     public var step: Int
 
-    /// Makes the noise of one step.
-    public init(deviation: Float, seed: UInt64, step: Int) {
-        self.deviation = deviation
+    /// Makes the routing of one step.
+    public init(noise: Float = 0, capacity: Double? = nil, seed: UInt64, step: Int) {
+        self.noise = noise
+        self.capacity = capacity
         self.seed = seed
         self.step = step
     }
@@ -52,8 +75,8 @@ public struct RoutingNoise: Hashable, Sendable {
 
 /// How images find their experts.
 public enum Routing: Hashable, Sendable {
-    /// By the layers' routers; with noise only in training passes that ask for it.
-    case learned(noise: RoutingNoise?)
+    /// By the layers' routers; with noise and capacity only in training passes that ask for it.
+    case learned(TrainingRouting?)
     /// Image index modulo the experts (benchmarks, tests).
     case uniform
     /// All images to one expert of every layer.
@@ -98,7 +121,7 @@ public struct Pass {
     /// Makes a pass; see the properties.
     public init(
         parameters: Parameters, workspace: Workspace, filters: FilterCache, arithmetic: Arithmetic = .fast,
-        normalization: Normalization, folds: Bool = false, routing: Routing = .learned(noise: nil),
+        normalization: Normalization, folds: Bool = false, routing: Routing = .learned(nil),
         statistics: any BatchStatistics = SoloStatistics(), samples: [[Int]] = [], record: PassRecord? = nil
     ) {
         precondition(!folds || normalization == .running, "only running statistics can be folded")

@@ -70,7 +70,7 @@ public final class PassRecord {
         let open = norms.filter { $0.global == nil }
         for shard in lists.indices {
             for entry in open { lists[shard] += entry.perShard[shard].list }
-            for router in routers { lists[shard] += router.perShard[shard].sums.list }
+            for router in routers { lists[shard] += router.list(shard: shard) }
         }
         let sums = try statistics.sum(lists)
         var position = extra.first?.count ?? 0
@@ -83,9 +83,7 @@ public final class PassRecord {
             let moments = entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels))
             entry.norm.updateRunningStatistics(moments, parameters)
         }
-        for router in routers {
-            router.global = RouterSums(list: take(RouterSums.length(router.experts)), router.experts)
-        }
+        for router in routers { router.settle(take(router.length)) }
         if !norms.isEmpty { parameters.noteChange() }
         return result
     }

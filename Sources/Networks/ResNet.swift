@@ -1,39 +1,7 @@
 import Tensors
 
-/// A residual network's shape.
-public struct ResNetSettings: Hashable, Sendable {
-    /// Residual blocks of the four stages.
-    public var blocks: [Int]
-    /// Channels of the first stage; later stages double it.
-    public var width: Int
-    /// Channels of the images.
-    public var channels: Int
-    /// Classes.
-    public var classes: Int
-    /// What is subtracted from each image channel, and what it is then divided by.
-    public var mean: [Float]
-    /// See ``mean``.
-    public var deviation: [Float]
-    /// The mixture layers, if any.
-    public var mixture: MixtureSettings?
-
-    /// Makes settings; `blocks` is [2, 2, 2, 2] for ResNet-18 and [3, 4, 6, 3] for ResNet-34.
-    public init(
-        blocks: [Int], width: Int = 64, channels: Int, classes: Int, mean: [Float], deviation: [Float],
-        mixture: MixtureSettings? = nil
-    ) {
-        self.blocks = blocks
-        self.width = width
-        self.channels = channels
-        self.classes = classes
-        self.mean = mean
-        self.deviation = deviation
-        self.mixture = mixture
-    }
-}
-
-/// A CIFAR-stem ResNet of basic blocks (He et al., arXiv:1512.03385; torchvision's names, order and initialisation),
-/// with convolutions or blocks replaced by mixtures of experts.
+/// A ResNet (He et al., arXiv:1512.03385; torchvision's names, order and initialisation), with convolutions or blocks
+/// replaced by mixtures of experts.
 ///
 /// Images are NHWC in [0, 1]; normalisation is the network's first step, so that attacks work in pixel units.
 public struct ResNet {
@@ -67,32 +35,51 @@ public struct ResNet {
     /// What ``backward(_:_:_:into:wantsInput:)`` needs from the matching forward pass.
     public struct Tape {
         let stem: NormalizedConvolution.Tape
+        /// The stem's output in front of its pooling; empty without one.
+        let unpooled: [Tensor]
+        /// The input of the first block.
         let stemOutput: [Tensor]
         let elements: [ElementTape]
         let classifier: Classifier.Tape
     }
 
     /// Builds the network and draws its weights.
-    /// - Throws: ``NetworkError/invalid(_:)`` if the placement matches no layer.
+    /// - Throws: ``NetworkError/invalid(_:)`` if the placement matches no layer, or a router does not fit its map.
     public init(_ settings: ResNetSettings, seed: UInt64) throws {
+        try self.init(settings, registering: Parameters())
+        parameters.initialize(seed: seed)
+    }
+
+    /// Builds the network without memory for its parameters: its layout alone.
+    init(_ settings: ResNetSettings, registering parameters: Parameters) throws {
         self.settings = settings
-        let parameters = Parameters()
         let builder = ResNetBuilder(settings, parameters)
-        stem = builder.unit(
-            "conv1", norm: "bn1", inputs: settings.channels, outputs: settings.width, kernel: 3, stride: 1)
+        let isPooled = settings.stem == .imagenet
+        let stemShape = ResNetBuilder.Shape(
+            inputs: settings.channels, outputs: settings.width, kernel: isPooled ? 7 : 3, stride: isPooled ? 2 : 1,
+            map: settings.imageSize)
+        stem = try builder.unit("conv1", norm: "bn1", stemShape)
+        var map = stemShape.outputMap
+        if isPooled {
+            map = map.map {
+                MapSize(
+                    height: MaxPooling.outputSize($0.height), width: MaxPooling.outputSize($0.width))
+            }
+        }
         var elements: [Element] = []
         var ranges: [Range<Int>] = []
         var inputs = settings.width
         for (stage, count) in settings.blocks.enumerated() {
-            let outputs = settings.width << stage
+            let channels = settings.width << stage
             for index in 0..<count {
                 let start = parameters.parameterCount
+                let stride = stage > 0 && index == 0 ? 2 : 1
                 elements.append(
-                    builder.element(
-                        "layer\(stage + 1).\(index)", inputs: inputs, outputs: outputs,
-                        stride: stage > 0 && index == 0 ? 2 : 1))
+                    try builder.element(
+                        "layer\(stage + 1).\(index)", inputs: inputs, channels: channels, stride: stride, map: map))
                 ranges.append(start..<parameters.parameterCount)
-                inputs = outputs
+                inputs = channels * settings.block.expansion
+                map = map?.after(kernel: 3, stride: stride, padding: 1)
             }
         }
         classifier = Classifier(inputs: inputs, classes: settings.classes, parameters)
@@ -108,7 +95,6 @@ public struct ResNet {
                         + "there are: \(builder.candidates.joined(separator: ", "))")
             }
         }
-        parameters.initialize(seed: seed)
     }
 
     /// Computes logits, `[images, 1, 1, classes]`, of every shard.
@@ -121,7 +107,9 @@ public struct ResNet {
             return result
         }
         let (stemOutput, stemTape) = try NormalizedConvolution.forward([stem], [normalized], rectifies: true, pass)
-        var x = stemOutput[0]
+        let isPooled = settings.stem == .imagenet
+        let pooled = isPooled ? stemOutput[0].map(MaxPooling.forward) : stemOutput[0]
+        var x = pooled
         var tapes: [ElementTape] = []
         for element in elements {
             switch element {
@@ -137,7 +125,12 @@ public struct ResNet {
         }
         let (logits, tape) = classifier.forward(x, pass)
         try pass.check(logits, after: "fc")
-        return (logits, Tape(stem: stemTape[0], stemOutput: stemOutput[0], elements: tapes, classifier: tape))
+        return (
+            logits,
+            Tape(
+                stem: stemTape[0], unpooled: isPooled ? stemOutput[0] : [], stemOutput: pooled, elements: tapes,
+                classifier: tape)
+        )
     }
 
     /// Carries the gradient of the logits back: adds parameter gradients unless `gradients` is nil, and returns the
@@ -160,6 +153,10 @@ public struct ResNet {
             default: preconditionFailure("the tape is another network's")
             }
             gradients?.onReady(ranges[index])
+        }
+        if settings.stem == .imagenet {
+            // Gated by the pooled output already: what won above 0 is above 0.
+            g = g.indices.map { MaxPooling.backward(g[$0], tape.unpooled[$0], tape.stemOutput[$0]) }
         }
         let dNormalized = try NormalizedConvolution.backward(
             [stem], [g], [tape.stem], masksInput: false, wantsInput: wantsInput, pass, into: gradients)[0]

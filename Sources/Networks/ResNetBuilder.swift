@@ -11,71 +11,120 @@ final class ResNetBuilder {
         self.parameters = parameters
     }
 
+    /// A convolution's place and shape.
+    struct Shape {
+        var inputs: Int
+        var outputs: Int
+        var kernel: Int
+        var stride = 1
+        /// The map that it sees, if known.
+        var map: MapSize?
+
+        /// The map behind it.
+        var outputMap: MapSize? { map?.after(kernel: kernel, stride: stride, padding: kernel / 2) }
+    }
+
     /// A block or, where the placement says so, a mixture of blocks.
-    func element(_ path: String, inputs: Int, outputs: Int, stride: Int) -> ResNet.Element {
+    ///
+    /// - Parameters:
+    ///   - channels: The stage's channels; the block puts out ``ResNetSettings/Block/expansion`` times as many.
+    ///   - map: The size of its input, if known.
+    func element(
+        _ path: String, inputs: Int, channels: Int, stride: Int, map: MapSize? = nil
+    ) throws -> ResNet.Element {
+        func block(_ path: String, owner: ExpertOwner?) throws -> ResidualBlock {
+            try residualBlock(path, inputs: inputs, channels: channels, stride: stride, map: map, owner: owner)
+        }
         if let mixture = settings.mixture, mixture.kind == .block {
             candidates.append(path)
             if mixture.placement.covers(path) {
                 mixtureLayers.append(path)
-                let router = Router(path, inputs: inputs, mixture.router, parameters)
-                let experts = (0..<mixture.router.experts).map { expert in
-                    block(
-                        "\(path).experts.\(expert)", inputs: inputs, outputs: outputs, stride: stride,
-                        owner: ExpertOwner(layer: path, expert: expert))
+                let router = try router(path, inputs: inputs, map: map, mixture.router)
+                let experts = try (0..<mixture.router.experts).map { expert in
+                    try block("\(path).experts.\(expert)", owner: ExpertOwner(layer: path, expert: expert))
                 }
                 return .experts(ExpertBlock(router: router, experts: experts))
             }
         }
-        return .block(block(path, inputs: inputs, outputs: outputs, stride: stride, owner: nil))
+        return .block(try block(path, owner: nil))
     }
 
-    private func block(
-        _ path: String, inputs: Int, outputs: Int, stride: Int, owner: ExpertOwner?
-    ) -> ResidualBlock {
-        let first = unit(
-            "\(path).conv1", norm: "\(path).bn1", inputs: inputs, outputs: outputs, kernel: 3, stride: stride,
-            owner: owner)
-        let second = unit(
-            "\(path).conv2", norm: "\(path).bn2", inputs: outputs, outputs: outputs, kernel: 3, stride: 1, owner: owner)
-        let needsShortcut = stride != 1 || inputs != outputs
-        let shortcut =
-            needsShortcut
-            ? unit(
-                "\(path).downsample.0", norm: "\(path).downsample.1", inputs: inputs, outputs: outputs, kernel: 1,
-                stride: stride, owner: owner) : nil
-        return ResidualBlock(first: first, second: second, downsample: shortcut)
+    private func residualBlock(
+        _ path: String, inputs: Int, channels: Int, stride: Int, map: MapSize?, owner: ExpertOwner?
+    ) throws -> ResidualBlock {
+        let outputs = channels * settings.block.expansion
+        let shapes: [(outputs: Int, kernel: Int, stride: Int)]
+        switch settings.block {
+        case .basic: shapes = [(outputs, 3, stride), (outputs, 3, 1)]
+        case .bottleneck(let widening):
+            let inner = channels * widening
+            shapes = [(inner, 1, 1), (inner, 3, stride), (outputs, 1, 1)]
+        }
+        var units: [NormalizedConvolution] = []
+        var shape = Shape(inputs: inputs, outputs: outputs, kernel: 1, map: map)
+        for (index, next) in shapes.enumerated() {
+            (shape.outputs, shape.kernel, shape.stride) = next
+            units.append(try unit("\(path).conv\(index + 1)", norm: "\(path).bn\(index + 1)", shape, owner: owner))
+            shape.map = shape.outputMap
+            shape.inputs = shape.outputs
+        }
+        var downsample: NormalizedConvolution?
+        if stride != 1 || inputs != outputs {
+            downsample = try unit(
+                "\(path).downsample.0", norm: "\(path).downsample.1",
+                Shape(inputs: inputs, outputs: outputs, kernel: 1, stride: stride, map: map), isShortcut: true,
+                owner: owner)
+        }
+        return ResidualBlock(units: units, downsample: downsample)
     }
 
     /// A convolution, or a mixture of convolutions, and its batch norm.
     func unit(
-        _ path: String, norm: String, inputs: Int, outputs: Int, kernel: Int, stride: Int, owner: ExpertOwner? = nil
-    ) -> NormalizedConvolution {
+        _ path: String, norm: String, _ shape: Shape, isShortcut: Bool = false, owner: ExpertOwner? = nil
+    ) throws -> NormalizedConvolution {
         func convolution(_ path: String, _ initializer: Initializer, _ owner: ExpertOwner?) -> Convolution {
             Convolution(
-                path, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, parameters, initializer,
-                owner: owner)
+                path, inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
+                parameters, initializer, owner: owner)
         }
-        let taps = kernel * kernel
+        let taps = shape.kernel * shape.kernel
         var operation: NormalizedConvolution.Operation?
-        if let mixture = settings.mixture, mixture.kind == .conv {
-            let isShortcut = kernel == 1
-            if !isShortcut || mixture.includesDownsample { candidates.append(path) }
-            if mixture.placement.covers(path), !isShortcut || mixture.includesDownsample {
+        if let mixture = settings.mixture, mixture.kind == .conv, !isShortcut || mixture.includesDownsample {
+            candidates.append(path)
+            if mixture.placement.covers(path) {
                 mixtureLayers.append(path)
-                let router = Router(path, inputs: inputs, mixture.router, parameters)
+                let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
                 // Experts are drawn He-normal over their fan-in, the backbone over its fan-out, as in the reference.
                 let experts = (0..<mixture.router.experts).map { expert in
                     convolution(
-                        "\(path).experts.\(expert)", .heNormal(fan: taps * inputs),
+                        "\(path).experts.\(expert)", .heNormal(fan: taps * shape.inputs),
                         ExpertOwner(layer: path, expert: expert))
                 }
                 operation = .experts(ExpertConvolution(router: router, experts: experts))
             }
         }
-        let fan = owner == nil ? taps * outputs : taps * inputs
+        let fan = owner == nil ? taps * shape.outputs : taps * shape.inputs
         let chosen = operation ?? .plain(convolution(path, .heNormal(fan: fan), owner))
         return NormalizedConvolution(
             path: path, operation: chosen,
-            norm: BatchNorm(norm, channels: outputs, parameters, owner: owner))
+            norm: BatchNorm(norm, channels: shape.outputs, parameters, owner: owner))
+    }
+
+    private func router(
+        _ path: String, inputs: Int, map: MapSize?, _ router: RouterSettings
+    ) throws -> Router {
+        let smallest = router.kind.smallestMap
+        if let map, min(map.height, map.width) < smallest {
+            throw NetworkError.invalid(
+                "moe.router of \(path) needs maps of \(smallest)x\(smallest) pixels at least, those there have "
+                    + "\(map.height)x\(map.width); expected a smaller moe.router_kernel, another moe.router or "
+                    + "another moe.placement")
+        }
+        if router.kind == .firstChannels, inputs < router.experts {
+            throw NetworkError.invalid(
+                "moe.router first-channels of \(path) needs a channel for each of \(router.experts) experts, its map "
+                    + "has \(inputs); expected at most \(inputs) for moe.experts")
+        }
+        return Router(path, inputs: inputs, router, parameters)
     }
 }

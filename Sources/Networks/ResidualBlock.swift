@@ -1,38 +1,44 @@
 import Tensors
 
-/// torchvision's BasicBlock: ReLU(BN(conv3×3(ReLU(BN(conv3×3(x))))) + shortcut(x)), the shortcut a 1×1 convolution with
-/// batch norm where the shape changes.
+/// torchvision's residual blocks: a chain of convolutions with batch norm, ReLU between them, the shortcut added to the
+/// last one, ReLU behind the sum; the shortcut is a 1×1 convolution with batch norm where the shape changes.
 ///
-/// Functions take the same block of several experts at once, `[block][shard]`.
+/// A basic block is 3×3, 3×3; a bottleneck 1×1, 3×3 with the stride, 1×1 to four times the channels (v1.5). Functions
+/// take the same block of several experts at once, `[block][shard]`.
 struct ResidualBlock {
-    let first: NormalizedConvolution
-    let second: NormalizedConvolution
+    let units: [NormalizedConvolution]
     let downsample: NormalizedConvolution?
 
     struct Tape {
-        let first: NormalizedConvolution.Tape
-        let second: NormalizedConvolution.Tape
+        let units: [NormalizedConvolution.Tape]
         let downsample: NormalizedConvolution.Tape?
     }
 
     static func forward(
         _ blocks: [ResidualBlock], _ x: [[Tensor]], _ pass: Pass
     ) throws -> (y: [[Tensor]], tapes: [Tape]) {
-        let (hidden, firstTapes) = try NormalizedConvolution.forward(blocks.map(\.first), x, rectifies: true, pass)
+        let depth = blocks.first?.units.count ?? 0
+        var y = x
+        var tapes: [[NormalizedConvolution.Tape]] = []
+        for level in 0..<depth - 1 {
+            let (hidden, levelTapes) = try NormalizedConvolution.forward(
+                blocks.map { $0.units[level] }, y, rectifies: true, pass)
+            y = hidden
+            tapes.append(levelTapes)
+        }
         let shortcuts = blocks.compactMap(\.downsample)
         var addends = x
         var shortcutTapes: [NormalizedConvolution.Tape] = []
         if !shortcuts.isEmpty {
             (addends, shortcutTapes) = try NormalizedConvolution.forward(shortcuts, x, rectifies: false, pass)
         }
-        let (y, secondTapes) = try NormalizedConvolution.forward(
-            blocks.map(\.second), hidden, addends: addends, rectifies: true, pass)
-        let tapes = blocks.indices.map {
-            Tape(
-                first: firstTapes[$0], second: secondTapes[$0],
-                downsample: shortcuts.isEmpty ? nil : shortcutTapes[$0])
+        let (result, lastTapes) = try NormalizedConvolution.forward(
+            blocks.map { $0.units[depth - 1] }, y, addends: addends, rectifies: true, pass)
+        tapes.append(lastTapes)
+        let blockTapes = blocks.indices.map { block in
+            Tape(units: tapes.map { $0[block] }, downsample: shortcuts.isEmpty ? nil : shortcutTapes[block])
         }
-        return (y, tapes)
+        return (result, blockTapes)
     }
 
     /// Carries gradients back through the same block of several experts.
@@ -48,10 +54,12 @@ struct ResidualBlock {
             addends = try NormalizedConvolution.backward(
                 shortcuts, g, tapes.compactMap(\.downsample), masksInput: false, pass, into: gradients)
         }
-        let dHidden = try NormalizedConvolution.backward(
-            blocks.map(\.second), g, tapes.map(\.second), masksInput: true, pass, into: gradients)
-        return try NormalizedConvolution.backward(
-            blocks.map(\.first), dHidden, tapes.map(\.first), addends: addends, masksInput: masksInput, pass,
-            into: gradients)
+        var g = g
+        for level in (0..<(blocks.first?.units.count ?? 0)).reversed() {
+            g = try NormalizedConvolution.backward(
+                blocks.map { $0.units[level] }, g, tapes.map { $0.units[level] },
+                addends: level == 0 ? addends : nil, masksInput: level > 0 || masksInput, pass, into: gradients)
+        }
+        return g
     }
 }

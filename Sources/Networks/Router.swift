@@ -1,137 +1,81 @@
 import Foundation
 import Tensors
 
-/// How the experts of every mixture layer are chosen and balanced.
-public struct RouterSettings: Hashable, Sendable {
-    /// Experts of each layer.
-    public var experts: Int
-    /// From scores to routes.
-    public var gate: Gate
-    /// The balancing loss.
-    public var balance: BalanceLoss
-    /// Its weight.
-    public var balanceWeight: Double
-    /// Whether the balancing loss and the noise see the global batch; otherwise each shard its own images.
-    public var usesGlobalStatistics: Bool
-
-    /// Makes settings; see the properties.
-    public init(
-        experts: Int, gate: Gate, balance: BalanceLoss, balanceWeight: Double, usesGlobalStatistics: Bool = true
-    ) {
-        self.experts = experts
-        self.gate = gate
-        self.balance = balance
-        self.balanceWeight = balanceWeight
-        self.usesGlobalStatistics = usesGlobalStatistics
-    }
-}
-
-/// What one router did in a recorded pass.
-public final class RouterRecord {
-    /// What it did with one shard.
-    public struct Shard {
-        /// Softmax probabilities, `[images][experts]`; empty when the router was bypassed.
-        public let scores: [Float]
-        /// The routes taken.
-        public let routes: Routes
-        /// This shard's part of the global sums.
-        public let sums: RouterSums
-    }
-    /// The path of the mixture layer.
-    public let layer: String
-    /// Its experts.
-    public let experts: Int
-    /// Its settings.
-    public let settings: RouterSettings
-    /// One entry for each shard of this rank.
-    public let perShard: [Shard]
-    /// The sums over the global batch, once the record is settled.
-    public internal(set) var global: RouterSums
-
-    init(layer: String, settings: RouterSettings, perShard: [Shard]) {
-        self.layer = layer
-        self.settings = settings
-        self.perShard = perShard
-        experts = settings.experts
-        global = RouterSums(experts: settings.experts)
-    }
-
-    /// The weighted balancing loss of the global batch; 0 when the router was bypassed, whose sums hold no images.
-    public var balanceLoss: Double {
-        global.images > 0 ? settings.balanceWeight * settings.balance.value(global) : 0
-    }
-}
-
-/// The gap-linear router: global average pooling, a linear layer, softmax over the experts.
+/// Scores the experts of a mixture layer for each image, chooses among them, and carries gradients back.
 struct Router {
     let path: String
-    let weight: Slot
-    let bias: Slot
-    let inputs: Int
     let settings: RouterSettings
+    let network: RouterNetwork
+    /// Tells the draws of layers apart.
+    private let stream: UInt64
 
     init(_ path: String, inputs: Int, _ settings: RouterSettings, _ parameters: Parameters) {
         self.path = path
-        self.inputs = inputs
         self.settings = settings
-        let initial = Initializer.uniform(bound: 1 / Float(inputs).squareRoot())
-        weight = parameters.register(
-            "\(path).router.weight", .matrix(inputs: inputs, outputs: settings.experts), initial, group: .router)
-        bias = parameters.register("\(path).router.bias", .vector(settings.experts), initial, group: .router)
+        stream = UInt64(parameters.parameterCount)
+        network = RouterNetwork(path, inputs: inputs, experts: settings.experts, settings.kind, parameters)
     }
 
-    /// What ``backward(_:_:_:into:)`` needs; no pooled input where the router was bypassed.
+    /// What ``backward(_:_:_:adding:masksInput:_:into:)`` needs; no network's tape where the router was bypassed.
     struct Tape {
-        let pooled: [Tensor]
+        let network: RouterNetwork.Tape?
         let scores: [[Float]]
         let logScores: [[Float]]
         let routes: [Routes]
         let record: RouterRecord?
-        var isBypassed: Bool { pooled.isEmpty }
     }
 
     /// Chooses experts for the images of every shard, `x` being what the experts see.
     func forward(_ x: [Tensor], _ pass: Pass) throws -> Tape {
-        guard case .learned(let noise) = pass.routing, pass.given[path] == nil else { return bypass(x, pass) }
+        guard case .learned(let training) = pass.routing, pass.given[path] == nil else { return bypass(x, pass) }
+        let (logits, tape) = try network.forward(x, pass)
+        let logScores = logits.map(logSoftmax)
+        let scores = logScores.map { $0.map { Float(exp(Double($0))) } }
+        let chosen = try training.map { try choose(scores, $0, pass) } ?? scores.map { best($0) }
+        let routes = zip(scores, chosen).map { settings.gate.weigh(scores: $0, chosen: $1, experts: settings.experts) }
+        return Tape(
+            network: tape, scores: scores, logScores: logScores, routes: routes,
+            record: record(scores, logScores, routes, pass))
+    }
+
+    private func best(_ preferences: [Float]) -> [Int] {
+        settings.gate.choose(preferences, experts: settings.experts)
+    }
+
+    private func logSoftmax(_ logits: [Float]) -> [Float] {
         let experts = settings.experts
-        var pooled: [Tensor] = []
-        var scores: [[Float]] = []
-        var logScores: [[Float]] = []
-        for shard in x {
-            let mean = Pooling.average(shard)
-            pooled.append(mean)
-            var logits = [Float](repeating: 0, count: shard.images * experts)
-            let offsets = pass.parameters.values(of: bias)
-            logits.withUnsafeMutableBufferPointer { logits in
-                guard let target = logits.baseAddress else { return }
-                MatrixProduct.multiply(
-                    shard.images, experts, inputs, mean.pointer, inputs, pass.parameters.pointer(weight), experts,
-                    into: target, experts, purpose: .router)
-            }
-            var logs = [Float](repeating: 0, count: logits.count)
-            for image in 0..<shard.images {
-                let row = image * experts..<(image + 1) * experts
-                for place in row { logits[place] += offsets[place - row.lowerBound] }
-                let largest = logits[row].max() ?? 0
-                var sum = 0.0
-                for place in row { sum += exp(Double(logits[place] - largest)) }
-                let logSum = log(sum)
-                for place in row { logs[place] = Float(Double(logits[place] - largest) - logSum) }
-            }
-            logScores.append(logs)
-            scores.append(logs.map { Float(exp(Double($0))) })
+        var result = logits
+        for image in 0..<logits.count / experts {
+            let row = image * experts..<(image + 1) * experts
+            let largest = logits[row].max() ?? 0
+            var sum = 0.0
+            for place in row { sum += exp(Double(logits[place] - largest)) }
+            let logSum = log(sum)
+            for place in row { result[place] = Float(Double(logits[place] - largest) - logSum) }
         }
-        let preferences = try noise.map { try noisy(scores, $0, pass) } ?? scores
-        let routes = zip(scores, preferences).map {
-            settings.gate.choose(scores: $0, preferences: $1, experts: experts)
+        return result
+    }
+
+    /// Chooses with noise and under capacity, as training passes do.
+    private func choose(_ scores: [[Float]], _ training: TrainingRouting, _ pass: Pass) throws -> [[Int]] {
+        if training.noise == 0, training.capacity == nil { return scores.map(best) }
+        let preferences = try standardised(scores, training, pass)
+        guard let factor = training.capacity else { return preferences.map(best) }
+        let assignment = CapacityAssignment(
+            experts: settings.experts, topK: settings.gate.topK, capacityFactor: factor)
+        guard settings.usesGlobalStatistics else { return preferences.map(assignment.choose) }
+        // Every rank computes the assignment of the whole batch, and takes its part of it.
+        let whole = try pass.statistics.gather(preferences)
+        let chosen = assignment.choose(whole.values)
+        return zip(preferences, whole.starts).map { own, start in
+            let first = start / settings.experts * settings.gate.topK
+            return Array(chosen[first..<first + own.count / settings.experts * settings.gate.topK])
         }
-        let record = record(scores, logScores, routes, pass)
-        return Tape(pooled: pooled, scores: scores, logScores: logScores, routes: routes, record: record)
     }
 
     /// Scores over their standard deviation in the batch, plus noise (robust-sparse-moes, "TopKGate"); the mean is taken
     /// off first, which changes no choice but keeps the noise where all scores are nearly equal.
-    private func noisy(_ scores: [[Float]], _ noise: RoutingNoise, _ pass: Pass) throws -> [[Float]] {
+    private func standardised(_ scores: [[Float]], _ training: TrainingRouting, _ pass: Pass) throws -> [[Float]] {
         let experts = settings.experts
         let moments = scores.map { list in
             [
@@ -147,12 +91,13 @@ struct Router {
             let scale = deviation > 0 ? 1 / deviation : 0
             var result = scores[shard]
             for image in 0..<result.count / experts {
-                // The slot's offset tells the layers apart, the sample's index the images: no rank, no order.
-                var stream = RandomStream(
-                    seed: noise.seed &+ UInt64(weight.offset), purpose: .routingNoise, step: noise.step,
-                    index: pass.samples[shard][image])
+                // The layer's stream and the sample's index: no rank, no order.
+                var numbers = RandomStream(
+                    seed: training.seed &+ stream, purpose: .routingNoise, step: training.step,
+                    index: training.noise > 0 ? pass.samples[shard][image] : 0)
                 for place in image * experts..<(image + 1) * experts {
-                    result[place] = Float((Double(result[place]) - mean) * scale) + noise.deviation * stream.normal()
+                    let noise = training.noise > 0 ? training.noise * numbers.normal() : 0
+                    result[place] = Float((Double(result[place]) - mean) * scale) + noise
                 }
             }
             return result
@@ -164,7 +109,7 @@ struct Router {
         let routes = x.indices.map { givenRoutes(shard: $0, images: x[$0].images, pass) }
         let none = [[Float]](repeating: [], count: x.count)
         return Tape(
-            pooled: [], scores: none, logScores: none, routes: routes, record: record(none, none, routes, pass))
+            network: nil, scores: none, logScores: none, routes: routes, record: record(none, none, routes, pass))
     }
 
     private func givenRoutes(shard: Int, images: Int, _ pass: Pass) -> Routes {
@@ -196,34 +141,62 @@ struct Router {
                 sums.add(scores: scores[shard][row], logScores: logScores[shard][row])
             }
             for expert in routes[shard].experts { sums.chosen[expert] += 1 }
-            return RouterRecord.Shard(scores: scores[shard], routes: routes[shard], sums: sums)
+            return RouterRecord.Shard(
+                scores: scores[shard], routes: routes[shard], sums: sums, outputs: ExpertOutputs(experts: experts))
         }
         let result = RouterRecord(layer: path, settings: settings, perShard: shards)
         passRecord.routers.append(result)
         return result
     }
 
-    /// Backward of one shard: adds the gradient of weight and bias, and returns that of the pooled input, or nil where
-    /// the router was bypassed.
+    /// Notes what the experts gave, `[shard][expert]`, where the loss of its variance needs it.
+    func noteOutputs(_ results: @autoclosure () -> [[Tensor]], _ tape: Tape, _ pass: Pass) {
+        guard settings.varianceWeight > 0, !pass.folds, tape.network != nil, let record = tape.record else { return }
+        for (shard, parts) in results().enumerated() { record.note(ExpertOutputs(parts), shard: shard) }
+    }
+
+    /// What the loss of outputs' variance adds to the gradient of every element of each expert's output, if anything;
+    /// attacks never see it.
+    func outputGradient(_ tape: Tape, shard: Int, into gradients: Gradients?) -> [Float]? {
+        gradients == nil ? nil : tape.record?.outputGradient(shard: shard)
+    }
+
+    /// Adds the gradients of the router's parameters, and returns `dx` plus the router's part of the gradient of its
+    /// input `x`, kept where the input is positive if `masksInput`; `dx` may be overwritten.
     ///
     /// - Parameters:
-    ///   - dWeights: Gradient of the routing weights, `[images][k]`.
+    ///   - dWeights: For each shard the gradient of the routing weights, `[images][k]`.
+    ///   - dx: The experts' part, or nil if the gradient of the input is not wanted: then nothing is returned.
     ///   - gradients: Where to add; the balancing loss takes part only then, since attacks never see it.
     func backward(
-        _ dWeights: [Float], _ tape: Tape, shard: Int, _ pass: Pass, into gradients: Gradients?
-    ) -> Tensor? {
-        if tape.isBypassed { return nil }
+        _ dWeights: [[Float]], _ tape: Tape, _ x: [Tensor], adding dx: [Tensor]?, masksInput: Bool, _ pass: Pass,
+        into gradients: Gradients?
+    ) throws -> [Tensor] {
+        guard let networkTape = tape.network else {
+            return RouterNetwork.withoutGradient(x, adding: dx, masksInput: masksInput)
+        }
+        let dLogits = dWeights.indices.map {
+            logitGradient(dWeights[$0], tape, shard: $0, pass, seesBalance: gradients != nil)
+        }
+        return try network.backward(
+            dLogits, networkTape, x, adding: dx, masksInput: masksInput, pass, into: gradients)
+    }
+
+    private func logitGradient(
+        _ dWeights: [Float], _ tape: Tape, shard: Int, _ pass: Pass, seesBalance: Bool
+    ) -> Tensor {
         let experts = settings.experts
         let (scores, logScores) = (tape.scores[shard], tape.logScores[shard])
         let dScores = settings.gate.backward(dWeights, scores: scores, tape.routes[shard], experts: experts)
-        let pooled = tape.pooled[shard]
-        let dLogits = Tensor(pass.workspace, images: pooled.images, channels: experts)
-        let balance = gradients == nil ? nil : tape.record.flatMap { balanceSums($0, shard: shard) }
-        for image in 0..<pooled.images {
+        let images = scores.count / experts
+        let dLogits = Tensor(pass.workspace, images: images, channels: experts)
+        let balance = seesBalance ? tape.record?.balanceGradient(shard: shard) : nil
+        for image in 0..<images {
             let row = image * experts..<(image + 1) * experts
             var upstream = dScores[row].map(Double.init)
             if let balance {
-                let terms = settings.balance.scoreGradient(logScores: logScores[row], balance.sums)
+                let terms = settings.balance.scoreGradient(
+                    scores: scores[row], logScores: logScores[row], balance.sums)
                 for expert in 0..<experts { upstream[expert] += balance.weight * terms[expert] }
             }
             // Softmax: ds/dlogits = diag(s) − s sᵀ. A score of 0 makes its own term vanish.
@@ -233,25 +206,6 @@ struct Router {
                     Float(Double(scores[row.lowerBound + expert]) * (upstream[expert] - inner))
             }
         }
-        if let gradients {
-            MatrixProduct.multiply(
-                inputs, experts, pooled.images, pooled.pointer, inputs, transposeA: true, dLogits.pointer, experts,
-                into: gradients.pointer(weight, shard: shard), experts, accumulate: true, purpose: .router)
-            let dBias = gradients.pointer(bias, shard: shard)
-            for place in 0..<dLogits.count { dBias[place % experts] += dLogits.pointer[place] }
-        }
-        let dPooled = Tensor(like: pooled)
-        MatrixProduct.multiply(
-            pooled.images, inputs, experts, dLogits.pointer, experts, pass.parameters.pointer(weight), experts,
-            transposeB: true, into: dPooled.pointer, inputs, purpose: .router)
-        return dPooled
-    }
-
-    /// The sums that this shard's balancing gradient is taken at, and the factor of the loss.
-    private func balanceSums(_ record: RouterRecord, shard: Int) -> (sums: RouterSums, weight: Double)? {
-        if settings.balance == .none { return nil }
-        if settings.usesGlobalStatistics { return (record.global, settings.balanceWeight) }
-        let local = record.perShard[shard].sums
-        return (local, settings.balanceWeight * local.images / max(1, record.global.images))
+        return dLogits
     }
 }

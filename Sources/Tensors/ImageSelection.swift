@@ -11,9 +11,11 @@ public enum ImageSelection {
         return result
     }
 
-    /// Like ``gather(_:_:)``, each image multiplied by its weight and kept where `mask`, a ReLU output shaped like the
-    /// result, is positive.
-    public static func gather(_ x: Tensor, _ indices: [Int], weights: [Float], mask: Tensor?) -> Tensor {
+    /// Like ``gather(_:_:)``, each image multiplied by its weight, `offset` added, and kept where `mask`, a ReLU output
+    /// shaped like the result, is positive.
+    public static func gather(
+        _ x: Tensor, _ indices: [Int], weights: [Float], offset constant: Float = 0, mask: Tensor?
+    ) -> Tensor {
         let result = Tensor(
             x.workspace, images: indices.count, height: x.height, width: x.width, channels: x.channels)
         let period = ChannelPeriod(lanes)
@@ -22,7 +24,7 @@ public enum ImageSelection {
             let start = place * x.imageSize
             let weight = Vector(repeating: weights[place])
             period.forEachVector(elements: x.imageSize) { offset, _, lanes in
-                var value = load(source + offset, lanes) * weight
+                var value = load(source + offset, lanes) * weight + constant
                 if let mask { value = gated(value, by: load(mask.pointer + start + offset, lanes)) }
                 store(value, result.pointer + start + offset, lanes)
             }

@@ -66,6 +66,17 @@ extension CommandSuite {
             #expect(next.status == 75, "\(next.errors)")
         }
 
+        @Test("a router that is larger than its map ends with 2 and says which")
+        func largeRouter() throws {
+            let output = try Scratch.folder() + "/run"
+            let outcome = try robustmoe(
+                TrainedRun.arguments(
+                    output,
+                    ["moe.router=double-conv-gap", "moe.router_kernel=3", "moe.placement=[layer4.1.conv2]"]))
+            #expect(outcome.status == 2)
+            expectComplaint(outcome, ["moe.router_kernel", "layer4.1.conv2", "5x5", "4x4"])
+        }
+
         @Test(
             "three ranks tell a mistake once, whatever is wrong", .enabled(if: CommandJob.hasMPI, "no mpirun"),
             arguments: [

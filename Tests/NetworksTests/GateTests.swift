@@ -24,7 +24,7 @@ struct GateTests {
     func ties(_ topK: Int) {
         let gate = Gate(topK: topK, isStraightThrough: false, renormalises: false)
         let scores: [Float] = [0.25, 0.25, 0.25, 0.25, 0.1, 0.4, 0.1, 0.4, 0.2, 0.3, 0.3, 0.2]
-        let routes = gate.choose(scores: scores, preferences: scores, experts: 4)
+        let routes = gate.weigh(scores: scores, chosen: gate.choose(scores, experts: 4), experts: 4)
         let expected = [[0, 1, 2], [1, 3, 0], [1, 2, 0]].flatMap { $0[..<topK] }
         #expect(routes.experts == expected)
         #expect(routes.images == 3)
@@ -33,7 +33,8 @@ struct GateTests {
     @Test("preferences choose, clean scores weigh")
     func preferencesOnlyChoose() {
         let gate = Gate(topK: 2, isStraightThrough: false, renormalises: false)
-        let routes = gate.choose(scores: [0.5, 0.3, 0.2], preferences: [0, 1, 5], experts: 3)
+        let routes = gate.weigh(
+            scores: [0.5, 0.3, 0.2], chosen: gate.choose([0, 1, 5], experts: 3), experts: 3)
         #expect(routes.experts == [2, 1])
         #expect(routes.weights == [0.2, 0.3])
     }
@@ -44,7 +45,8 @@ struct GateTests {
         let images = 4
         var stream = RandomStream(seed: 1, purpose: .synthetic)
         let scores = (0..<images * experts).map { _ in 0.05 + stream.uniform() }
-        let routes = test.gate.choose(scores: scores, preferences: scores, experts: experts)
+        let routes = test.gate.weigh(
+            scores: scores, chosen: test.gate.choose(scores, experts: experts), experts: experts)
         let dWeights = routes.weights.map { _ in stream.normal() }
         let found = test.gate.backward(dWeights, scores: scores, routes, experts: experts)
 

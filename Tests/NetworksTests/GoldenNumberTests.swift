@@ -21,12 +21,13 @@ struct GoldenNumberTests {
         }
     }
 
-    private static func set(_ router: Router, _ parameters: Parameters) {
-        let weight = parameters.values(of: router.weight)
+    private static func set(_ router: Router, _ parameters: Parameters) throws {
+        let slots = try router.linearSlots()
+        let weight = parameters.values(of: slots.weight)
         for (expert, row) in routerWeight.enumerated() {
             for (input, value) in row.enumerated() { weight[input * 3 + expert] = value }
         }
-        for (expert, value) in routerBias.enumerated() { parameters.values(of: router.bias)[expert] = value }
+        for (expert, value) in routerBias.enumerated() { parameters.values(of: slots.bias)[expert] = value }
         parameters.noteChange()
     }
 
@@ -49,11 +50,33 @@ struct GoldenNumberTests {
             experts: 3, gate: GateCase.straightThrough.gate, balance: .entropy, balanceWeight: 0.5)
         let router = Router("moe", inputs: 2, settings, bench.parameters)
         bench.parameters.initialize(seed: 1)
-        Self.set(router, bench.parameters)
+        try Self.set(router, bench.parameters)
         let x = Self.tensor(bench.workspace, [2, 2, 4, 4], (0..<64).map { Float($0) / 10 })
         let tape = try router.forward([x], bench.pass())
         expectClose(tape.scores[0], [0.0993072, 0.4773348, 0.4233580, 0.0140326, 0.8725154, 0.1134521])
         #expect(tape.routes[0].experts == [1, 1])
+    }
+
+    @Test("the conv-gap router")
+    func convolutionalRouter() throws {
+        let bench = LayerBench()
+        let settings = RouterSettings(
+            kind: .convGap(kernel: 3), experts: 3, gate: GateCase.straightThrough.gate, balance: .entropy,
+            balanceWeight: 0.5)
+        let router = Router("moe", inputs: 2, settings, bench.parameters)
+        bench.parameters.initialize(seed: 1)
+        let slot = bench.parameters.slots[0]
+        for (place, index) in slot.layout.memoryOrder.enumerated() {
+            bench.parameters.values(of: slot)[place] = Float(index) / 100 - 0.25
+        }
+        bench.changed()
+        let x = Self.tensor(bench.workspace, [2, 2, 4, 4], (0..<64).map { Float($0) / 10 })
+        let scores = try router.forward([x], bench.pass()).scores[0]
+        // Logits differ by up to 30, so that relative errors of the smallest scores are those of exp.
+        expectClose(scores, [4.31593e-5, 6.547888e-3, 0.9934089, 4.29e-14, 2.07113e-7, 0.9999998])
+        for (score, known) in [(scores[0], 4.31593e-5), (scores[3], 4.29e-14), (scores[4], 2.07113e-7)] {
+            #expect(abs(Double(score) / known - 1) < 2e-3)
+        }
     }
 
     @Test("the top-k gate and its gradients")
@@ -61,7 +84,7 @@ struct GoldenNumberTests {
         let scores = Array(Self.scores.joined())
         /// Weights and score gradients, each `[images][experts]`; the upstream gradient is (3t + e) / 10.
         func run(_ gate: Gate) -> (weights: [Float], dScores: [Float]) {
-            let routes = gate.choose(scores: scores, preferences: scores, experts: 3)
+            let routes = gate.weigh(scores: scores, chosen: gate.choose(scores, experts: 3), experts: 3)
             var weights = [Float](repeating: 0, count: 12)
             var upstream: [Float] = []
             for (place, expert) in routes.experts.enumerated() {
@@ -103,7 +126,7 @@ struct GoldenNumberTests {
         }
         let layer = ExpertConvolution(router: router, experts: experts)
         bench.parameters.initialize(seed: 1)
-        Self.set(router, bench.parameters)
+        try Self.set(router, bench.parameters)
         for (expert, convolution) in experts.enumerated() {
             // OIHW [[-1.5, -0.5], [0.5, 1.5]], in memory inputs first.
             for (place, value) in [Float(-1.5), 0.5, -0.5, 1.5].enumerated() {
@@ -121,8 +144,9 @@ struct GoldenNumberTests {
         let (y, tape) = try layer.forward([x], scale: nil, pass)
         _ = try record.settle(extra: [[]], SoloStatistics(), bench.parameters)
         let gradients = Gradients(bench.parameters)
-        let dx = layer.backward(
-            [upstream], [x], tape, scale: nil, addends: nil, masksInput: false, pass, into: gradients)
+        let dx = try layer.backward(
+            [upstream], [x], tape, scale: nil, addends: nil, masksInput: false, wantsInput: true, pass, into: gradients)
+        let slots = try router.linearSlots()
 
         func first(_ tensor: Tensor) -> [Float] { (0..<8).map { tensor.pointer[$0 % 4 * 2 + $0 / 4] } }
         func gradient(_ slot: Slot) -> [Float] { slot.layout.outside(gradients.arenas[0][slot.range]).map(Float.init) }
@@ -137,9 +161,9 @@ struct GoldenNumberTests {
             expectClose(first(y[0]), [-0.2, -0.6, -1, -1.4, -0.2, 0.2, 0.6, 1])
             #expect(abs(objective - 1.2365375) < 1e-6)
             expectClose(
-                gradient(router.weight),
+                gradient(slots.weight),
                 [-0.8913724, 0.4048227, 1.1473919, -0.2073499, -0.2560198, -0.1974730], within: 1e-6)
-            expectClose(gradient(router.bias), [-0.6284605, 0.5688728, 0.0595876], within: 1e-6)
+            expectClose(gradient(slots.bias), [-0.6284605, 0.5688728, 0.0595876], within: 1e-6)
             expectClose(gradient(experts[0].weight), [0.6, -5.8, 1, -9], within: 1e-6)
             expectClose(gradient(experts[1].weight), [-8, -1.2, -4, -0.4], within: 1e-6)
             expectClose(gradient(experts[2].weight), [0.55, -0.5, -0.45, 1.5], within: 1e-6)
@@ -156,9 +180,9 @@ struct GoldenNumberTests {
                 ])
             #expect(abs(objective - 0.6158830) < 1e-6)
             expectClose(
-                gradient(router.weight),
+                gradient(slots.weight),
                 [-0.4622121, -0.3731272, 0.3969951, 0.4301221, 0.0652170, -0.0569949], within: 1e-6)
-            expectClose(gradient(router.bias), [-0.0096720, -0.0072573, 0.0169293], within: 1e-6)
+            expectClose(gradient(slots.bias), [-0.0096720, -0.0072573, 0.0169293], within: 1e-6)
             expectClose(
                 gradient(experts[0].weight), [-2.0084939, -4.7639565, -0.4738773, -6.9421940], within: 1e-6)
             expectClose(
@@ -182,16 +206,69 @@ struct GoldenNumberTests {
         let (sums, logs) = sums(Self.scores)
         #expect(abs(BalanceLoss.switchLoss.value(sums) - 0.0593750) < 1e-7)
         for row in logs {
-            let gradient = BalanceLoss.switchLoss.scoreGradient(logScores: row[...], sums)
+            let gradient = BalanceLoss.switchLoss.scoreGradient(scores: [0, 0, 0], logScores: row[...], sums)
             #expect(gradient == [0.375, 0.1875, 0.1875])
         }
+    }
+
+    @Test("the variance loss: the switch loss and 1 less the mean deviation")
+    func varianceLoss() throws {
+        let (sums, logs) = sums(Self.scores)
+        #expect(abs(BalanceLoss.variance.value(sums) - 0.7969313) < 1e-7)
+        let step = 1e-3
+        for (image, row) in Self.scores.enumerated() {
+            let gradient = BalanceLoss.variance.scoreGradient(
+                scores: row[...], logScores: logs[image][...], sums)
+            for expert in 0..<3 {
+                func value(_ change: Double) -> Double {
+                    var scores = Self.scores
+                    scores[image][expert] += Float(change)
+                    // The largest score stays where it is.
+                    return BalanceLoss.variance.value(self.sums(scores).0)
+                }
+                #expect(abs((value(step) - value(-step)) / (2 * step) - gradient[expert]) < 1e-4)
+            }
+        }
+    }
+
+    @Test("the column-entropy loss")
+    func columnEntropyLoss() {
+        let (sums, logs) = sums(Self.scores)
+        #expect(abs(BalanceLoss.columnEntropy.value(sums) + 1.0837818) < 1e-7)
+        for (row, logs) in zip(Self.scores, logs) {
+            let gradient = BalanceLoss.columnEntropy.scoreGradient(
+                scores: row[...], logScores: logs[...], sums)
+            for (found, known) in zip(gradient, [0.0286202, -0.0727460, -0.0407877]) {
+                #expect(abs(found - known) < 1e-7)
+            }
+        }
+    }
+
+    @Test("the variance of experts' mean outputs")
+    func outputVariance() {
+        let bench = LayerBench()
+        let results = [bench.random([2, 1, 2, 3], 1), bench.random([0, 1, 2, 3], 2), bench.random([1, 1, 2, 3], 3)]
+        results[0].fill(0.3)
+        results[2].fill(-0.6)
+        let outputs = ExpertOutputs(results)
+        // Means 0.3, 0 (no image), −0.6: variance 0.21.
+        #expect(abs(outputs.loss - (1 - (0.21 + 1e-4).squareRoot())) < 1e-7)
+        let gradient = outputs.gradient
+        // ∂/∂mean = −(mean − m̄)/(2 √…), spread over twelve and six elements.
+        let root = (0.21 + 1e-4).squareRoot()
+        for (found, known) in zip(gradient, [-0.4 / (2 * root) / 12, 0, 0.5 / (2 * root) / 6]) {
+            #expect(abs(found - known) < 1e-7)
+        }
+        results[2].fill(-3)
+        #expect(ExpertOutputs(results).loss == 0 && ExpertOutputs(results).gradient == [0, 0, 0])
+        #expect(abs(ExpertOutputs([results[0]]).loss - 0.99) < 1e-12)
     }
 
     @Test("the entropy loss")
     func entropyLoss() {
         let (sums, logs) = sums(Self.scores)
         #expect(abs(BalanceLoss.entropy.value(sums) + 0.2391526) < 1e-7)
-        let gradient = BalanceLoss.entropy.scoreGradient(logScores: logs[0][...], sums)
+        let gradient = BalanceLoss.entropy.scoreGradient(scores: Self.scores[0][...], logScores: logs[0][...], sums)
         // The reference's gradient has the terms −1 and +1 of both entropies, which cancel.
         for (found, known) in zip(gradient, [-0.1322110, 0.0796134, 0.2848586]) { #expect(abs(found - known) < 2e-7) }
     }

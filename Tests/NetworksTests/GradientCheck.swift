@@ -146,14 +146,22 @@ final class LayerBench {
         }
     }
 
-    /// Makes expert e of a router prefer images whose channel e is high; no choice is close then, and no score near 0.
-    func separate(_ router: Router) {
+    /// Makes expert e of a linear router prefer images whose channel e is high; no choice is close then, and no score
+    /// near 0.
+    func separate(_ router: Router) throws {
         var stream = RandomStream(seed: 6, purpose: .synthetic)
-        for index in router.weight.range { parameters.values[index] = 0.05 * stream.normal() }
-        for index in router.bias.range { parameters.values[index] = 0.05 * stream.normal() }
+        let (weight, bias) = try router.linearSlots()
+        for index in weight.range { parameters.values[index] = 0.05 * stream.normal() }
+        for index in bias.range { parameters.values[index] = 0.05 * stream.normal() }
         let experts = router.settings.experts
-        for expert in 0..<experts { parameters.values[router.weight.offset + expert * experts + expert] += 1 }
+        for expert in 0..<experts { parameters.values[weight.offset + expert * experts + expert] += 1 }
         changed()
+    }
+
+    func zeros(like x: Tensor) -> Tensor {
+        let result = Tensor(like: x)
+        result.fill(0)
+        return result
     }
 
     /// Lets the running statistics converge to the moments that `forward` sees.
@@ -163,6 +171,14 @@ final class LayerBench {
             try forward(pass(.synchronized, record))
             _ = try record.settle(extra: Array(repeating: [], count: shards), SoloStatistics(), parameters)
         }
+    }
+}
+
+extension Router {
+    /// Weight and bias of the gap-linear router.
+    func linearSlots() throws -> (weight: Slot, bias: Slot) {
+        guard case .linear(_, let weight, let bias) = network.head else { throw NetworkError.invalid("no linear head") }
+        return (weight, try #require(bias))
     }
 }
 

@@ -7,11 +7,11 @@ import Testing
 /// while values are varied, and straight-through gates are differenced through their surrogate 1 + s − s₀.
 @Suite("Gradients of mixtures")
 struct MixtureGradientTests {
-    static let losses: [BalanceLoss] = [.entropy, .switchLoss, .none]
+    static let losses: [BalanceLoss] = BalanceLoss.allCases
 
     static func settings(_ test: GateCase, _ loss: BalanceLoss, experts: Int = 3) -> RouterSettings {
         // A heavy loss, so that its gradient is not lost beside that of the projection.
-        RouterSettings(experts: experts, gate: test.gate, balance: loss, balanceWeight: 40)
+        RouterSettings(experts: experts, gate: test.gate, balance: loss, balanceWeight: 40, varianceWeight: 20)
     }
 
     @Test("router and balancing losses: weight, bias and input", arguments: GateCase.all, losses)
@@ -26,7 +26,7 @@ struct MixtureGradientTests {
             RouterSettings(experts: experts, gate: all, balance: loss, balanceWeight: 2), bench.parameters)
         bench.parameters.initialize(seed: 8)
         let x = bench.separableImages([3, 2], channels: 6, experts: experts)
-        bench.separate(router)
+        try bench.separate(router)
         let c = x.map { bench.random([$0.images, 1, 1, experts], 3) }
         func forward() throws -> (Router.Tape, PassRecord) {
             let record = PassRecord()
@@ -40,13 +40,9 @@ struct MixtureGradientTests {
         let (tape, _) = try forward()
         let best = tape.routes.map { routes in (0..<routes.images).map { routes.experts[$0 * experts] } }
         let gradients = Gradients(bench.parameters, shards: 2)
-        let dx = try x.indices.map { shard in
-            let dPooled = try #require(
-                router.backward(byPlace(shard, tape.routes[shard]), tape, shard: shard, bench.pass(), into: gradients))
-            let dx = Tensor(like: x[shard])
-            Pooling.averageBackward(dPooled, into: dx)
-            return dx
-        }
+        let dx = try router.backward(
+            x.indices.map { byPlace($0, tape.routes[$0]) }, tape, x, adding: x.map(bench.zeros), masksInput: false,
+            bench.pass(), into: gradients)
         try GradientCheck(step: 0.01).check(
             bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
             changed: bench.changed
@@ -74,9 +70,11 @@ struct MixtureGradientTests {
             _ = try record.settle(extra: [[]], SoloStatistics(), bench.parameters)
             let dWeights = tape.routes[0].weights.indices.map { Float($0) - 1.5 }
             let gradients = parameters ? Gradients(bench.parameters) : nil
-            return try #require(router.backward(dWeights, tape, shard: 0, bench.pass(), into: gradients)).toArray()
+            return try router.backward(
+                [dWeights], tape, x, adding: [bench.zeros(like: x[0])], masksInput: false, bench.pass(), into: gradients
+            )[0].toArray()
         }
-        for loss in [BalanceLoss.entropy, .switchLoss] {
+        for loss in BalanceLoss.allCases where loss != .none {
             #expect(try gradient(loss, parameters: false) == gradient(.none, parameters: false))
             #expect(try gradient(loss, parameters: true) != gradient(.none, parameters: true))
         }
@@ -95,7 +93,7 @@ struct MixtureGradientTests {
         let mixture = ExpertConvolution(router: router, experts: experts)
         bench.parameters.initialize(seed: 12)
         let x = bench.separableImages([4, 3], channels: 6, experts: 3)
-        bench.separate(router)
+        try bench.separate(router)
 
         func forward(_ fixed: Router.Tape?) throws -> (y: [Tensor], tape: ExpertConvolution.Tape, record: PassRecord) {
             let record = PassRecord()
@@ -117,8 +115,8 @@ struct MixtureGradientTests {
         #expect(Set(tape.router.routes.flatMap(\.experts)).count == 3, "an expert had no image")
         let c = y.map { bench.randomLike($0, 21) }
         let gradients = Gradients(bench.parameters, shards: 2)
-        let dx = mixture.backward(
-            c, x, tape, scale: nil, addends: nil, masksInput: true, bench.pass(), into: gradients)
+        let dx = try mixture.backward(
+            c, x, tape, scale: nil, addends: nil, masksInput: true, wantsInput: true, bench.pass(), into: gradients)
         try GradientCheck(step: 0.01).check(
             bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
             changed: bench.changed
@@ -149,14 +147,14 @@ struct MixtureGradientTests {
             ResNetSettings(
                 blocks: [1], width: 4, channels: 3, classes: 2, mean: [0], deviation: [1], mixture: mixture),
             bench.parameters)
-        guard case .experts(let layer) = builder.element("moe", inputs: 4, outputs: 8, stride: 2) else {
+        guard case .experts(let layer) = try builder.element("moe", inputs: 4, channels: 8, stride: 2) else {
             Issue.record("expected a mixture of blocks")
             return
         }
         LayerGradientTests.drawParameters(bench)
         LayerGradientTests.setShifts(bench, off: -20)
         let x = bench.separableImages([4, 5], channels: 4, experts: 3)
-        bench.separate(layer.router)
+        try bench.separate(layer.router)
         try bench.adoptStatistics { _ = try layer.forward(x, $0) }
 
         func forward(_ fixed: Router.Tape?) throws -> (y: [Tensor], tape: ExpertBlock.Tape, record: PassRecord) {

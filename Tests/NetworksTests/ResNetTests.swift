@@ -27,6 +27,76 @@ struct ResNetTests {
         #expect(try ResNet(settings(blocks), seed: 1).parameters.trainableCount == count)
     }
 
+    /// torchvision's counts for ImageNet, and those of the reference (robust-sparse-moes, section 7).
+    @Test(
+        "networks have their known numbers of parameters and slots",
+        arguments: [
+            ("resnet18", 1000, nil, 11_689_512, 122), ("resnet34", 1000, nil, 21_797_672, 218),
+            ("resnet50", 1000, nil, 25_557_032, 320), ("resnet101", 1000, nil, 44_549_160, 626),
+            ("wrn-50-2", 1000, nil, 68_883_240, 320), ("wrn-101-2", 1000, nil, 126_886_696, 626),
+            ("resnet50 cifar", 100, nil, 23_705_252, 320), ("wrn-50-2 cifar", 100, nil, 67_031_460, 320),
+            ("resnet18 cifar", 100, .conv, 36_394_168, 147), ("resnet18 cifar", 100, .block, 36_404_396, 216),
+            ("resnet50 cifar", 100, .conv, 68_568_780, 370), ("resnet50 cifar", 100, .block, 68_619_952, 506),
+        ] as [(String, Int, ExpertKind?, Int, Int)])
+    func knownCounts(_ name: String, _ classes: Int, _ kind: ExpertKind?, _ count: Int, _ slots: Int) throws {
+        let blocks = name.contains("18") ? [2, 2, 2, 2] : name.contains("101") ? [3, 4, 23, 3] : [3, 4, 6, 3]
+        let isBasic = name.contains("18") || name.contains("34")
+        let settings = ResNetSettings(
+            block: isBasic ? .basic : .bottleneck(widening: name.hasPrefix("wrn") ? 2 : 1), blocks: blocks,
+            stem: name.hasSuffix("cifar") ? .cifar : .imagenet, channels: 3, classes: classes, mean: [0, 0, 0],
+            deviation: [1, 1, 1], mixture: kind.map { mixture($0, ["layer4"]) })
+        let parameters = Parameters()
+        _ = try ResNet(settings, registering: parameters)
+        #expect(parameters.trainableCount == count)
+        #expect(parameters.slots.count == slots)
+    }
+
+    @Test("blocks of bottlenecks keep torchvision's order, and mixtures stand in them too")
+    func bottleneckNames() throws {
+        func network(_ mixture: MixtureSettings?) throws -> (layers: [String], names: [String]) {
+            let settings = ResNetSettings(
+                block: .bottleneck(widening: 1), blocks: [1, 2], width: 8, channels: 1, classes: 10, mean: [0],
+                deviation: [1], mixture: mixture)
+            let parameters = Parameters()
+            let network = try ResNet(settings, registering: parameters)
+            return (network.mixtureLayers, parameters.slots.map { "\($0.name) \($0.layout.shape)" })
+        }
+        let names = try network(nil).names.filter { $0.hasPrefix("layer2.0") && $0.contains("weight ") }
+        #expect(
+            names == [
+                "layer2.0.conv1.weight [16, 32, 1, 1]", "layer2.0.bn1.weight [16]",
+                "layer2.0.conv2.weight [16, 16, 3, 3]", "layer2.0.bn2.weight [16]",
+                "layer2.0.conv3.weight [64, 16, 1, 1]", "layer2.0.bn3.weight [64]",
+                "layer2.0.downsample.0.weight [64, 32, 1, 1]", "layer2.0.downsample.1.weight [64]",
+            ])
+        let convolutions = (0..<2).flatMap { block in
+            (1...3).map { "layer2.\(block).conv\($0)" } + (block == 0 ? ["layer2.0.downsample.0"] : [])
+        }
+        #expect(try network(mixture(.conv, ["layer2"])).layers == convolutions)
+        #expect(
+            try network(mixture(.conv, ["layer2"], downsample: false)).layers
+                == convolutions.filter { !$0.contains("downsample") })
+        #expect(try network(mixture(.block, ["layer2"])).layers == ["layer2.0", "layer2.1"])
+        #expect(
+            try network(mixture(.conv, ["layer1.*.conv3"])).names.contains(
+                "layer1.0.conv3.experts.3.weight [32, 8, 1, 1]"))
+    }
+
+    @Test("no gradient of the images is made where none is wanted, whatever the stem", arguments: [false, true])
+    func unwantedInput(_ isMixture: Bool) throws {
+        let network = try ResNet(settings([1], isMixture ? mixture(.conv, ["conv1"]) : nil, width: 8), seed: 1)
+        let workspace = Workspace()
+        let images = HashedValues(salt: "stem").images(workspace, 3, channels: 3, height: 8, width: 8)
+        let pass = Pass(
+            parameters: network.parameters, workspace: workspace, filters: FilterCache(capacityMegabytes: 8),
+            normalization: .running)
+        let (logits, tape) = try network.forward([images], pass)
+        let gradients = [Gradients(network.parameters), Gradients(network.parameters)]
+        #expect(try network.backward(logits, tape, pass, into: gradients[0], wantsInput: false).isEmpty)
+        #expect(try network.backward(logits, tape, pass, into: gradients[1], wantsInput: true).count == 1)
+        #expect(Array(gradients[0].arenas[0]) == Array(gradients[1].arenas[0]))
+    }
+
     @Test("slots carry torchvision's names in torchvision's order")
     func names() throws {
         let names = try ResNet(settings([2, 2, 2, 2], width: 16), seed: 1).parameters.slots.map(\.name)

@@ -23,18 +23,18 @@ struct RoutingTests {
     func noiseIsCounterBased(_ test: NetworkCase) throws {
         let subject = try TestNetwork(test)
         func noisy(_ sizes: [Int], seed: UInt64 = 5, step: Int = 3) throws -> [[[Int]]] {
-            try routes(subject, sizes, .learned(noise: RoutingNoise(deviation: 1, seed: seed, step: step)))
+            try routes(subject, sizes, .learned(TrainingRouting(noise: 1, seed: seed, step: step)))
         }
         let whole = try noisy([7])
         for sizes in [[3, 4], [0, 7], [1, 1, 5]] { #expect(try noisy(sizes) == whole) }
         #expect(try noisy([7], seed: 6) != whole)
         #expect(try noisy([7], step: 4) != whole)
-        #expect(try routes(subject, [7], .learned(noise: nil)) != whole)
+        #expect(try routes(subject, [7], .learned(nil)) != whole)
         // Other samples draw other noise.
         let other = try subject.forward(
             [subject.images],
             subject.pass(
-                .running, routing: .learned(noise: RoutingNoise(deviation: 1, seed: 5, step: 3)),
+                .running, routing: .learned(TrainingRouting(noise: 1, seed: 5, step: 3)),
                 samples: [Array(0..<7)]))
         #expect(other.record.routers.map(\.perShard[0].routes.experts) != whole.map { $0.flatMap { $0 } })
     }
@@ -46,7 +46,7 @@ struct RoutingTests {
         let noisy = try subject.forward(
             [subject.images],
             subject.pass(
-                .running, routing: .learned(noise: RoutingNoise(deviation: 3, seed: 1, step: 0)),
+                .running, routing: .learned(TrainingRouting(noise: 3, seed: 1, step: 0)),
                 samples: [Array(0..<7)]))
         let (before, after) = (clean.record.routers[0], noisy.record.routers[0])
         #expect(after.perShard[0].scores == before.perShard[0].scores)
@@ -80,7 +80,7 @@ struct RoutingTests {
         }
         let samples = [Array(0..<200), Array(200..<400)]
         var pass = bench.pass(samples: samples)
-        pass.routing = .learned(noise: RoutingNoise(deviation: 0.3, seed: 1, step: 0))
+        pass.routing = .learned(TrainingRouting(noise: 0.3, seed: 1, step: 0))
         let changed = try router.forward(x, pass).routes[1].experts.filter { $0 == 1 }.count
         // Globally the small gap drowns in the noise; by its own deviation it is two units of z, 0.3 N(0, 2) away.
         if isGlobal { #expect(changed > 60) } else { #expect(changed == 0) }
@@ -95,13 +95,13 @@ struct RoutingTests {
         bench.parameters.initialize(seed: 1)
         bench.parameters.values.update(repeating: 0)
         var pass = bench.pass(samples: [Array(0..<50)])
-        pass.routing = .learned(noise: RoutingNoise(deviation: 1, seed: 1, step: 0))
+        pass.routing = .learned(TrainingRouting(noise: 1, seed: 1, step: 0))
         let routes = try router.forward([bench.random([50, 1, 1, 2], 1)], pass).routes[0]
         #expect(Set(routes.experts).count == experts, "noise should decide between equal scores")
     }
 
     @Test(
-        "values and gradients are finite at a score gap of 200", arguments: [BalanceLoss.entropy, .switchLoss],
+        "values and gradients are finite at a score gap of 200", arguments: BalanceLoss.allCases.filter { $0 != .none },
         GateCase.all)
     func largeGaps(_ loss: BalanceLoss, _ test: GateCase) throws {
         let bench = LayerBench()
@@ -109,8 +109,9 @@ struct RoutingTests {
         let router = Router("moe", inputs: 3, settings, bench.parameters)
         bench.parameters.initialize(seed: 1)
         bench.parameters.values.update(repeating: 0)
+        let (weight, bias) = try router.linearSlots()
         for (place, value) in [Float(200), 0, 0, 0, 200, 0, 0, 0, 0].enumerated() {
-            bench.parameters.values[router.weight.offset + place] = value
+            bench.parameters.values[weight.offset + place] = value
         }
         // Images prefer experts 0 and 1 by 200; expert 2 underflows for all of them.
         let x = bench.random([4, 1, 1, 3], 1)
@@ -120,15 +121,22 @@ struct RoutingTests {
         _ = try record.settle(extra: [[]], SoloStatistics(), bench.parameters)
         #expect(tape.scores[0] == [1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0])
         let value = record.routers[0].balanceLoss
-        // Half of the images to each of two of three experts: mean H = 0, H(P) = log 2; switch 3/2 − 1.
-        #expect(abs(value - 0.5 * (loss == .entropy ? -logarithm(2) : 0.5)) < 1e-6)
+        // Half of the images to each of two of three experts: mean H = 0, H(P) = log 2; switch 3/2 − 1; two of three
+        // scores deviate by √(1/3) over four images.
+        let deviation = 2.0 / 3 / 3.0.squareRoot()
+        let known = [
+            BalanceLoss.entropy: -logarithm(2), .columnEntropy: -logarithm(2), .switchLoss: 0.5,
+            .variance: 1.5 - deviation,
+        ]
+        #expect(abs(value - 0.5 * (known[loss] ?? 0)) < 1e-6)
         let gradients = Gradients(bench.parameters)
         let dWeights = tape.routes[0].weights.indices.map { Float($0 + 1) }
-        let dPooled = try #require(router.backward(dWeights, tape, shard: 0, bench.pass(), into: gradients))
-        #expect(dPooled.elements.areFinite)
+        let dx = try router.backward(
+            [dWeights], tape, [x], adding: [bench.zeros(like: x)], masksInput: false, bench.pass(), into: gradients)
+        #expect(dx[0].elements.areFinite)
         #expect(gradients.arenas[0].areFinite)
         // Saturated scores have no gradient at all, and the expert that underflowed contributes 0.
-        #expect(gradients.total(of: router.bias) == [0, 0, 0])
+        #expect(gradients.total(of: bias) == [0, 0, 0])
     }
 
     @Test("uniform routes follow the image's index, fixed ones name one expert", arguments: NetworkCase.mixtures)
@@ -236,6 +244,6 @@ struct RoutingTests {
                 [subject.images], subject.pass(.running, routing: routing, samples: [Array(0..<7)])
             ).logits[0].toArray()
         }
-        #expect(try logits(.fixed(1)) == logits(.learned(noise: nil)))
+        #expect(try logits(.fixed(1)) == logits(.learned(nil)))
     }
 }

@@ -8,7 +8,7 @@ import Testing
 /// Under exact products in a network whose units do not switch every gradient slot agrees to 1e-5 of its norm (DESIGN).
 @Suite("Shards")
 struct ShardTests {
-    static let cases = [NetworkCase.dense] + NetworkCase.balanced
+    static let cases = [NetworkCase.dense] + NetworkCase.balanced + NetworkCase.others
     static let layouts = [[3, 4], [7, 0], [0, 7], [2, 3, 2], [0, 6, 1]]
 
     struct Result {
@@ -71,7 +71,9 @@ struct ShardTests {
         }
     }
 
-    @Test("two images on three shards, one of them empty", arguments: cases, [Normalization.running, .synchronized])
+    @Test(
+        "two images on three shards, one of them empty", arguments: [NetworkCase.dense] + NetworkCase.balanced,
+        [Normalization.running, .synchronized])
     func twoImages(_ test: NetworkCase, _ normalization: Normalization) throws {
         let subject = try TestNetwork(test, images: 2, shift: 4)
         let whole = try run(subject, [2], normalization)
@@ -108,6 +110,12 @@ struct ShardTests {
         let cut = try run(subject, [3, 4], .synchronized)
         let (error, _) = whole.worst(cut)
         #expect(error > 1e-3)
+        // What is reported is what is differentiated: the shards' own losses, each as often as it has images.
+        let parts = cut.outcome.record.routers.map { router in
+            router.perShard.map { 0.5 * $0.sums.images / 7 * router.settings.balance.value($0.sums) }.reduce(0, +)
+        }
+        #expect(abs(cut.outcome.balanceLoss - parts.reduce(0, +)) < 1e-9)
+        #expect(abs(cut.outcome.balanceLoss - whole.outcome.balanceLoss) > 1e-4)
         // In one piece there is no difference.
         let global = try TestNetwork(test, shift: 4)
         #expect(try run(global, [7], .synchronized).worst(whole).0 == 0)

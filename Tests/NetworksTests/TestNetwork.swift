@@ -9,10 +9,30 @@ struct NetworkCase: CustomTestStringConvertible, Sendable {
     var gate = GateCase.straightThrough
     var loss = BalanceLoss.none
     var isGlobal = true
+    var router = RouterKind.gapLinear
+    var varianceWeight = 0.0
+    var block = ResNetSettings.Block.basic
+    var stem = ResNetSettings.Stem.cifar
 
     var testDescription: String {
-        kind.map { "\($0) \(gate.testDescription) \(loss)\(isGlobal ? "" : " local")" } ?? "dense"
+        let shape = (block == .basic ? [] : ["\(block)"]) + (stem == .cifar ? [] : ["\(stem) stem"])
+        let variance = varianceWeight > 0 ? " variance \(varianceWeight)" : ""
+        let mixture = kind.map {
+            "\($0) \(gate.testDescription) \(loss)\(isGlobal ? "" : " local") \(router)\(variance)"
+        }
+        return ([mixture ?? "dense"] + shape).joined(separator: " ")
     }
+
+    /// Bottlenecks, the ImageNet stem, other routers, the variance of outputs: each once.
+    static let others = [
+        NetworkCase(kind: nil, block: .bottleneck(widening: 1), stem: .imagenet),
+        NetworkCase(
+            kind: .conv, gate: .renormalised, loss: .columnEntropy, router: .convGap(kernel: 1), varianceWeight: 0.3,
+            block: .bottleneck(widening: 2)),
+        NetworkCase(
+            kind: .block, gate: .renormalised, loss: .variance, router: .doubleConvGap(kernel: 1), varianceWeight: 0.3,
+            block: .bottleneck(widening: 1), stem: .imagenet),
+    ]
 
     static let dense = NetworkCase(kind: nil)
     /// conv and block, straight-through and renormalised.
@@ -37,18 +57,20 @@ final class TestNetwork {
     /// - Parameter shift: Added to the shifts of all batch norms; with 4, and factors of 0.7 to 1, no unit is near its kink.
     init(
         _ test: NetworkCase, blocks: [Int] = [1, 1], width: Int = 4, experts: Int = 3, images count: Int = 7,
-        side: Int = 8, shift: Float = 0, seed: UInt64 = 1, threads: Int = 1
+        side: Int? = nil, shift: Float = 0, seed: UInt64 = 1, threads: Int = 1
     ) throws {
+        let side = side ?? (test.stem == .imagenet ? 24 : 8)
         let mixture = test.kind.map { kind in
             MixtureSettings(
                 kind: kind, placement: Placement(["layer\(blocks.count)"]), includesDownsample: true,
                 router: RouterSettings(
-                    experts: experts, gate: test.gate.gate, balance: test.loss, balanceWeight: 0.5,
-                    usesGlobalStatistics: test.isGlobal))
+                    kind: test.router, experts: experts, gate: test.gate.gate, balance: test.loss, balanceWeight: 0.5,
+                    varianceWeight: test.varianceWeight, usesGlobalStatistics: test.isGlobal))
         }
         network = try ResNet(
             ResNetSettings(
-                blocks: blocks, width: width, channels: 3, classes: 5, mean: [0.5, 0.4, 0.45],
+                block: test.block, blocks: blocks, stem: test.stem, width: width, channels: 3, classes: 5,
+                mean: [0.5, 0.4, 0.45],
                 deviation: [0.25, 0.2, 0.3], mixture: mixture), seed: seed)
         workspace = Workspace(threads: threads)
         images = HashedValues(salt: "test").images(workspace, count, channels: 3, height: side, width: side)
@@ -59,7 +81,8 @@ final class TestNetwork {
             images.pointer[index] = 0.4 * images.pointer[index] + 0.6 * Float(level)
         }
         labels = (0..<Int32(count)).map { $0 * 3 % 5 }
-        for slot in parameters.slots where slot.name.contains("bn") || slot.name.contains("downsample.1.") {
+        for slot in parameters.slots
+        where slot.name.contains("bn") && slot.group == .backbone || slot.name.contains("downsample.1.") {
             var stream = RandomStream(seed: seed, purpose: .synthetic, index: slot.offset)
             let values = parameters.values(of: slot)
             for index in values.indices {
@@ -89,7 +112,7 @@ final class TestNetwork {
     }
 
     func pass(
-        _ normalization: Normalization, folds: Bool = false, routing: Routing = .learned(noise: nil),
+        _ normalization: Normalization, folds: Bool = false, routing: Routing = .learned(nil),
         samples: [[Int]] = [], _ record: PassRecord? = nil
     ) -> Pass {
         Pass(
@@ -127,7 +150,9 @@ final class TestNetwork {
                     $0 + ($1.element - means[$1.offset % experts]) * ($1.element - means[$1.offset % experts])
                 } / Double(logits.count)).squareRoot()
             let factor = 1.2 / spread
-            for slot in parameters.slots where slot.name.hasPrefix("\(router.layer).router") {
+            // The head: what the logits are linear in.
+            for slot in parameters.slots where slot.name.contains("\(router.layer).router") && !slot.name.contains("1.")
+            {
                 for place in slot.range {
                     var value = Double(parameters.values[place]) * factor
                     if slot.name.hasSuffix("bias") { value -= means[place - slot.offset] * factor }

@@ -84,6 +84,10 @@ extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationV
         ConfigurationBound(text: "above \(low.written.flow)") { $0 > low }
     }
 
+    static func oneOf(_ values: [Value]) -> ConfigurationBound {
+        ConfigurationBound(text: values.map(\.written.flow).joined(separator: " or ")) { values.contains($0) }
+    }
+
     static func within(_ range: ClosedRange<Value>) -> ConfigurationBound {
         ConfigurationBound(text: "from \(range.lowerBound.written.flow) to \(range.upperBound.written.flow)") {
             range.contains($0)

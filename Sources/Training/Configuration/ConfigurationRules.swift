@@ -18,6 +18,10 @@ extension RunConfiguration {
         reader.require(
             moe.straightThrough != .on || moe.topK == 1, "moe.straight_through", moe.straightThrough,
             allowed: "auto or false where moe.top_k is above 1", beside: ["moe.top_k"])
+        reader.require(
+            moe.kind == .none || moe.capacity == nil || moe.balance.loss != .entropy, "moe.capacity", moe.capacity,
+            allowed: "null where moe.balance.loss is entropy, which selects without capacity",
+            beside: ["moe.balance.loss", "moe.kind"])
         if case .expert(let expert) = moe.routes {
             reader.require(
                 expert < moe.experts, "moe.routes", moe.routes,

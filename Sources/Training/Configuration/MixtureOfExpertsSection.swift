@@ -25,6 +25,16 @@ extension RunConfiguration {
         public enum Router: String, Sendable, ConfigurationChoice {
             /// Global average pooling, then a linear layer.
             case gapLinear = "gap-linear"
+            /// A convolution without padding, then global average pooling.
+            case convGap = "conv-gap"
+            /// Two convolutions without padding, batch norm between them, then global average pooling.
+            case doubleConvGap = "double-conv-gap"
+            /// Global average pooling, then inner products with fixed random vectors.
+            case fixedProjection = "fixed-projection"
+            /// Global average pooling, then the first channels themselves.
+            case firstChannels = "first-channels"
+            /// Numbers drawn for each image.
+            case random
         }
 
         /// Whether the gate's value is the 0/1 mask and its gradient that of the scores.
@@ -56,7 +66,9 @@ extension RunConfiguration {
             /// The loss of one router.
             public enum Loss: String, Sendable, ConfigurationChoice {
                 case entropy
+                case columnEntropy = "column-entropy"
                 case switchTransformer = "switch"
+                case variance
                 case none
             }
 
@@ -85,16 +97,25 @@ extension RunConfiguration {
         public var topK = 1
         /// How scores are made.
         public var router = Router.gapLinear
+        /// Rows and columns of the filters of `conv-gap` and `double-conv-gap`, 1 or 3.
+        public var routerKernel = 3
         /// Whether the gate is straight-through, as `isStraightThrough` decides.
         public var straightThrough = StraightThrough.automatic
         /// How scores become weights.
         public var weights = Weights.renormalised
         /// The deviation of the noise on scores in training passes, at least 0, as a multiple of the scores' own.
         public var noise = 0.0
+        /// The most images that an expert takes in a training pass, above 0, as a multiple of an even share of the batch;
+        /// nil means no limit.
+        ///
+        /// The entropy loss selects without it, and allows none.
+        public var capacity: Double?
         /// What router statistics are taken over.
         public var statistics = Statistics.global
         /// The balancing loss.
         public var balance = Balance()
+        /// The factor of the loss that wants the mean outputs of a layer's experts to differ, at least 0.
+        public var varianceWeight = 0.0
 
         /// Makes the section with every default.
         public init() {}
@@ -157,11 +178,18 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
         ConfigurationKey("experts", \.experts, "experts of a layer", .atLeast(1)),
         ConfigurationKey("top_k", \.topK, "experts that an image goes to", .atLeast(1)),
         ConfigurationKey("router", \.router, "how scores are made"),
+        ConfigurationKey("router_kernel", \.routerKernel, "side of a convolutional router's filters", .oneOf([1, 3])),
         ConfigurationKey("straight_through", \.straightThrough, "0/1 gates; auto: on at top_k 1"),
         ConfigurationKey("weights", \.weights, "how scores become weights"),
         ConfigurationKey("noise", \.noise, "noise on scores in training, in their deviations", .atLeast(0)),
+        ConfigurationKey(
+            "capacity", \.capacity, "most images an expert takes in training, in even shares; null: no limit",
+            .ifGiven(.above(0))),
         ConfigurationKey("statistics", \.statistics, "what router statistics are taken over"),
         ConfigurationKey("balance", \.balance, "the balancing loss"),
+        ConfigurationKey(
+            "variance_weight", \.varianceWeight, "factor of the loss that wants experts' outputs to differ",
+            .atLeast(0)),
     ]
 }
 

@@ -5,12 +5,18 @@ extension RunConfiguration {
         public enum Architecture: String, Sendable, ConfigurationChoice {
             case resnet18
             case resnet34
+            case resnet50
+            case resnet101
+            case wideResnet50 = "wrn-50-2"
+            case wideResnet101 = "wrn-101-2"
         }
 
         /// What stands before the first stage.
         public enum Stem: String, Sendable, ConfigurationChoice {
             /// One 3×3 convolution of stride 1, for images of about 32×32.
             case cifar
+            /// One 7×7 convolution of stride 2, then 3×3 max-pooling of stride 2.
+            case imagenet
         }
 
         /// What is subtracted from and divided out of images in [0, 1], inside the model.

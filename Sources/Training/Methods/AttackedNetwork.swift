@@ -42,7 +42,7 @@ final class AttackedNetwork: AttackTarget {
 
     private func nextPass() -> Pass {
         var next = pass
-        if case .learned(let noise?) = pass.routing { next.routing = .learned(noise: noise.redrawn(draw)) }
+        if case .learned(let training?) = pass.routing { next.routing = .learned(training.redrawn(draw)) }
         draw += 1
         return next
     }
@@ -60,12 +60,12 @@ final class AttackedNetwork: AttackTarget {
     }
 }
 
-extension RoutingNoise {
-    /// The noise of another pass of the same step; draw 0 is the step's own.
-    func redrawn(_ draw: Int) -> RoutingNoise {
-        var noise = self
-        noise.seed &+= UInt64(draw) << 40
-        return noise
+extension TrainingRouting {
+    /// The routing of another pass of the same step; draw 0 is the step's own.
+    func redrawn(_ draw: Int) -> TrainingRouting {
+        var other = self
+        other.seed &+= UInt64(draw) << 40
+        return other
     }
 }
 

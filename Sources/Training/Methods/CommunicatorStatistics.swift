@@ -13,4 +13,10 @@ struct CommunicatorStatistics: BatchStatistics {
         try communicator.allReduce(&result, .sum)
         return result
     }
+
+    func gather(_ perShard: [[Float]]) throws -> (values: [Float], starts: [Int]) {
+        let (values, counts) = try communicator.allGatherCounted(perShard.flatMap { $0 })
+        let first = counts[..<communicator.rank].reduce(0, +)
+        return (values, Self.starts(perShard.map(\.count), from: first))
+    }
 }

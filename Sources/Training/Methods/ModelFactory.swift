@@ -9,9 +9,11 @@ extension RunConfiguration {
         let ones = [Float](repeating: 1, count: traits.channels)
         let normalizes = model.normalize == .dataset
         return ResNetSettings(
-            blocks: model.architecture == .resnet18 ? [2, 2, 2, 2] : [3, 4, 6, 3], width: model.width ?? 64,
-            channels: traits.channels, classes: traits.classes, mean: normalizes ? traits.mean : none,
-            deviation: normalizes ? traits.standardDeviation : ones, mixture: mixtureSettings)
+            block: model.architecture.block, blocks: model.architecture.blocks,
+            stem: model.stem == .cifar ? .cifar : .imagenet, width: model.width ?? 64, channels: traits.channels,
+            imageSize: MapSize(height: traits.height, width: traits.width), classes: traits.classes,
+            mean: normalizes ? traits.mean : none, deviation: normalizes ? traits.standardDeviation : ones,
+            mixture: mixtureSettings)
     }
 
     private var mixtureSettings: MixtureSettings? {
@@ -19,24 +21,34 @@ extension RunConfiguration {
         let balance: BalanceLoss =
             switch moe.balance.loss {
             case .entropy: .entropy
+            case .columnEntropy: .columnEntropy
             case .switchTransformer: .switchLoss
+            case .variance: .variance
             case .none: .none
+            }
+        let router: RouterKind =
+            switch moe.router {
+            case .gapLinear: .gapLinear
+            case .convGap: .convGap(kernel: moe.routerKernel)
+            case .doubleConvGap: .doubleConvGap(kernel: moe.routerKernel)
+            case .fixedProjection: .fixedProjection
+            case .firstChannels: .firstChannels
+            case .random: .random
             }
         let gate = Gate(
             topK: moe.topK, isStraightThrough: moe.isStraightThrough, renormalises: moe.weights == .renormalised)
         return MixtureSettings(
             kind: kind, placement: Placement(moe.resolvedPlacement), includesDownsample: moe.includeDownsample,
             router: RouterSettings(
-                experts: moe.experts, gate: gate, balance: balance, balanceWeight: balanceWeight,
-                usesGlobalStatistics: moe.statistics == .global))
+                kind: router, experts: moe.experts, gate: gate, balance: balance,
+                balanceWeight: moe.balance.weight * balanceFactor,
+                varianceWeight: moe.varianceWeight * balanceFactor, usesGlobalStatistics: moe.statistics == .global))
     }
 
-    /// The factor of balancing losses; `free` may count them several times.
-    private var balanceWeight: Double {
-        moe.balance.weight * (training.method == .free ? training.replayBalanceFactor : 1)
-    }
+    /// The factor of balancing losses: `free` may count them several times.
+    private var balanceFactor: Double { training.method == .free ? training.replayBalanceFactor : 1 }
 
-    /// How images find their experts in a training pass of `step`, or, without one, when nothing is noisy.
+    /// How images find their experts in a training pass of `step`, or, without one, with neither noise nor capacity.
     ///
     /// Passes of one step that differ in `draw` see other noise.
     func routing(step: Int?, draw: Int = 0) -> Routing {
@@ -44,10 +56,11 @@ extension RunConfiguration {
         case .uniform: return .uniform
         case .expert(let number): return .fixed(number)
         case .learned:
+            guard let step else { return .learned(nil) }
             // Entropy balancing selects without noise (robust-sparse-moes, "TopKGate").
-            guard let step, moe.noise > 0, moe.balance.loss != .entropy else { return .learned(noise: nil) }
-            let noise = RoutingNoise(deviation: Float(moe.noise), seed: training.seed, step: step)
-            return .learned(noise: noise.redrawn(draw))
+            let noise = moe.balance.loss == .entropy ? 0 : Float(moe.noise)
+            let training = TrainingRouting(noise: noise, capacity: moe.capacity, seed: training.seed, step: step)
+            return .learned(training.redrawn(draw))
         }
     }
 
@@ -56,4 +69,22 @@ extension RunConfiguration {
 
     /// Which kernels may be used.
     var kernelArithmetic: Arithmetic { kernels.arithmetic == .exact ? .exact : .fast }
+}
+
+extension RunConfiguration.Model.Architecture {
+    fileprivate var block: ResNetSettings.Block {
+        switch self {
+        case .resnet18, .resnet34: .basic
+        case .resnet50, .resnet101: .bottleneck(widening: 1)
+        case .wideResnet50, .wideResnet101: .bottleneck(widening: 2)
+        }
+    }
+
+    fileprivate var blocks: [Int] {
+        switch self {
+        case .resnet18: [2, 2, 2, 2]
+        case .resnet34, .resnet50, .wideResnet50: [3, 4, 6, 3]
+        case .resnet101, .wideResnet101: [3, 4, 23, 3]
+        }
+    }
 }

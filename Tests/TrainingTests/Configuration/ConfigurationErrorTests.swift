@@ -21,8 +21,8 @@ struct ConfigurationErrorTests {
     private static let paths =
         "a list of: a text, each a path such as layer4.0.conv1, where * stands for one component; or null"
     private static let expertKeys =
-        "kind, placement, routes, include_downsample, experts, top_k, router, straight_through, weights, noise, "
-        + "statistics, balance"
+        "kind, placement, routes, include_downsample, experts, top_k, router, router_kernel, straight_through, weights, "
+        + "noise, capacity, statistics, balance, variance_weight"
 
     @Test(
         "A value out of range or of the wrong type is named with what is allowed",
@@ -65,7 +65,15 @@ struct ConfigurationErrorTests {
             ("moe.placement=[layer4..conv1]", paths),
             ("moe=null", "a mapping with keys among \(expertKeys)"),
             ("model.width=0", "\(positive); or null"),
-            ("model.architecture=vgg16", "resnet18, resnet34"),
+            ("model.architecture=vgg16", "resnet18, resnet34, resnet50, resnet101, wrn-50-2, wrn-101-2"),
+            ("moe.router_kernel=2", "an integer, 1 or 3"),
+            ("moe.capacity=0", "\(number), above 0; or null"),
+            ("moe.variance_weight=-1", "\(number), at least 0"),
+            (
+                "moe.router=resnet20",
+                "gap-linear, conv-gap, double-conv-gap, fixed-projection, first-channels, random"
+            ),
+            ("moe.balance.loss=kl", "entropy, column-entropy, switch, variance, none"),
             ("data.augmentation=[crop, crop]", "a list of: crop, flip, color-jitter, each once; or null"),
             ("data.test_samples=0", "\(positive); or null"),
             ("distributed.deterministic_shards=-2", "an integer, at least 0"),
@@ -90,8 +98,8 @@ struct ConfigurationErrorTests {
 
     @Test("A key that this version lacks is no key, and the message lists its section's")
     func missingKey() {
-        let lines = problems("", "moe.router_kernel=3")
-        #expect(lines == ["command line: moe.router_kernel: no such key (found 3); allowed: \(Self.expertKeys)"])
+        let lines = problems("", "moe.temperature=3")
+        #expect(lines == ["command line: moe.temperature: no such key (found 3); allowed: \(Self.expertKeys)"])
     }
 
     @Test(
@@ -102,6 +110,10 @@ struct ConfigurationErrorTests {
             (
                 "moe:\n\n  top_k: 2\n  straight_through: true", "4: moe.straight_through: found true",
                 "auto or false where moe.top_k is above 1"
+            ),
+            (
+                "moe: {kind: conv, capacity: 1.5}", "1: moe.capacity: found 1.5",
+                "null where moe.balance.loss is entropy, which selects without capacity"
             ),
             ("moe: {routes: 4}", "1: moe.routes: found 4", "an expert's number below moe.experts, 4"),
             (
@@ -182,6 +194,8 @@ struct ConfigurationErrorTests {
     @Test("Keys of experts are no mistake in a dense network, nor noise beside the entropy loss")
     func noMistake() {
         #expect(problems("moe: {kind: none, experts: 8, top_k: 2, placement: []}", "moe.noise=0.1").isEmpty)
+        #expect(problems("moe: {kind: none, capacity: 1.5}").isEmpty)
+        #expect(problems("moe: {kind: conv, capacity: 1.5, balance: {loss: switch}}").isEmpty)
         #expect(problems("attack: {name: fgsm, steps: 0, step_size: 0}").isEmpty)
     }
 

@@ -32,13 +32,16 @@ struct ConfigurationReadingTests {
                   experts: 4
                   top_k: 1
                   router: gap-linear
+                  router_kernel: 3
                   straight_through: auto
                   weights: renormalised
                   noise: 0
+                  capacity: null
                   statistics: global
                   balance:
                     loss: entropy
                     weight: 0.5
+                  variance_weight: 0
                 training:
                   method: standard
                   epochs: 100

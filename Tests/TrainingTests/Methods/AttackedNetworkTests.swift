@@ -73,7 +73,7 @@ struct AttackedNetworkTests {
         pass.given = ["layer2.0.conv1": .expert(1)]
         #expect(try network.forward([images], pass).logits[0].toArray() != first[0].toArray())
 
-        let noise = RoutingNoise(deviation: 1, seed: 5, step: 2)
+        let noise = TrainingRouting(noise: 1, seed: 5, step: 2)
         #expect(noise.redrawn(0) == noise)
         #expect(Set((0..<8).map { noise.redrawn($0).seed }).count == 8)
     }

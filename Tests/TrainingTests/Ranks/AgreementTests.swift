@@ -67,6 +67,27 @@ extension RankTests {
             }
         }
 
+        @Test("Experts take their share of the whole batch, and no more", arguments: [1, 2])
+        func capacity(topK: Int) throws {
+            var configuration = MixtureCase(kind: .block, topK: topK, loss: .switchTransformer).configuration
+            configuration.kernels.arithmetic = .exact
+            configuration.moe.noise = 0.5
+            configuration.moe.varianceWeight = 0.3
+            configuration.moe.experts = 7
+            let free = try RankScene(configuration, images: 7, isSteady: true)
+            configuration.moe.capacity = 1
+            let scene = try RankScene(configuration, images: 7, isSteady: true)
+            let reference = try scene.reference(.synchronized)
+            #expect(reference.chosen.allSatisfy { $0.allSatisfy { $0 == Double(topK) } })
+            #expect(try reference.chosen != free.reference(.synchronized).chosen)
+            for shards in self.shards {
+                let found = try scene.overRanks(communicator, shards: shards, .synchronized)
+                expectAgreement(
+                    found.difference(from: reference, scene.network.parameters, tolerance: 1e-5),
+                    "\(shards) shards a rank")
+            }
+        }
+
         @Test("Noise on the scores is that of the whole batch", arguments: [1, 2])
         func noise(topK: Int) throws {
             var configuration = MixtureCase(kind: .conv, topK: topK, loss: .switchTransformer).configuration
