@@ -25,6 +25,12 @@ struct ChannelPeriod {
         return result
     }
 
+    /// Repeats a per-channel list over one period, into `result` of ``vectorCount`` vectors.
+    func expand(_ perChannel: UnsafePointer<Float>, into result: VectorPointer) {
+        let values = UnsafeMutableRawPointer(result).assumingMemoryBound(to: Float.self)
+        for copy in 0..<pixels { (values + copy * channels).update(from: perChannel, count: channels) }
+    }
+
     /// Adds up the period's copies of each channel.
     func fold(_ periodSums: UnsafePointer<Float>, into perChannel: FloatPointer) {
         for channel in 0..<channels {

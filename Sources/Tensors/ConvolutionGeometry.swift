@@ -45,12 +45,4 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     public var patchSize: Int { kernel * kernel * inputChannels }
     /// Multiply-adds of a direct convolution; the same for forward, input gradient and weight gradient.
     public var directMultiplyAdds: Int { outputPixels * patchSize * outputChannels }
-
-    /// The stride-1 convolution that carries output gradients back to inputs (rotated filter, channels swapped).
-    var inputGradient: ConvolutionGeometry {
-        var result = self
-        result.inputChannels = outputChannels
-        result.outputChannels = inputChannels
-        return result
-    }
 }

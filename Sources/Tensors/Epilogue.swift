@@ -34,32 +34,34 @@ public struct Epilogue {
     func apply(to output: FloatPointer, from start: Int, pixels: Int, period: ChannelPeriod, chunk: Int) {
         if isTrivial { return }
         let channels = period.channels
-        let bias = bias.map { period.expanded($0) }
-        let center = center.map { period.expanded($0) }
-        var sums = [Float](repeating: 0, count: statistics == nil ? 0 : 2 * period.floats)
-        sums.withUnsafeMutableBufferPointer { sums in
-            let sumPointer = sums.baseAddress
+        withUnsafeTemporaryAllocation(of: Vector.self, capacity: 4 * period.vectorCount) { buffer in
+            guard let biases = buffer.baseAddress else { return }
+            let centers = biases + period.vectorCount
+            let sums = centers + period.vectorCount
+            let squares = sums + period.vectorCount
+            if let bias { period.expand(bias, into: biases) }
+            if let center { period.expand(center, into: centers) }
+            sums.update(repeating: .zero, count: 2 * period.vectorCount)
             period.forEachVector(elements: pixels * channels) { offset, vector, count in
                 let position = start + offset
                 var value = load(output + position, count)
-                if let bias { value += bias[vector] }
+                if bias != nil { value += biases[vector] }
                 if let addend { value += load(addend + position, count) }
                 if rectifies { value = rectified(value) }
                 if let mask { value = gated(value, by: load(mask + position, count)) }
                 store(value, output + position, count)
-                if statistics != nil, let sumPointer {
-                    if let center { value -= center[vector] }
+                if statistics != nil {
+                    if center != nil { value -= centers[vector] }
                     // What lies past the last element belongs to no channel.
                     for lane in count..<lanes { value[lane] = 0 }
-                    let sum = sumPointer + vector * lanes
-                    store(load(sum, lanes) + value, sum, lanes)
-                    let square = sum + period.floats
-                    store(load(square, lanes) + value * value, square, lanes)
+                    sums[vector] += value
+                    squares[vector] += value * value
                 }
             }
-            if let statistics, let sumPointer {
-                period.fold(sumPointer, into: statistics + chunk * 2 * channels)
-                period.fold(sumPointer + period.floats, into: statistics + (chunk * 2 + 1) * channels)
+            if let statistics {
+                let totals = UnsafeMutableRawPointer(sums).assumingMemoryBound(to: Float.self)
+                period.fold(totals, into: statistics + chunk * 2 * channels)
+                period.fold(totals + period.floats, into: statistics + (chunk * 2 + 1) * channels)
             }
         }
     }

@@ -36,6 +36,13 @@ public enum MatrixProduct {
             c, Int32(leadingC))
     }
 
+    /// Writes the transpose of a row-major `rows`×`columns` matrix.
+    static func transpose(
+        _ rows: Int, _ columns: Int, _ a: UnsafePointer<Float>, into b: UnsafeMutablePointer<Float>
+    ) {
+        cblas_somatcopy(CblasRowMajor, CblasTrans, Int32(rows), Int32(columns), 1, a, Int32(columns), b, Int32(rows))
+    }
+
     /// Returns the multiply-adds executed for `purpose` since the process started.
     public static func executedMultiplyAdds(_ purpose: ProductPurpose) -> Int {
         switch purpose {
@@ -57,6 +64,13 @@ public enum MatrixProduct {
     public static func useOneThread() {
         openblas_set_num_threads(1)
     }
+
+    /// The most multiply-adds of a product that OpenBLAS computes where its matrices lie, without packing them; nil where
+    /// its kernels always pack.
+    ///
+    /// OpenBLAS 0.3 has such kernels for processors with AVX-512 (interface/gemm.c, `small_matrix_permit`).
+    static let largestUnpackedProduct: Int? =
+        ["SkylakeX", "Cooperlake", "SapphireRapids"].contains(kernelName) ? 1_000_000 : nil
 
     /// The kernel family that OpenBLAS picked at run time, such as "SkylakeX".
     public static var kernelName: String { String(cString: openblas_get_corename()) }

@@ -3,23 +3,51 @@
 /// A 1×1 convolution with stride 1 needs no gathering: its patches are the input itself.
 struct PatchConvolution {
     let geometry: ConvolutionGeometry
+    /// Whether gradients are carried from the layer's outputs to its inputs.
+    let rotates: Bool
     private let outputMap: Int
     private let inputMap: Int
 
     /// Output pixels of a block; a multiple of 16 so that blocks begin at a whole channel period.
     private static let blockPixels = 256
 
-    init(_ geometry: ConvolutionGeometry) {
+    init(_ geometry: ConvolutionGeometry, rotates: Bool = false) {
         self.geometry = geometry
+        self.rotates = rotates
         outputMap = geometry.outputHeight * geometry.outputWidth
         inputMap = geometry.height * geometry.width
     }
 
-    var blocks: Int { (geometry.outputPixels + Self.blockPixels - 1) / Self.blockPixels }
+    var multiplyAdds: Int { geometry.directMultiplyAdds }
+    /// Floats of a filter.
+    var filterSize: Int { geometry.patchSize * geometry.outputChannels }
+    /// Pairs of partial sums that a forward pass with statistics writes.
+    var statisticsChunks: Int { blocks }
+    private var blocks: Int { (geometry.outputPixels + Self.blockPixels - 1) / Self.blockPixels }
     private var gathers: Bool { geometry.kernel > 1 || geometry.stride > 1 || geometry.padding > 0 }
 
+    /// Writes the layer's HWIO filter, each output channel times `scale`.
+    func scaleFilter(_ weights: FloatPointer, scale: FloatPointer?, into scaled: FloatPointer) {
+        let outputs = geometry.outputChannels
+        guard let scale else { return scaled.update(from: weights, count: filterSize) }
+        for row in 0..<geometry.patchSize {
+            for k in 0..<outputs { scaled[row * outputs + k] = weights[row * outputs + k] * scale[k] }
+        }
+    }
+
+    /// Carries values forward, or gradients back if it ``rotates``.
+    func carry(
+        _ x: FloatPointer, _ filter: FloatPointer, into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
+    ) {
+        if rotates {
+            inputGradient(x, filter, into: y, epilogue, workspace)
+        } else {
+            forward(x, filter, into: y, epilogue, workspace)
+        }
+    }
+
     /// Computes y = conv(x, filter) with an HWIO filter.
-    func forward(
+    private func forward(
         _ x: FloatPointer, _ filter: FloatPointer, into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
     ) {
         let (patch, outputs) = (geometry.patchSize, geometry.outputChannels)
@@ -44,7 +72,7 @@ struct PatchConvolution {
     }
 
     /// Computes dx = convᵀ(dy, filter); the epilogue sees dx.
-    func inputGradient(
+    private func inputGradient(
         _ dy: FloatPointer, _ filter: FloatPointer, into dx: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
     ) {
         let (patch, outputs, inputs) = (geometry.patchSize, geometry.outputChannels, geometry.inputChannels)

@@ -1,25 +1,47 @@
-/// A 3×3, stride-1, padding-1 convolution by Winograd's minimal filtering; channels are multiples of 16.
+/// A 3×3, padding-1 convolution of stride 1 or 2 by Winograd's minimal filtering; channels are multiples of 16.
 ///
 /// Each of the n² transform points is one matrix product over channels (forward, input gradient) or over tiles
-/// (weight gradient). The input gradient is the forward convolution of dy with the rotated filter.
+/// (weight gradient). The input gradient is a forward convolution of dy with the rotated filter. With stride 2 the
+/// layer's input is seen as four phases with filters of up to 2×2 taps (see ``WinogradSide``), so the products of a point
+/// run over the channels of all phases that have a component there.
 struct WinogradConvolution<Transform: WinogradTransform> {
-    let geometry: ConvolutionGeometry
+    let source: WinogradSide
+    let target: WinogradSide
     let tiles: WinogradTiles
+    /// Whether gradients are carried from the layer's outputs to its inputs.
+    let rotates: Bool
     /// Floats between the points of a transformed filter; one line of padding avoids power-of-two distances.
     let filterStride: Int
     let inputStride: Int
     let outputStride: Int
 
-    init(_ geometry: ConvolutionGeometry) {
+    /// Prepares one pass of a layer's convolution.
+    init(_ geometry: ConvolutionGeometry, _ pass: ConvolutionPass) {
+        let rotates = pass == .inputGradient
         precondition(
-            geometry.kernel == 3 && geometry.stride == 1 && geometry.padding == 1
+            geometry.kernel == 3 && geometry.padding == 1 && geometry.stride + Transform.taps == 4
                 && geometry.inputChannels % lanes == 0 && geometry.outputChannels % lanes == 0,
             "no Winograd convolution has the shape \(geometry)")
-        self.geometry = geometry
-        tiles = WinogradTiles(geometry, outputs: Transform.outputs)
-        filterStride = geometry.inputChannels * geometry.outputChannels + lanes
-        inputStride = tiles.block * geometry.inputChannels + lanes
-        outputStride = tiles.block * geometry.outputChannels + lanes
+        let isStrided = geometry.stride == 2
+        func side(inputs: Bool, isSource: Bool) -> WinogradSide {
+            WinogradSide(
+                height: inputs ? geometry.height : geometry.outputHeight,
+                width: inputs ? geometry.width : geometry.outputWidth,
+                channels: inputs ? geometry.inputChannels : geometry.outputChannels,
+                step: inputs ? geometry.stride : 1,
+                // The padding comes before the first sample, of odd phases if there are phases; behind a rotated filter,
+                // odd samples are the second of their pairs.
+                origin: isStrided ? (inputs ? (isSource ? -1 : 1) : 0) : (isSource ? -1 : 0))
+        }
+        source = side(inputs: !rotates, isSource: true)
+        target = side(inputs: rotates, isSource: false)
+        self.rotates = rotates
+        tiles = WinogradTiles(
+            geometry, outputs: Transform.outputs, points: Transform.points, depths: (source.depth, target.depth))
+        panelWidth = MatrixProduct.largestUnpackedProduct == nil ? max(1, target.channels) : 64
+        filterStride = source.depth * target.depth + lanes
+        inputStride = tiles.block * source.depth + lanes
+        outputStride = tiles.block * target.depth + lanes
     }
 
     /// Floats of a transformed filter.
@@ -29,9 +51,16 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         tiles.sharesBlock ? (tiles.count + WinogradTiles.group - 1) / WinogradTiles.group : tiles.blocks
     }
     /// Multiply-adds of one pass, forward or backward.
-    var multiplyAdds: Int { tiles.count * Transform.points * geometry.inputChannels * geometry.outputChannels }
+    var multiplyAdds: Int {
+        let phased = source.step == 2 ? source : target
+        let products = (0..<Transform.points).reduce(0) { $0 + phased.phases(at: $1, inputs: Transform.inputs).count }
+        return tiles.count * products * source.channels * target.channels
+    }
 
-    /// Computes y = conv(x, filter) with a transformed filter `u`, `[points][inputChannels][outputChannels]`.
+    /// Output channels that lie together in a transformed filter: narrow where that spares packing.
+    let panelWidth: Int
+
+    /// Computes y = conv(x, filter) with a transformed filter `u`; see ``transformFilter(_:scale:into:_:)``.
     func forward(
         _ x: FloatPointer, _ u: FloatPointer, into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
     ) {
@@ -40,6 +69,7 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         if tiles.sharesBlock {
             workspace.withScratch(perBlock) { v in
                 let m = v + Transform.points * inputStride
+                clearSkippedProducts(m)
                 for block in 0..<tiles.blocks {
                     let range = tiles.tiles(ofBlock: block)
                     overGroups(of: range, loop) { _, group in
@@ -54,6 +84,11 @@ struct WinogradConvolution<Transform: WinogradTransform> {
             }
         } else {
             workspace.withScratch(perBlock * loop.threads) { scratch in
+                if target.step == 2 {
+                    for worker in 0..<loop.threads {
+                        clearSkippedProducts(scratch + worker * perBlock + Transform.points * inputStride)
+                    }
+                }
                 loop(tiles.blocks) { worker, block in
                     let v = scratch + worker * perBlock
                     let m = v + Transform.points * inputStride
@@ -72,20 +107,36 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         let perBlock = Transform.points * (inputStride + outputStride)
         let loop = workspace.loop
         if tiles.sharesBlock {
-            workspace.withScratch(perBlock + filterSize) { v in
+            // The sum over a block of tiles is made for a few input channels at a time and taken back to taps while it
+            // is in cache: written whole, it would go to memory and back.
+            let partStride = Self.rowsAtATime * target.depth + lanes
+            let partsOfPhase = (source.channels + Self.rowsAtATime - 1) / Self.rowsAtATime
+            let partSize = Transform.points * partStride
+            workspace.withScratch(perBlock + partSize * loop.threads) { v in
                 let n = v + Transform.points * inputStride
-                let du = v + perBlock
+                let parts = v + perBlock
                 for block in 0..<tiles.blocks {
                     let range = tiles.tiles(ofBlock: block)
                     overGroups(of: range, loop) { _, group in
                         transformInput(x, group, into: v, at: group.lowerBound - range.lowerBound)
                         transformOutputGradient(dy, group, into: n, at: group.lowerBound - range.lowerBound)
                     }
-                    loop(Transform.points) { _, point in
-                        gradientProduct(point, range.count, v, n, du, accumulate: block > 0)
+                    loop(source.phases * partsOfPhase) { worker, index in
+                        let du = parts + worker * partSize
+                        let (phase, part) = index.quotientAndRemainder(dividingBy: partsOfPhase)
+                        let rows = min(Self.rowsAtATime, source.channels - part * Self.rowsAtATime)
+                        let first = phase * source.channels + part * Self.rowsAtATime
+                        for point in 0..<Transform.points
+                        where source.phases(at: point, inputs: Transform.inputs).contains(phase) {
+                            gradientProduct(
+                                rows, range.count, v + point * inputStride + first, n + point * outputStride,
+                                into: du + point * partStride)
+                        }
+                        for row in 0..<rows {
+                            addFilterGradient(row: first + row, du + row * target.depth, partStride, into: dw)
+                        }
                     }
                 }
-                addFilterGradient(du, accumulators: 1, into: dw, loop)
             }
         } else {
             // A fixed number of accumulators, added in order: no barrier, and no dependence on the thread count.
@@ -101,14 +152,37 @@ struct WinogradConvolution<Transform: WinogradTransform> {
                         transformInput(x, range, into: v, at: 0)
                         transformOutputGradient(dy, range, into: n, at: 0)
                         for point in 0..<Transform.points {
+                            let inputs = span(source, point)
+                            let place = point * filterStride + inputs.start * target.depth
                             gradientProduct(
-                                point, range.count, v, n, accumulator + part * filterSize,
+                                inputs.count, range.count, v + point * inputStride + inputs.start,
+                                n + point * outputStride, into: accumulator + part * filterSize + place,
                                 accumulate: block > blocks.lowerBound)
                         }
                     }
                 }
-                addFilterGradient(accumulator, accumulators: accumulators, into: dw, loop)
+                loop(source.depth) { _, row in
+                    let du = accumulator + row * target.depth
+                    for part in 1..<max(1, accumulators) {
+                        for point in 0..<Transform.points
+                        where source.phases(at: point, inputs: Transform.inputs).contains(row / source.channels) {
+                            let sum = vectors(du + point * filterStride)
+                            let other = vectors(du + part * filterSize + point * filterStride)
+                            for k in 0..<target.depth / lanes { sum[k] += other[k] }
+                        }
+                    }
+                    addFilterGradient(row: row, du, filterStride, into: dw)
+                }
             }
+        }
+    }
+
+    /// Zeroes what no product writes but output transforms read: points at which a phase has no component.
+    private func clearSkippedProducts(_ m: FloatPointer) {
+        if target.step == 1 { return }
+        for point in 0..<Transform.points where target.phases(at: point, inputs: Transform.inputs).count < target.phases
+        {
+            (m + point * outputStride).update(repeating: 0, count: tiles.block * target.depth)
         }
     }
 
@@ -122,45 +196,94 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         }
     }
 
+    /// Where the phases with a component at a point begin, and how many channels they have.
+    @inline(__always)
+    private func span(_ side: WinogradSide, _ point: Int) -> (start: Int, count: Int) {
+        let phases = side.phases(at: point, inputs: Transform.inputs)
+        return (phases.lowerBound * side.channels, phases.count * side.channels)
+    }
+
+    /// The most tiles, `multiple` at least, that a product of `size` multiply-adds a tile takes without packing.
+    @inline(__always)
+    private func longestRun(_ size: Int, multipleOf multiple: Int, _ count: Int) -> Int {
+        guard let limit = MatrixProduct.largestUnpackedProduct else { return max(multiple, count) }
+        return max(multiple, limit / size / multiple * multiple)
+    }
+
+    /// Multiplies `count` tiles of a point by its filter, panel by panel.
+    ///
+    /// Panels are narrow and runs of tiles short where OpenBLAS then works on the matrices where they lie, and does not pack
+    /// the whole filter anew for every block of tiles. Runs are multiples of the six rows that its kernel takes at a time.
     @inline(__always)
     private func product(_ point: Int, _ count: Int, _ v: FloatPointer, _ u: FloatPointer, _ m: FloatPointer) {
-        let (inputs, outputs) = (geometry.inputChannels, geometry.outputChannels)
-        MatrixProduct.multiply(
-            count, outputs, inputs, v + point * inputStride, inputs, u + point * filterStride, outputs,
-            into: m + point * outputStride, outputs)
+        let inputs = span(source, point)
+        for phase in target.phases(at: point, inputs: Transform.inputs) {
+            for k in Swift.stride(from: 0, to: target.channels, by: panelWidth) {
+                let width = min(panelWidth, target.channels - k)
+                let column = phase * target.channels + k
+                let panel = u + point * filterStride + column * source.depth + inputs.start * width
+                let longest = longestRun(inputs.count * width, multipleOf: 6, count)
+                let runs = (count + longest - 1) / longest
+                let run = (count / max(1, runs) + 5) / 6 * 6
+                for first in Swift.stride(from: 0, to: count, by: max(1, run)) {
+                    MatrixProduct.multiply(
+                        min(run, count - first), width, inputs.count,
+                        v + point * inputStride + first * source.depth + inputs.start, source.depth, panel, width,
+                        into: m + point * outputStride + first * target.depth + column, target.depth)
+                }
+            }
+        }
     }
 
+    /// du = vᵀ n for `rows` source channels over `count` tiles, in products that OpenBLAS does not pack either.
     @inline(__always)
     private func gradientProduct(
-        _ point: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, _ du: FloatPointer, accumulate: Bool
+        _ rows: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, into du: FloatPointer, accumulate: Bool = false
     ) {
-        let (inputs, outputs) = (geometry.inputChannels, geometry.outputChannels)
-        MatrixProduct.multiply(
-            inputs, outputs, count, v + point * inputStride, inputs, transposeA: true,
-            n + point * outputStride, outputs, into: du + point * filterStride, outputs, accumulate: accumulate)
+        let depth = target.depth
+        for k in Swift.stride(from: 0, to: depth, by: 2 * panelWidth) {
+            let width = min(2 * panelWidth, depth - k)
+            let longest = longestRun(rows * width, multipleOf: 1, count)
+            let runs = (count + longest - 1) / longest
+            let run = (count + runs - 1) / max(1, runs)
+            for first in Swift.stride(from: 0, to: count, by: max(1, run)) {
+                MatrixProduct.multiply(
+                    rows, width, min(run, count - first), v + first * source.depth, source.depth, transposeA: true,
+                    n + first * depth + k, depth, into: du + k, depth, accumulate: accumulate || first > 0)
+            }
+        }
     }
 
-    /// Adds Gᵀ(Σ dU)G to `dw`.
-    private func addFilterGradient(
-        _ du: FloatPointer, accumulators: Int, into dw: FloatPointer, _ loop: ParallelLoop
-    ) {
+    /// Input channels whose weight gradient a core takes back to taps at a time.
+    private static var rowsAtATime: Int { 32 }
+
+    /// Adds Gᵀ dU G of one row (a source channel of a phase) to `dw`.
+    ///
+    /// `du` is `[points][target channels]` with `stride` floats between points; a point at which the phase has no
+    /// component was written by no product and counts as zero.
+    @inline(__always)
+    private func addFilterGradient(row: Int, _ du: FloatPointer, _ stride: Int, into dw: FloatPointer) {
         let side = Transform.inputs
-        let (inputs, outputs) = (geometry.inputChannels, geometry.outputChannels)
-        loop(inputs) { _, c in
-            withUnsafeTemporaryAllocation(of: Vector.self, capacity: Transform.points + side * 3 + 9) { buffer in
-                guard let sums = buffer.baseAddress else { return }
-                let columns = sums + Transform.points
-                let taps = columns + side * 3
-                for k in Swift.stride(from: 0, to: outputs, by: lanes) {
-                    for point in 0..<Transform.points {
-                        let place = du + point * filterStride + c * outputs + k
-                        var sum = vectors(place)[0]
-                        for part in 1..<max(1, accumulators) { sum += vectors(place + part * filterSize)[0] }
-                        sums[point] = sum
+        let taps = Transform.taps
+        let outputs = target.channels
+        let (phase, c) = row.quotientAndRemainder(dividingBy: source.channels)
+        withUnsafeTemporaryAllocation(of: Vector.self, capacity: Transform.points + side * taps) { buffer in
+            guard let sums = buffer.baseAddress else { return }
+            let columns = sums + Transform.points
+            for k in Swift.stride(from: 0, to: outputs, by: lanes) {
+                for point in 0..<Transform.points {
+                    let isPresent = source.phases(at: point, inputs: side).contains(phase)
+                    sums[point] = isPresent ? vectors(du + point * stride + k)[0] : .zero
+                }
+                for j in 0..<side {
+                    Transform.filterAdjoint({ sums[$0 &* side &+ j] }, { columns[$0 &* side &+ j] = $1 })
+                }
+                for i in 0..<taps {
+                    Transform.filterAdjoint({ columns[i &* side &+ $0] }) { j, value in
+                        guard let tap = source.tap(i, j, ofPhase: phase, rotates: false) else { return }
+                        let offset: Int = (tap &* source.channels &+ c) &* outputs &+ k
+                        vectors(dw + offset)[0] += value
                     }
-                    for j in 0..<side { Transform.filterAdjoint(sums + j, side, columns + j, side) }
-                    for i in 0..<3 { Transform.filterAdjoint(columns + i * side, 1, taps + i * 3, 1) }
-                    for tap in 0..<9 { vectors(dw + (tap * inputs + c) * outputs + k)[0] += taps[tap] }
                 }
             }
         }

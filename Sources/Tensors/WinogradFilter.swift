@@ -1,77 +1,97 @@
 extension WinogradConvolution {
-    /// Writes G g Gᵀ of an HWIO filter to `u`, `[points][inputChannels][outputChannels]`.
+    /// Writes the transforms G g Gᵀ of a layer's filter to `u`.
     ///
-    /// - Parameter scale: Multiplies each output channel of the layer's filter (a folded batch norm), `[outputChannels]`.
+    /// The layout is `[points][target phases][panels][source depth][channels of the panel]`: the output channels of a phase
+    /// are cut into panels of ``panelWidth``, the last one with the rest.
+    ///
+    /// - Parameters:
+    ///   - weights: The layer's filter, HWIO.
+    ///   - scale: Multiplies each output channel of the layer (a folded batch norm), or nil.
     func transformFilter(
         _ weights: FloatPointer, scale: FloatPointer?, into u: FloatPointer, _ workspace: Workspace
     ) {
-        let (inputs, outputs) = (geometry.inputChannels, geometry.outputChannels)
-        transform(into: u, workspace) { tap, c, k in
-            let value = vectors(weights + (tap * inputs + c) * outputs + k)[0]
-            return scale.map { value * vectors($0 + k)[0] } ?? value
+        let (inputs, outputs) = (source.channels, target.channels)
+        if !rotates {
+            transform(into: u, workspace) { tap, c, k in
+                let offset: Int = (tap &* inputs &+ c) &* outputs &+ k
+                let value = vectors(weights + offset)[0]
+                return scale.map { value * vectors($0 + k)[0] } ?? value
+            }
+            return
         }
-    }
-
-    /// Writes the transform of the filter that carries gradients back through the layer: rotated, channels swapped.
-    ///
-    /// This convolution's input channels are the layer's output channels: `weights` is
-    /// `[3][3][outputChannels][inputChannels]` in this convolution's terms, `scale` is `[inputChannels]`.
-    func transformRotatedFilter(
-        _ weights: FloatPointer, scale: FloatPointer?, into u: FloatPointer, _ workspace: Workspace
-    ) {
-        let (inputs, outputs) = (geometry.inputChannels, geometry.outputChannels)
-        // Each tap is transposed once, so that every product multiplies plain matrices: OpenBLAS is 20 to 35%
-        // slower with a transposed second factor at these sizes.
+        // Each tap is transposed once, so that every product multiplies plain matrices: OpenBLAS is 20 to 35% slower
+        // with a transposed second factor at these sizes.
         workspace.withScratch(9 * inputs * outputs) { transposed in
             workspace.loop(9) { _, tap in
-                let source = weights + tap * inputs * outputs
-                let target = transposed + (8 - tap) * inputs * outputs
-                for c in Swift.stride(from: 0, to: inputs, by: lanes) {
-                    for k in Swift.stride(from: 0, to: outputs, by: lanes) {
-                        for i in 0..<lanes {
-                            for j in 0..<lanes {
-                                target[(c + j) * outputs + k + i] = source[(k + i) * inputs + c + j]
-                            }
-                        }
-                    }
-                }
+                let offset = tap * inputs * outputs
+                MatrixProduct.transpose(outputs, inputs, weights + offset, into: transposed + offset)
             }
             transform(into: u, workspace) { tap, c, k in
-                let value = vectors(transposed + (tap * inputs + c) * outputs + k)[0]
+                let offset: Int = (tap &* inputs &+ c) &* outputs &+ k
+                let value = vectors(transposed + offset)[0]
                 return scale.map { value * $0[c] } ?? value
             }
         }
     }
 
-    /// Transforms a filter whose 16 values at (tap, input channel, first output channel) are given by `tap`.
+    /// Transforms a filter whose 16 values at (layer's tap, source channel, first target channel) are given by `value`.
     @inline(__always)
     private func transform(
-        into u: FloatPointer, _ workspace: Workspace, _ tap: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
+        into u: FloatPointer, _ workspace: Workspace, _ value: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
     ) {
         let side = Transform.inputs
-        let (inputs, outputs) = (geometry.inputChannels, geometry.outputChannels)
-        let rowStride = outputs + lanes
+        let taps = Transform.taps
+        let outputs = target.channels
+        let phased = source.step == 2 ? source : target
+        let rowStride = target.depth + lanes
         let rowSize = Transform.points * rowStride
         let loop = workspace.loop
         workspace.withScratch(rowSize * loop.threads) { rows in
-            loop(inputs) { worker, c in
-                // One input channel for all points into a small buffer, then whole rows: writing all points 64 bytes
-                // at a time at a large distance is several times slower.
+            loop(source.channels) { worker, c in
+                // One channel for all points into a small buffer, then whole rows: writing all points 64 bytes at a time
+                // at a large distance is several times slower.
                 let row = rows + worker * rowSize
-                withUnsafeTemporaryAllocation(of: Vector.self, capacity: 9 + side * 3) { buffer in
-                    guard let taps = buffer.baseAddress else { return }
-                    let columns = taps + 9
-                    for k in Swift.stride(from: 0, to: outputs, by: lanes) {
-                        for index in 0..<9 { taps[index] = tap(index, c, k) }
-                        for j in 0..<3 { Transform.filter(taps + j, 3, columns + j, 3) }
-                        for i in 0..<side {
-                            Transform.filter(
-                                columns + i * 3, 1, vectors(row + i * side * rowStride + k), rowStride / lanes)
+                withUnsafeTemporaryAllocation(of: Vector.self, capacity: taps * taps + side * taps) { buffer in
+                    guard let filter = buffer.baseAddress else { return }
+                    let columns = filter + taps * taps
+                    for phase in 0..<phased.phases {
+                        let place = target.step == 2 ? phase * outputs : 0
+                        for k in Swift.stride(from: 0, to: outputs, by: lanes) {
+                            for i in 0..<taps {
+                                for j in 0..<taps {
+                                    filter[i * taps + j] =
+                                        phased.tap(i, j, ofPhase: phase, rotates: rotates).map { value($0, c, k) }
+                                        ?? .zero
+                                }
+                            }
+                            for j in 0..<taps {
+                                Transform.filter({ filter[$0 &* taps &+ j] }, { columns[$0 &* taps &+ j] = $1 })
+                            }
+                            for i in 0..<side {
+                                Transform.filter({ columns[i &* taps &+ $0] }) { j, value in
+                                    let offset: Int = (i &* side &+ j) &* rowStride &+ place &+ k
+                                    vectors(row + offset)[0] = value
+                                }
+                            }
                         }
+                        if source.step == 2 { copy(row, rowStride, to: u, sourceRow: phase * source.channels + c) }
                     }
+                    if source.step == 1 { copy(row, rowStride, to: u, sourceRow: c) }
                 }
-                for point in 0..<Transform.points {
-                    (u + point * filterStride + c * outputs).update(from: row + point * rowStride, count: outputs)
+            }
+        }
+    }
+
+    /// Copies one source channel's row, `[points][target depth]`, to its place in each panel.
+    @inline(__always)
+    private func copy(_ row: FloatPointer, _ rowStride: Int, to u: FloatPointer, sourceRow: Int) {
+        for point in 0..<Transform.points {
+            for phase in 0..<target.phases {
+                for k in Swift.stride(from: 0, to: target.channels, by: panelWidth) {
+                    let width = min(panelWidth, target.channels - k)
+                    let column = phase * target.channels + k
+                    (u + point * filterStride + column * source.depth + sourceRow * width).update(
+                        from: row + point * rowStride + column, count: width)
                 }
             }
         }

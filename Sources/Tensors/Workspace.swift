@@ -37,8 +37,7 @@ public final class Workspace {
         peakBytes = max(peakBytes, inUse)
         if let block = free[size]?.popLast() { return block }
         reservedBytes += size * 4
-        return UnsafeMutableRawPointer.allocate(byteCount: size * 4, alignment: 64)
-            .bindMemory(to: Float.self, capacity: size)
+        return allocateFloats(size)
     }
 
     func giveBack(_ block: UnsafeMutablePointer<Float>, _ count: Int) {

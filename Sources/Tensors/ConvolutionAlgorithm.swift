@@ -1,0 +1,51 @@
+/// Whether kernels may use arithmetic that rounds differently from direct convolution.
+public enum Arithmetic: String, Sendable, CaseIterable {
+    /// Winograd convolutions where they win, batch norm folded into filters.
+    case fast
+    /// Direct multiply-adds only, nothing folded.
+    case exact
+}
+
+/// Which of the three products of a convolution is computed.
+public enum ConvolutionPass: Hashable, Sendable {
+    case forward, inputGradient, weightGradient
+}
+
+/// How a convolution is computed.
+public enum ConvolutionAlgorithm: Hashable, Sendable, CaseIterable {
+    /// Matrix products over gathered patches: any shape.
+    case patches
+    /// Winograd F(2×2, 3×3): 2.25 times fewer multiply-adds.
+    case winograd2
+    /// Winograd F(4×4, 3×3): 4 times fewer multiply-adds, filters of 4 times the memory.
+    case winograd4
+    /// Winograd F(2×2, 2×2) over the four phases of a stride-2 filter: 1.44 times fewer multiply-adds.
+    case phases2
+    /// Winograd F(4×4, 2×2) over the four phases of a stride-2 filter: 1.78 times fewer multiply-adds.
+    case phases4
+
+    /// The table of choices: a pure function of shape and pass, so that results depend on neither timing nor threads.
+    ///
+    /// Winograd wins at every measured 3×3 shape of 16 to 512 channels. F(4×4) does least arithmetic, but streams a filter
+    /// of 4 (stride 2: 11) times the weights: where few tiles share it, F(2×2) is faster, and patches for fewer still.
+    /// The bounds are where measured times cross (`robustmoe bench kernels`, one and two threads).
+    public static func chosen(
+        for geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ arithmetic: Arithmetic
+    ) -> ConvolutionAlgorithm {
+        guard arithmetic == .fast, geometry.kernel == 3, geometry.padding == 1,
+            geometry.inputChannels % lanes == 0, geometry.outputChannels % lanes == 0
+        else { return .patches }
+        let down = (geometry.outputHeight + 3) / 4
+        let tiles = geometry.images * down * ((geometry.outputWidth + 3) / 4)
+        let filter = geometry.inputChannels * geometry.outputChannels
+        switch (geometry.stride, pass) {
+        case (1, .forward), (1, .inputGradient): return filter >= 512 * 512 && tiles < 16 ? .winograd2 : .winograd4
+        case (1, .weightGradient): return tiles * 8192 < filter ? .winograd2 : .winograd4
+        case (2, _):
+            if filter >= 256 * 512 && tiles < 8 { return .patches }
+            if filter >= 128 * 256 { return tiles < 64 ? .phases2 : .phases4 }
+            return tiles < (pass == .weightGradient ? 32 : 8) ? .phases2 : .phases4
+        default: return .patches
+        }
+    }
+}

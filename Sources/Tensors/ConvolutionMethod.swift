@@ -1,0 +1,87 @@
+/// One algorithm for one pass of one shape: the single place that tells algorithms apart.
+enum ConvolutionMethod {
+    case patches(PatchConvolution)
+    case winograd2(WinogradConvolution<Winograd2>)
+    case winograd4(WinogradConvolution<Winograd4>)
+    case phases2(WinogradConvolution<WinogradPhase2>)
+    case phases4(WinogradConvolution<WinogradPhase4>)
+
+    init(_ geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm) {
+        switch algorithm {
+        case .patches: self = .patches(PatchConvolution(geometry, rotates: pass == .inputGradient))
+        case .winograd2: self = .winograd2(WinogradConvolution(geometry, pass))
+        case .winograd4: self = .winograd4(WinogradConvolution(geometry, pass))
+        case .phases2: self = .phases2(WinogradConvolution(geometry, pass))
+        case .phases4: self = .phases4(WinogradConvolution(geometry, pass))
+        }
+    }
+
+    var multiplyAdds: Int {
+        switch self {
+        case .patches(let method): method.multiplyAdds
+        case .winograd2(let method): method.multiplyAdds
+        case .winograd4(let method): method.multiplyAdds
+        case .phases2(let method): method.multiplyAdds
+        case .phases4(let method): method.multiplyAdds
+        }
+    }
+
+    /// Floats of the prepared filter.
+    var filterSize: Int {
+        switch self {
+        case .patches(let method): method.filterSize
+        case .winograd2(let method): method.filterSize
+        case .winograd4(let method): method.filterSize
+        case .phases2(let method): method.filterSize
+        case .phases4(let method): method.filterSize
+        }
+    }
+
+    /// Pairs of partial sums that ``carry(_:_:into:_:_:)`` writes when the epilogue asks for statistics.
+    var statisticsChunks: Int {
+        switch self {
+        case .patches(let method): method.statisticsChunks
+        case .winograd2(let method): method.statisticsChunks
+        case .winograd4(let method): method.statisticsChunks
+        case .phases2(let method): method.statisticsChunks
+        case .phases4(let method): method.statisticsChunks
+        }
+    }
+
+    /// Prepares a layer's HWIO filter, each output channel times `scale`, for ``carry(_:_:into:_:_:)``.
+    func prepareFilter(
+        _ weights: FloatPointer, scale: FloatPointer?, into prepared: FloatPointer, _ workspace: Workspace
+    ) {
+        switch self {
+        case .patches(let method): method.scaleFilter(weights, scale: scale, into: prepared)
+        case .winograd2(let method): method.transformFilter(weights, scale: scale, into: prepared, workspace)
+        case .winograd4(let method): method.transformFilter(weights, scale: scale, into: prepared, workspace)
+        case .phases2(let method): method.transformFilter(weights, scale: scale, into: prepared, workspace)
+        case .phases4(let method): method.transformFilter(weights, scale: scale, into: prepared, workspace)
+        }
+    }
+
+    /// Carries values forward, or gradients back, according to the pass that the method was made for.
+    func carry(
+        _ x: FloatPointer, _ prepared: FloatPointer, into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
+    ) {
+        switch self {
+        case .patches(let method): method.carry(x, prepared, into: y, epilogue, workspace)
+        case .winograd2(let method): method.forward(x, prepared, into: y, epilogue, workspace)
+        case .winograd4(let method): method.forward(x, prepared, into: y, epilogue, workspace)
+        case .phases2(let method): method.forward(x, prepared, into: y, epilogue, workspace)
+        case .phases4(let method): method.forward(x, prepared, into: y, epilogue, workspace)
+        }
+    }
+
+    /// Adds the weight gradient to `dw`, HWIO.
+    func weightGradient(_ x: FloatPointer, _ dy: FloatPointer, into dw: FloatPointer, _ workspace: Workspace) {
+        switch self {
+        case .patches(let method): method.weightGradient(x, dy, into: dw, workspace)
+        case .winograd2(let method): method.weightGradient(x, dy, into: dw, workspace)
+        case .winograd4(let method): method.weightGradient(x, dy, into: dw, workspace)
+        case .phases2(let method): method.weightGradient(x, dy, into: dw, workspace)
+        case .phases4(let method): method.weightGradient(x, dy, into: dw, workspace)
+        }
+    }
+}
