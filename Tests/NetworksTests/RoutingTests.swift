@@ -167,6 +167,32 @@ struct RoutingTests {
         }
     }
 
+    /// What the reference's tests say of its layer: one output an image, and experts that change nothing change nothing.
+    @Test("experts that are the identity give back the images", arguments: [1, 10], [1, 2, 4])
+    func identity(_ images: Int, _ topK: Int) throws {
+        let bench = LayerBench()
+        let settings = RouterSettings(
+            experts: 4, gate: Gate(topK: topK, isStraightThrough: topK == 1, renormalises: true), balance: .switchLoss,
+            balanceWeight: 0.5)
+        let router = Router("moe", inputs: 5, settings, bench.parameters)
+        let experts = (0..<4).map {
+            Convolution(
+                "moe.experts.\($0)", inputs: 5, outputs: 5, kernel: 1, stride: 1, bench.parameters, .constant(0),
+                owner: ExpertOwner(layer: "moe", expert: $0))
+        }
+        bench.parameters.initialize(seed: 1)
+        for expert in experts {
+            for channel in 0..<5 { bench.parameters.values(of: expert.weight)[channel * 6] = 1 }
+        }
+        bench.changed()
+        let x = bench.random([images, 3, 2, 5], 1)
+        let layer = ExpertConvolution(router: router, experts: experts)
+        let y = try layer.forward([x], scale: nil, bench.pass()).y[0]
+        #expect(y.shape == x.shape)
+        // Renormalised weights add up to s / (s + 1e-5).
+        for (found, known) in zip(y.elements, x.elements) { #expect(abs(found - known) < 1e-4) }
+    }
+
     @Test("a fixed expert is that expert's network, weight 1")
     func fixedExpert() throws {
         let mixture = try TestNetwork(NetworkCase(kind: .conv, gate: .renormalised))
