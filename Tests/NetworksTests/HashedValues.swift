@@ -28,7 +28,9 @@ struct HashedValues {
             let values: [Double]
             switch slot.layout {
             case .convolution(let kernel, let inputs, _):
-                let bound = gain * (6.0 / Double(inputs * kernel * kernel)).squareRoot()
+                let fan = Double(inputs * kernel * kernel)
+                let bound =
+                    slot.name.contains(".router.") ? routerGain / fan.squareRoot() : gain * (6.0 / fan).squareRoot()
                 values = u.map { (2 * $0 - 1) * bound }
             case .matrix(let inputs, _):
                 let bound = (slot.name == "fc.weight" ? 1 : routerGain) / Double(inputs).squareRoot()

@@ -1,5 +1,7 @@
 import Foundation
 
+@testable import Networks
+
 /// What PyTorch computed for one network: see the doc string of `Fixtures/make_fixtures.py`.
 struct NetworkFixture: Decodable {
     /// Values of a tensor at spread positions, its norm and sum, and how far PyTorch's own float32 result is from its
@@ -86,6 +88,12 @@ struct NetworkFixture: Decodable {
     let salt: String
     let gain: Double
     let labels: [Int32]
+    let blocks: [Int]?
+    let bottleneck: Int?
+    let stem: String?
+    let router: String?
+    let routerKernel: Int?
+    let varianceWeight: Double?
     let placement: String?
     let experts: Int?
     let topK: Int?
@@ -99,7 +107,9 @@ struct NetworkFixture: Decodable {
 
     enum CodingKeys: String, CodingKey {
         case kind, width, classes, batch, channels, height, mean, salt, gain, labels, placement, experts, loss, alpha
-        case train, eval, training
+        case train, eval, training, blocks, bottleneck, stem, router
+        case routerKernel = "router_kernel"
+        case varianceWeight = "variance_weight"
         case columns = "width_of_image"
         case deviation = "std"
         case topK = "top_k"
@@ -110,7 +120,21 @@ struct NetworkFixture: Decodable {
     static let names = [
         "dense-16", "dense-28gray", "conv-k1-entropy", "conv-k1-switch", "conv-k2-entropy", "conv-k2-switch",
         "block-k1-entropy", "block-k1-switch", "block-k2-entropy", "block-k2-switch", "conv-k1-28gray",
+        "dense-bottleneck-imagenet", "conv-k1-variance", "conv-k1-column-entropy", "conv-k2-variance",
+        "conv-k2-column-entropy", "block-k1-variance", "block-k1-column-entropy", "block-k2-variance",
+        "block-k2-column-entropy",
     ]
+
+    /// How its mixtures make scores.
+    var routerKind: RouterKind? {
+        let kernel = routerKernel ?? 1
+        let kinds: [String: RouterKind] = [
+            "gap-linear": .gapLinear, "conv-gap": .convGap(kernel: kernel),
+            "double-conv-gap": .doubleConvGap(kernel: kernel), "fixed-projection": .fixedProjection,
+            "first-channels": .firstChannels,
+        ]
+        return kinds[router ?? "gap-linear"]
+    }
 
     static func load(_ name: String) throws -> NetworkFixture {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

@@ -6,17 +6,27 @@
     python make_fixtures.py --check         finite differences in float64 instead of writing anything
 
 Networks
-    ResNet-18 with a 3x3 stem of stride 1, no max-pool, stages of width, 2*width, 4*width, 8*width channels, batch norm
-    (epsilon 1e-5, momentum 0.1), global average pooling, fc. Input images are in [0, 1]; the network first computes
-    (x - mean) / std per channel. The mixtures sit at `layer4`: "conv" replaces every convolution there, downsample.0
-    included; "block" replaces both residual blocks.
-    router: s = softmax(router.weight @ mean_over_pixels(x) + router.bias), one decision per image.
+    ResNet with a 3x3 stem of stride 1, no max-pool ("cifar"; "imagenet": 7x7 of stride 2, max-pool 3x3 of stride 2 and
+    padding 1), stages of width, 2*width, 4*width, 8*width channels, batch norm (epsilon 1e-5, momentum 0.1), global
+    average pooling, fc; ResNet-18 unless `blocks` and `bottleneck` say otherwise: bottleneck b has blocks of 1x1 to b
+    times the stage's channels, 3x3 with the stride, 1x1 to four times the stage's channels. Input images are in [0, 1];
+    the network first computes (x - mean) / std per channel. The mixtures sit in the stage `placement`: "conv" replaces
+    every convolution there, downsample.0 included; "block" replaces its residual blocks.
+    router: one decision per image, s = softmax of
+            gap-linear: router.weight @ mean_over_pixels(x) + router.bias; conv-gap: the mean over pixels of
+            conv(x, router.weight), not padded; double-conv-gap: that of conv(batch_norm(conv(x))), not padded, eight
+            channels between; fixed-projection: router.projection @ mean_over_pixels(x), not trained; first-channels:
+            the first channels of mean_over_pixels(x).
     gate:   m = the k largest of s, ties to the lowest index, never differentiated;
             k = 1: r = m, differentiated as if r = s * m; k > 1: r = s * m / (sum_e s * m + 1e-5), m constant.
     layer:  y[t] = sum_e r[t, e] * expert_e(x[t]); an expert sees only its own images (so do a block expert's batch norms).
     loss:   P_e = mean_t s[t, e]; f_e = the fraction of images whose largest score is e (constant); H = entropy in nats;
-            switch: E * sum_e f_e * P_e - 1;  entropy: mean_t H(s[t]) - H(P).
-    task_loss = mean cross entropy; balance_loss = alpha * (the sum of the routers' losses); objective = their sum.
+            switch: E * sum_e f_e * P_e - 1;  entropy: mean_t H(s[t]) - H(P);  column-entropy: -H(P);
+            variance: switch - mean_e std_t(s[t, e]) + 1, unbiased.
+            outputs: max(0, 1 - sqrt(var_e(m_e) + 1e-4)), unbiased, m_e the mean of all elements that expert e put out,
+            0 without images.
+    task_loss = mean cross entropy; balance_loss = alpha * (the sum of the routers' losses) + variance_weight * (the sum
+    of the layers' outputs losses); objective = their sum.
 
 Values (`scheme`): every number comes from a hash, so no weight is stored.
     h = FNV-1a 64 of the UTF-8 bytes of salt + "/" + name (offset 0xCBF29CE484222325, prime 0x100000001B3)
@@ -27,7 +37,8 @@ Values (`scheme`): every number comes from a hash, so no weight is stored.
     batch norm           weight 0.8 + 0.4u, bias 0.2 * (2u - 1), running_mean 0.2 * (2u - 1), running_var 0.6 + 0.8u,
                          num_batches_tracked 0
     fc                   weight (2u - 1) * (1 / sqrt(in_features)), bias 0.2 * (2u - 1)
-    router               weight (2u - 1) * (g / sqrt(C)), bias 0.2 * (2u - 1)
+    router               weight and projection (2u - 1) * (g / sqrt(C)), C times kernel^2 for convolutions; bias
+                         0.2 * (2u - 1); batch norm as above
     images               0.25 * u("images", i) + 0.75 * u("patches", j): i the flat NCHW index, j the index of the pixel's
                          patch in a grid of 4 x 4 per image and channel, ((n * channels + c) * 4 + 4 * y / height) * 4 +
                          4 * x / width with integer divisions (images that differ send mixtures to different experts)
@@ -38,7 +49,7 @@ File (one per case): float32 with as many digits (at most 9) as read back the sa
     train, eval: one forward and backward pass each, from the initial state (train: batch statistics):
         logits [batch][class], task_loss, balance_loss,
         routers {layer: {scores [batch][expert], routes [batch][k] ascending, loss (not weighted)}},
-        input_gradient {task, objective: {norm (whole batch), values (images 0 and 1, flat NCHW), error}}; a dense network
+        input_gradient {task, objective: {norm (whole batch), values (images 0 and 1, flat NCHW, 1568 at most), error}}; a dense network
             has no `objective`, its balance loss being zero,
         parameters {name: null without gradient, else {norm, sum, values, error}} of the objective,
         train only: batch_norms {layer: {running_mean, running_var (first 4 values), num_batches_tracked}} afterwards.
@@ -74,14 +85,25 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 COLOUR = dict(channels=3, size=16, mean=[0.4914, 0.4822, 0.4465], std=[0.247, 0.2435, 0.2616])
 GRAY = dict(channels=1, size=28, mean=[0.1307], std=[0.3081])
+LARGE = dict(channels=1, size=48, mean=[0.1307], std=[0.3081])
 BATCH, CLASSES, EXPERTS, WIDTH, ALPHA = 8, 10, 4, 16, 0.5
 OPTIMISER = dict(lr=0.001, momentum=0.9, weight_decay=0.05, nesterov=True)
 STEPS = 10
 MARGIN, STABLE = 1e-3, 1e-3
+INPUT_VALUES = 1568
 
 
-def case(kind, image, k=None, loss=None, salt=0, gain=0.85, router_gain=4.0, probes=24):
-    return dict(kind=kind, image=image, k=k, loss=loss, salt=salt, gain=gain, router_gain=router_gain, probes=probes)
+def case(kind, image, k=None, loss=None, salt=0, gain=0.85, router_gain=4.0, probes=24, width=WIDTH,
+         blocks=(2, 2, 2, 2), placement="layer4", bottleneck=None, stem="cifar", router="gap-linear", kernel=1,
+         variance_weight=0.0):
+    return dict(kind=kind, image=image, k=k, loss=loss, salt=salt, gain=gain, router_gain=router_gain, probes=probes,
+                width=width, blocks=list(blocks), placement=placement, bottleneck=bottleneck, stem=stem, router=router,
+                kernel=kernel, variance_weight=variance_weight)
+
+
+def small(kind, image, k=None, loss=None, blocks=(1, 1, 2), placement="layer3", **options):
+    """A network of three stages."""
+    return case(kind, image, k, loss, probes=12, width=8, blocks=blocks, placement=placement, **options)
 
 
 CASES = {
@@ -96,6 +118,19 @@ CASES = {
     "block-k2-entropy": case("block", COLOUR, 2, "entropy", salt=3538, probes=16),
     "block-k2-switch": case("block", COLOUR, 2, "switch", salt=89, probes=16),
     "conv-k1-28gray": case("conv", GRAY, 1, "entropy", salt=1025),
+    "dense-bottleneck-imagenet": small("dense", LARGE, bottleneck=1, stem="imagenet", salt=0),
+    "conv-k1-variance": small("conv", COLOUR, 1, "variance", bottleneck=1, router="conv-gap", salt=22),
+    "conv-k1-column-entropy": small("conv", COLOUR, 1, "column-entropy", router="conv-gap", kernel=3, salt=0),
+    "conv-k2-variance": small("conv", COLOUR, 2, "variance", blocks=(1, 1, 1), router="double-conv-gap",
+                              router_gain=2.0, salt=180),
+    "conv-k2-column-entropy": small("conv", COLOUR, 2, "column-entropy", blocks=(1, 1, 1), bottleneck=2,
+                                    variance_weight=0.25, salt=208),
+    "block-k1-variance": small("block", COLOUR, 1, "variance", bottleneck=1, variance_weight=0.25, salt=31),
+    "block-k1-column-entropy": small("block", COLOUR, 1, "column-entropy", blocks=(1, 2, 1), placement="layer2",
+                                     router="double-conv-gap", kernel=3, router_gain=2.0, salt=1),
+    "block-k2-variance": small("block", COLOUR, 2, "variance", router="first-channels", salt=40),
+    "block-k2-column-entropy": small("block", LARGE, 2, "column-entropy", bottleneck=1, stem="imagenet",
+                                     router="fixed-projection", salt=51),
 }
 
 
@@ -138,8 +173,12 @@ def initialise(network, salt, gain, router_gain):
                 tensor.copy_(filled(salt, f"{path}.{attribute}", tuple(tensor.shape), formula))
 
             if isinstance(module, nn.Conv2d):
-                bound = gain * math.sqrt(6.0 / (module.in_channels * module.kernel_size[0] * module.kernel_size[1]))
+                fan = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+                bound = router_gain / math.sqrt(fan) if ".router" in path else gain * math.sqrt(6.0 / fan)
                 put("weight", lambda u: (2 * u - 1) * bound)
+            elif isinstance(module, FixedProjection):
+                bound = router_gain / math.sqrt(module.projection.shape[1])
+                put("projection", lambda u: (2 * u - 1) * bound)
             elif isinstance(module, nn.BatchNorm2d):
                 put("weight", lambda u: 0.8 + 0.4 * u)
                 put("bias", lambda u: 0.2 * (2 * u - 1))
@@ -199,34 +238,78 @@ def balancing(kind, scores):
     raise ValueError(kind)
 
 
+def averaged(x):
+    return x.mean(dim=(2, 3))
+
+
+class DoubleConvolution(nn.Module):
+    def __init__(self, channels, experts, kernel):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 8, kernel, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, experts, kernel, bias=False)
+
+    def forward(self, x):
+        return self.conv2(self.bn1(self.conv1(x)))
+
+
+class FixedProjection(nn.Module):
+    def __init__(self, channels, experts):
+        super().__init__()
+        self.register_buffer("projection", torch.zeros(experts, channels))
+
+    def forward(self, x):
+        return averaged(x) @ self.projection.T
+
+
+ROUTERS = {
+    "gap-linear": lambda channels, experts, kernel: nn.Linear(channels, experts),
+    "conv-gap": lambda channels, experts, kernel: nn.Conv2d(channels, experts, kernel, bias=False),
+    "double-conv-gap": DoubleConvolution,
+    "fixed-projection": lambda channels, experts, kernel: FixedProjection(channels, experts),
+    "first-channels": lambda channels, experts, kernel: None,
+}
+
+
 class Mixture(nn.Module):
     """A router, k of the experts per image, and the weighted sum of their outputs."""
 
-    def __init__(self, channels, experts, k, loss, straight_through=None):
+    def __init__(self, channels, experts, k, loss, straight_through=None, router="gap-linear", kernel=1):
         super().__init__()
-        self.router = nn.Linear(channels, len(experts))
+        self.kind = router
+        self.router = ROUTERS[router](channels, len(experts), kernel)
         self.experts = nn.ModuleList(experts)
         self.k, self.loss = k, loss
         self.straight_through = k == 1 if straight_through is None else straight_through
         self.frozen = None
 
+    def logits(self, x):
+        if self.kind == "gap-linear":
+            return self.router(averaged(x))
+        if self.kind == "first-channels":
+            return averaged(x)[:, :len(self.experts)]
+        return self.router(x) if self.kind == "fixed-projection" else averaged(self.router(x))
+
     def forward(self, x):
-        scores = torch.softmax(self.router(x.mean(dim=(2, 3))), dim=1)
+        scores = torch.softmax(self.logits(x), dim=1)
         self.scores, self.balance = scores, balancing(self.loss, scores)
         self.mask = selection(scores.detach(), self.k)
         weights = routing_weights(scores, self.mask, self.straight_through)
         if self.frozen is not None and self.straight_through:
             # A differentiable function with the straight-through gradient at the frozen scores (finite differences).
             weights = self.mask * (1 + scores - self.frozen)
-        y = None
+        y, means = None, [torch.zeros((), dtype=x.dtype)] * len(self.experts)
         for e, expert in enumerate(self.experts):
             chosen = torch.nonzero(self.mask[:, e]).flatten()
             if len(chosen) == 0:
                 continue
-            out = expert(x[chosen]) * weights[chosen, e].reshape(-1, 1, 1, 1)
+            out = expert(x[chosen])
+            means[e] = out.mean()
+            out = out * weights[chosen, e].reshape(-1, 1, 1, 1)
             if y is None:
                 y = torch.zeros((x.shape[0],) + tuple(out.shape[1:]), dtype=out.dtype)
             y = y.index_add(0, chosen, out)
+        self.outputs = functional.relu(1 - torch.sqrt(torch.stack(means).var() + 1e-4))
         return y
 
     @property
@@ -263,6 +346,29 @@ class Block(nn.Module):
         return self.relu(self.bn2(self.conv2(y)) + identity)
 
 
+class Bottleneck(nn.Module):
+    def __init__(self, inputs, channels, stride, rectifier, widening):
+        super().__init__()
+        inner, outputs = widening * channels, 4 * channels
+        self.conv1 = nn.Conv2d(inputs, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.relu = rectifier
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        identity = x if self.downsample is None else self.downsample(x)
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu(self.bn2(self.conv2(y)))
+        return self.relu(self.bn3(self.conv3(y)) + identity)
+
+
 class Normalise(nn.Module):
     def __init__(self, mean, std):
         super().__init__()
@@ -280,32 +386,41 @@ class Network(nn.Module):
         self.normalize = Normalise(image["mean"], image["std"])
         self.relu = Rectifier()
         self.relu.calls = []
-        self.conv1 = nn.Conv2d(image["channels"], WIDTH, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(WIDTH)
-        inputs = WIDTH
-        for stage in range(1, 5):
-            outputs = WIDTH * 2 ** (stage - 1)
+        width, self.alpha, self.variance_weight = c["width"], ALPHA, c["variance_weight"]
+        small = c["stem"] == "cifar"
+        self.conv1 = nn.Conv2d(image["channels"], width, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.pool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
+        inputs, stages = width, []
+        for stage, count in enumerate(c["blocks"], start=1):
+            channels = width * 2 ** (stage - 1)
+            outputs = channels if c["bottleneck"] is None else 4 * channels
             blocks = []
-            for index in range(2):
+            for index in range(count):
                 stride = 2 if stage > 1 and index == 0 else 1
 
                 def block():
-                    return Block(inputs, outputs, stride, self.relu)
+                    if c["bottleneck"] is None:
+                        return Block(inputs, channels, stride, self.relu)
+                    return Bottleneck(inputs, channels, stride, self.relu, c["bottleneck"])
 
-                if stage == 4 and c["kind"] == "block":
-                    blocks.append(Mixture(inputs, [block() for _ in range(EXPERTS)], c["k"], c["loss"]))
-                elif stage == 4 and c["kind"] == "conv":
+                if f"layer{stage}" == c["placement"] and c["kind"] == "block":
+                    blocks.append(mixture(inputs, [block() for _ in range(EXPERTS)], c))
+                elif f"layer{stage}" == c["placement"] and c["kind"] == "conv":
                     blocks.append(with_mixed_convolutions(block(), c))
                 else:
                     blocks.append(block())
                 inputs = outputs
             setattr(self, f"layer{stage}", nn.Sequential(*blocks))
+            stages.append(f"layer{stage}")
+        self.stages = stages
         self.fc = nn.Linear(inputs, CLASSES)
 
     def forward(self, x):
         self.relu.calls.clear()
-        x = self.relu(self.bn1(self.conv1(self.normalize(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.pool(self.relu(self.bn1(self.conv1(self.normalize(x)))))
+        for stage in self.stages:
+            x = getattr(self, stage)(x)
         return self.fc(x.mean(dim=(2, 3)))
 
     def mixtures(self):
@@ -316,14 +431,22 @@ class Network(nn.Module):
         balance = torch.zeros((), dtype=logits.dtype)
         for mixture in self.mixtures().values():
             balance = balance + ALPHA * mixture.balance
+            if self.variance_weight > 0:
+                balance = balance + self.variance_weight * mixture.outputs
         return task, balance
+
+
+def mixture(channels, experts, c):
+    return Mixture(channels, experts, c["k"], c["loss"], router=c["router"], kernel=c["kernel"])
 
 
 def with_mixed_convolutions(block, c):
     def mixed(conv):
-        return Mixture(conv.in_channels, [copy.deepcopy(conv) for _ in range(EXPERTS)], c["k"], c["loss"])
+        return mixture(conv.in_channels, [copy.deepcopy(conv) for _ in range(EXPERTS)], c)
 
     block.conv1, block.conv2 = mixed(block.conv1), mixed(block.conv2)
+    if c["bottleneck"] is not None:
+        block.conv3 = mixed(block.conv3)
     if block.downsample is not None:
         block.downsample[0] = mixed(block.downsample[0])
     return block
@@ -338,7 +461,7 @@ class Margins:
     def close(self, c, training=True):
         if training and c["k"] == 2 and c["loss"] == "entropy":
             return self.route_log < 5e-3
-        return self.route < MARGIN or (c["loss"] == "switch" and self.argmax < MARGIN)
+        return self.route < MARGIN or (c["loss"] in ("switch", "variance") and self.argmax < MARGIN)
 
     def see(self, network, relu=False):
         for m in network.mixtures().values():
@@ -495,7 +618,7 @@ def gradient_probes(c, single, double):
 
 
 def input_probes(single, double):
-    return dict(norm=single.double().norm().item(), values=single[:2].flatten(), error=distance(single, double))
+    return dict(norm=single.double().norm().item(), values=single[:2].flatten()[:INPUT_VALUES], error=distance(single, double))
 
 
 def mode_record(c, single, double, training):
@@ -528,7 +651,7 @@ SCHEME = {
     "batch_norm.running_var": "0.6 + 0.8 * u",
     "fc.weight": "(2u - 1) * (1 / sqrt(in_features))",
     "fc.bias": "0.2 * (2u - 1)",
-    "router.weight": "(2u - 1) * (router_gain / sqrt(C))",
+    "router.weight": "(2u - 1) * (router_gain / sqrt(C * kernel^2))",
     "router.bias": "0.2 * (2u - 1)",
     "images": "0.25 * u('images', flat NCHW index) + 0.75 * u('patches', ((n * channels + c) * 4 + 4 * y / height) * 4 "
               "+ 4 * x / width), integer divisions",
@@ -560,12 +683,17 @@ def record(name, c):
                                               double["network"].named_parameters())},
         batch_norms=batch_norm_probes(single["network"]))
     head = dict(
-        case=name, kind=c["kind"], width=WIDTH, classes=CLASSES, batch=BATCH, channels=image["channels"],
+        case=name, kind=c["kind"], width=c["width"], classes=CLASSES, batch=BATCH, channels=image["channels"],
         height=image["size"], width_of_image=image["size"], mean=image["mean"], std=image["std"],
         salt=f"{name}/{c['salt']}", probes=c["probes"], gain=c["gain"], labels=[7 * i % 10 for i in range(BATCH)])
+    # What a file does not mention is as in the first files: ResNet-18 with basic blocks and gap-linear routers.
+    if c["blocks"] != [2, 2, 2, 2]:
+        head.update(blocks=c["blocks"], bottleneck=c["bottleneck"], stem=c["stem"])
     if c["kind"] != "dense":
-        head.update(placement="layer4", experts=EXPERTS, top_k=c["k"], loss=c["loss"], alpha=ALPHA,
+        head.update(placement=c["placement"], experts=EXPERTS, top_k=c["k"], loss=c["loss"], alpha=ALPHA,
                     router_gain=c["router_gain"])
+        if c["blocks"] != [2, 2, 2, 2]:
+            head.update(router=c["router"], router_kernel=c["kernel"], variance_weight=c["variance_weight"])
     head["margins"] = dict(relu=margins.relu) if c["kind"] == "dense" else dict(
         route=margins.route, route_log=margins.route_log, argmax=margins.argmax, relu=margins.relu)
     head["optimiser"] = dict(name="sgd", rate=OPTIMISER["lr"], momentum=OPTIMISER["momentum"], nesterov=True,
