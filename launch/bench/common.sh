@@ -18,8 +18,8 @@ use_python() {
             missing+=("$package")
     done
     [ "${#missing[@]}" -gt 0 ] || return 0
-    say "downloading ${missing[*]} into $environment: torch is some 200 MB without CUDA" \
-        "(PIP_INDEX_URL=https://download.pytorch.org/whl/cpu), about 3 GB with it; others are a few MB"
+    say "downloading ${missing[*]} into $environment: torch is some 200 MB without CUDA," \
+        "about 3 GB with it (PIP_INDEX_URL chooses); others are a few MB"
     "$environment/bin/pip" install -q "${missing[@]}"
 }
 

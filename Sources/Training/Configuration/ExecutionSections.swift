@@ -14,7 +14,7 @@ extension RunConfiguration {
         /// The shards of a batch, so that results are the same bits on any number of ranks that divides it; 0 is off.
         public var deterministicShards = 0
         /// The size, above 0, of the pieces in which gradients are summed, in MiB.
-        public var bucketMegabytes = 25.0
+        public var bucketMegabytes = 4.0
         /// Threads of a rank.
         public var threads = Threads.automatic
         /// Seconds, above 0, that a rank waits for the others.
@@ -45,7 +45,7 @@ extension RunConfiguration {
         /// Which algorithms are allowed.
         public var arithmetic = Arithmetic.fast
         /// The memory for transformed filters of a rank, at least 0, in MiB.
-        public var transformCacheMegabytes = 1024
+        public var transformCacheMegabytes = 2048
 
         /// Makes the section with every default.
         public init() {}

@@ -105,12 +105,12 @@ struct ConfigurationReadingTests {
                 distributed:
                   batch_norm: local
                   deterministic_shards: 0
-                  bucket_megabytes: 25
+                  bucket_megabytes: 4
                   threads: auto
                   timeout_seconds: 300
                 kernels:
                   arithmetic: fast
-                  transform_cache_megabytes: 1024
+                  transform_cache_megabytes: 2048
                 output:
                   name: null
                   every_steps: 0
