@@ -20,7 +20,7 @@ struct ParityTests {
         var gradients: Double
 
         init(_ arithmetic: Arithmetic) {
-            factor = arithmetic == .exact ? 8 : 40
+            factor = arithmetic == .exact ? 8 : 100
             values = arithmetic == .exact ? 4e-6 : 4e-5
             gradients = arithmetic == .exact ? 1e-5 : 1e-2
         }
