@@ -95,8 +95,16 @@ final class CommandJob {
 
     private static func parent(of id: pid_t) -> pid_t? { status(of: id).flatMap { pid_t($0[1]) } }
 
-    /// Whether a process is gone, or dead and only not yet noticed by whoever inherited it.
-    static func hasEnded(_ id: pid_t) -> Bool { status(of: id).map { $0[0] == "Z" } ?? true }
+    /// Whether processes are gone, or dead and only not yet noticed by whoever inherited them: `mpirun` may end a moment
+    /// before the ranks that it killed.
+    static func haveEnded(_ ids: [pid_t], within seconds: Double) -> Bool {
+        let start = ContinuousClock.now
+        while !ids.allSatisfy({ status(of: $0).map { $0[0] == "Z" } ?? true }) {
+            if ContinuousClock.now - start > .seconds(seconds) { return false }
+            usleep(5000)
+        }
+        return true
+    }
 
     /// What the system says of a process, from its state and its parent on.
     private static func status(of id: pid_t) -> [Substring]? {

@@ -8,8 +8,8 @@ import Testing
 ///
 /// Tolerances are multiples of what separates PyTorch's float32 from its float64 (`error` in the fixtures, itself one
 /// sample of rounding), with a floor of a few float32 ulps of the tensor. Exact arithmetic rounds as often as PyTorch
-/// does; F(4×4) Winograd amplifies rounding by about ten, and may carry a unit over its kink, which moves a gradient
-/// by up to a per cent (DESIGN allows 5e-2).
+/// does; F(4×4) Winograd amplifies rounding by about ten, and may carry units over their kink, each of which moves a
+/// gradient by up to a per cent, and which ones depends on BLAS's kernels.
 @Suite("Parity with PyTorch")
 struct ParityTests {
     struct Tolerance {
@@ -22,7 +22,7 @@ struct ParityTests {
         init(_ arithmetic: Arithmetic) {
             factor = arithmetic == .exact ? 8 : 100
             values = arithmetic == .exact ? 4e-6 : 4e-5
-            gradients = arithmetic == .exact ? 1e-5 : 1e-2
+            gradients = arithmetic == .exact ? 1e-5 : 5e-2
         }
     }
 
