@@ -64,7 +64,7 @@ extension CommandSuite {
             }
             let output = try Scratch.folder() + "/out"
             try expect(
-                2, "robustmoe, torchvision, robust-sparse-moes",
+                2, "robust-sparse-moes",
                 ["convert", "--from", "x", "--to", "torchvision", file, output])
             try expect(4, "has no mixtures", ["convert", "--from", "robustmoe", "--to", "torchvision", run, output])
             try expect(2, "is a directory", ["convert", "--from", "torchvision", "--to", "robustmoe", run, output])

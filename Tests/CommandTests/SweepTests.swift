@@ -57,7 +57,7 @@ extension CommandSuite {
             let output = try Scratch.folder() + "/sweep"
             let arguments =
                 ["--program", CommandJob.binary, "--output", output, "--seeds", "1,2"] + Self.small
-                + ["training.method=pgd", "training.keep=1000", "evaluation.every_epochs=1000"]
+                + ["training.method=pgd", "evaluation.every_epochs=1000"]
             let run = "\(output)/seed=1"
             let job = try CommandJob(arguments + ["training.epochs=1000"], program: CommandSuite.script)
             try job.wait { (try? Scratch.text(run + "/events.log").contains("checkpoint")) ?? false }

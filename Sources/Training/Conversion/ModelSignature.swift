@@ -35,7 +35,8 @@ struct ModelSignature: Equatable {
                     + "none of them \(names.joined(separator: " or "))")
         }
         let stems = ["conv1.weight", "conv1.experts.0.weight"]
-        width = try extent(0, of: "bn1.weight", stems[0], stems[1])
+        let stage = try extent(0, of: "bn1.weight", stems[0], stems[1])
+        width = stage
         channels = try extent(1, of: stems[0], stems[1])
         stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
         classes = try extent(0, of: "fc.weight", "fc.bias")
@@ -47,12 +48,12 @@ struct ModelSignature: Equatable {
         let known = RunConfiguration.Model.Architecture.allCases.first { architecture in
             guard architecture.blocks == blocks else { return false }
             guard case .bottleneck(let widening) = architecture.block else { return !isBottleneck }
-            return isBottleneck && inner == widening * width
+            return isBottleneck && inner == widening * stage
         }
         guard let known else {
             let kind = isBottleneck ? "bottleneck blocks, \(inner ?? 0) channels inside the first" : "basic blocks"
             throw refusal(
-                "found stages of \(blocks) \(kind), stem \(width) channels; expected one of "
+                "found stages of \(blocks) \(kind), stem \(stage) channels; expected one of "
                     + RunConfiguration.Model.Architecture.allCases.map(\.rawValue).joined(separator: ", "))
         }
         architecture = known
