@@ -63,8 +63,9 @@ extension DatasetName {
                 standardDeviation: [0.2470, 0.2435, 0.2616], augmentations: [.crop, .flip])
         case .cifar100:
             DatasetTraits(
-                classNames: cifar100ClassNames, height: 32, width: 32, channels: 3, mean: [0.5071, 0.4865, 0.4409],
-                standardDeviation: [0.2673, 0.2564, 0.2762], augmentations: [.crop, .flip])
+                classNames: cifar100ClassNames, height: 32, width: 32, channels: 3,
+                mean: [0.50707516, 0.48654887, 0.44091784],
+                standardDeviation: [0.26733428, 0.25643846, 0.27615047], augmentations: [.crop, .flip])
         case .fashionMNIST:
             DatasetTraits(
                 classNames: fashionClassNames, height: 28, width: 28, channels: 1, mean: [0.2860],

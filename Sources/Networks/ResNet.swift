@@ -97,6 +97,12 @@ public struct ResNet {
         }
     }
 
+    /// The slots of such a network in their order, without memory for their values.
+    /// - Throws: As ``init(_:seed:)``.
+    public static func slots(_ settings: ResNetSettings) throws -> [Slot] {
+        try ResNet(settings, registering: Parameters()).parameters.slots
+    }
+
     /// Computes logits, `[images, 1, 1, classes]`, of every shard.
     public func forward(_ images: [Tensor], _ pass: Pass) throws -> (logits: [Tensor], tape: Tape) {
         let scale = settings.deviation.map { 1 / $0 }

@@ -12,6 +12,9 @@ struct Evaluate: ParsableCommand {
 
     @Option(help: "A checkpoint directory, a pointer file, or a run directory.")
     var checkpoint: String
+    @Option(
+        help: "The layout of --checkpoint, if that is a safetensors file: robustmoe, torchvision, robust-sparse-moes.")
+    var layout: CheckpointLayout?
     @Option(help: "A YAML file of settings, above the checkpoint's own.")
     var config: String?
     @Option(help: "Where evaluation.csv, per_sample.csv, classes.csv and the tables of experts go.")
@@ -23,7 +26,8 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         let session = EvaluationSession(
-            checkpoint: checkpoint, configFile: config, output: output, force: force, settings: settings)
+            checkpoint: checkpoint, layout: layout, configFile: config, output: output, force: force, settings: settings
+        )
         let prepared = try Job.prepare { try session.prepare() }
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
             try session.run(prepared, communicator)

@@ -13,6 +13,9 @@ struct Experts: ParsableCommand {
 
     @Option(help: "A checkpoint directory, a pointer file, or a run directory.")
     var checkpoint: String
+    @Option(
+        help: "The layout of --checkpoint, if that is a safetensors file: robustmoe, torchvision, robust-sparse-moes.")
+    var layout: CheckpointLayout?
     @Option(help: "A YAML file of settings, above the checkpoint's own.")
     var config: String?
     @Option(help: "Where fixed_experts.csv and the tables of evaluate go.")
@@ -26,7 +29,8 @@ struct Experts: ParsableCommand {
 
     func run() throws {
         let session = EvaluationSession(
-            checkpoint: checkpoint, configFile: config, output: output, force: force, settings: settings,
+            checkpoint: checkpoint, layout: layout, configFile: config, output: output, force: force,
+            settings: settings,
             fixedLayers: layer)
         let prepared = try Job.prepare { try session.prepare() }
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in

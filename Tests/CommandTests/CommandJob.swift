@@ -22,12 +22,15 @@ final class CommandJob {
     private let errors: String
     private let start = ContinuousClock.now
 
-    /// Starts the command; `ranks` nil means without `mpirun`.
-    init(_ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:]) throws {
+    /// Starts the command, or another program; `ranks` nil means without `mpirun`.
+    init(
+        _ arguments: [String], program: String = CommandJob.binary, ranks: Int? = nil,
+        environment: [String: String] = [:]
+    ) throws {
         let folder = try Scratch.folder()
         output = folder + "/stdout"
         errors = folder + "/stderr"
-        let own = [CommandJob.binary] + arguments
+        let own = [program] + arguments
         let line = ranks.map { [CommandJob.mpirun ?? "mpirun", "--oversubscribe", "-np", "\($0)"] + own } ?? own
         process.executableURL = URL(fileURLWithPath: line[0])
         process.arguments = Array(line.dropFirst())
@@ -115,15 +118,18 @@ final class CommandJob {
     }
 
     /// The command stands beside the program of the tests.
-    private static let binary =
+    static let binary =
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path + "/robustmoe"
 
-    private static let mpirun: String? = {
+    private static let mpirun = path(of: "mpirun")
+
+    private static func path(of program: String) -> String? {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        return folders.map { "\($0)/mpirun" }.first { FileManager.default.isExecutableFile(atPath: $0) }
-    }()
+        return folders.map { "\($0)/\(program)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
 
     static var hasMPI: Bool { mpirun != nil }
+    static func has(_ program: String) -> Bool { path(of: program) != nil }
     static let isUnderMPI = ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] != nil
 
     private static let environment: [String: String] = {

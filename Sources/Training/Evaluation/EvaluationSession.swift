@@ -7,6 +7,7 @@ import Tensors
 /// if wanted once more for every expert of a layer.
 public struct EvaluationSession: Sendable {
     private let checkpointPath: String
+    private let layout: CheckpointLayout?
     private let configFile: String?
     private let output: String
     private let force: Bool
@@ -14,14 +15,17 @@ public struct EvaluationSession: Sendable {
     private let fixedLayers: [String]?
 
     /// Makes a session from the command's options.
-    /// - Parameter fixedLayers: The mixture layers whose experts are evaluated one by one; an empty list means all layers,
-    ///   nil that no expert is.
+    /// - Parameters:
+    ///   - layout: What the tensors are called, if `checkpoint` is a safetensors file rather than a checkpoint.
+    ///   - fixedLayers: The mixture layers whose experts are evaluated one by one; an empty list means all layers, nil
+    ///     that no expert is.
     public init(
-        checkpoint: String, configFile: String?, output: String, force: Bool, settings: [String],
-        fixedLayers: [String]? = nil
+        checkpoint: String, layout: CheckpointLayout? = nil, configFile: String?, output: String, force: Bool,
+        settings: [String], fixedLayers: [String]? = nil
     ) {
         self.fixedLayers = fixedLayers
         checkpointPath = checkpoint
+        self.layout = layout
         self.configFile = configFile
         self.output = output
         self.force = force
@@ -32,21 +36,15 @@ public struct EvaluationSession: Sendable {
     public struct Prepared: Sendable {
         /// The checkpoint's configuration under the file's and the command line's settings.
         public let configuration: RunConfiguration
-        let saved: RunConfiguration
-        let checkpoint: Checkpoint
-        let state: RunState
-        fileprivate var modelHash: String? { checkpoint.files["model.safetensors"]?.sha256 }
+        let weights: EvaluatedWeights
     }
 
     /// Reads the checkpoint's state and resolves the configuration.
     public func prepare() throws -> Prepared {
-        let checkpoint = try Checkpoint.verify(try CheckpointStore.locate(checkpointPath))
-        let state = try RunState.read(from: checkpoint)
-        let origin = "\(checkpoint.path)/state.json"
-        let saved = try state.runConfiguration(origin: origin)
+        let weights = try EvaluatedWeights(checkpointPath, layout: layout)
         let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
         let configuration = try RunConfiguration.resolve(
-            layers: [saved.carriedOver(origin: origin)] + file + settings.map { ConfigurationLayer(override: $0) })
+            layers: [try weights.configurationLayer()] + file + settings.map { ConfigurationLayer(override: $0) })
         guard configuration.resolvedEvaluationAttacks.allSatisfy({ $0.batchNorm == .frozen }) else {
             throw RunError.unusable(
                 "attack.batch_norm: batch would evaluate another network than the one that is used; expected frozen")
@@ -55,7 +53,7 @@ public struct EvaluationSession: Sendable {
             throw RunError.unusable(
                 "\(output) holds a training run; expected another --output for an evaluation's files")
         }
-        return Prepared(configuration: configuration, saved: saved, checkpoint: checkpoint, state: state)
+        return Prepared(configuration: configuration, weights: weights)
     }
 
     /// Evaluates; collective.
@@ -73,17 +71,7 @@ public struct EvaluationSession: Sendable {
         let workspace = Workspace(threads: placement.threads[communicator.rank])
         let data = try RunData(configuration)
         let network = try ResNet(configuration.networkSettings(data.evaluation.traits), seed: 0)
-        let place = prepared.checkpoint.path
-        try Trainer.load(weightsOf: prepared.checkpoint, into: network)
-        if configuration.evaluation.weights == .average {
-            let tensors = try prepared.checkpoint.tensors(in: Trainer.stateFile)
-            guard WeightAverage.isIn(tensors) else {
-                throw RunError.checkpoint(
-                    "\(place): evaluation.weights is average, but its run kept none; expected raw, or a run with "
-                        + "training.weight_average")
-            }
-            try WeightAverage.load(tensors, into: network, from: "\(place)/\(Trainer.stateFile)")
-        }
+        try prepared.weights.load(configuration.evaluation.weights, into: network)
         let fixed = try fixedLayers.map { try FixedExperts.layers($0, of: network) }
         // Results that are to be replaced stay until every rank has its data and its network.
         try communicator.barrier()
@@ -115,11 +103,10 @@ public struct EvaluationSession: Sendable {
         _ result: EvaluationResult, _ classNames: [String], _ prepared: Prepared, _ recorder: RunRecorder
     ) throws {
         let configuration = prepared.configuration
-        let step = prepared.state.step
         let split = configuration.resolvedEvaluationSplit.rawValue
         try recorder.record(
-            result, epoch: step / max(1, prepared.state.stepsPerEpoch), step: step, split: split,
-            checkpoint: CheckpointStore.name(ofStep: step), sha256: prepared.modelHash,
+            result, epoch: prepared.weights.epoch, step: prepared.weights.step, split: split,
+            checkpoint: prepared.weights.name, sha256: prepared.weights.sha256,
             dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
         func path(_ name: String) -> String { recorder.directory.file(name) }
         let samples = try PerSampleTable(
@@ -141,7 +128,7 @@ public struct EvaluationSession: Sendable {
         _ prepared: Prepared
     ) -> FixedExpertRow {
         FixedExpertRow(
-            checkpoint: CheckpointStore.name(ofStep: prepared.state.step), checkpointSHA256: prepared.modelHash,
+            checkpoint: prepared.weights.name, checkpointSHA256: prepared.weights.sha256,
             dataset: prepared.configuration.data.dataset.rawValue,
             split: prepared.configuration.resolvedEvaluationSplit.rawValue, layer: layer, expert: expert,
             inputs: input.name, samples: input.samples, correct: input.correct, loss: input.taskLoss,
@@ -156,8 +143,8 @@ public struct EvaluationSession: Sendable {
         try directory.writeCommand(CommandLine.arguments)
         try directory.writeEnvironment(
             RunEnvironment(topology: topology, communicator: communicator, threads: placement.threads[0]))
-        let recorder = try RunRecorder(directory, runID: prepared.state.runID)
-        try recorder.say("checkpoint \(prepared.checkpoint.path) of run \(prepared.state.runID)")
+        let recorder = try RunRecorder(directory, runID: prepared.weights.runID)
+        try recorder.say(prepared.weights.description)
         return recorder
     }
 }

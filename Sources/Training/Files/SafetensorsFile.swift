@@ -56,6 +56,19 @@ public enum SafetensorsFile {
         return tensors
     }
 
+    /// The type and the shape of a tensor.
+    struct Kind: Equatable, Sendable {
+        let type: ElementType
+        let shape: [Int]
+    }
+
+    /// Reads what tensors a file has, by name, and none of their values.
+    static func kinds(_ path: String) throws(FileFormatError) -> [String: Kind] {
+        let file = try asFormatError { () throws(FileSystemError) in try InputFile(path) }
+        let entries = try readHeader(file).header.entries
+        return Dictionary(uniqueKeysWithValues: entries.map { ($0.name, Kind(type: $0.type, shape: $0.shape)) })
+    }
+
     /// The tensors in the order of the file: the wider type first, so that numbers lie aligned, then by name.
     private static func arranged(_ tensors: [NamedTensor], path: String) throws(FileFormatError) -> [NamedTensor] {
         let sorted = tensors.sorted {

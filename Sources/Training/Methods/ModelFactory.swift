@@ -72,7 +72,8 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration.Model.Architecture {
-    fileprivate var block: ResNetSettings.Block {
+    /// What its residual blocks are made of.
+    var block: ResNetSettings.Block {
         switch self {
         case .resnet18, .resnet34: .basic
         case .resnet50, .resnet101: .bottleneck(widening: 1)
@@ -80,7 +81,8 @@ extension RunConfiguration.Model.Architecture {
         }
     }
 
-    fileprivate var blocks: [Int] {
+    /// Residual blocks of each stage.
+    var blocks: [Int] {
         switch self {
         case .resnet18: [2, 2, 2, 2]
         case .resnet34, .resnet50, .wideResnet50: [3, 4, 6, 3]

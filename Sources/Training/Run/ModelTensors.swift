@@ -8,14 +8,18 @@ enum ModelTensors {
         let slots = parameters.slots.map { slot in
             tensor(slot, name: slot.name, UnsafeBufferPointer(parameters.values(of: slot)))
         }
-        return slots + normalization(network.settings)
+        let settings = network.settings
+        return slots + normalization(mean: settings.mean, deviation: settings.deviation)
     }
 
-    private static func normalization(_ settings: ResNetSettings) -> [NamedTensor] {
-        [
-            NamedTensor(name: "normalize.mean", shape: [settings.channels], values: .float(settings.mean)),
-            NamedTensor(name: "normalize.std", shape: [settings.channels], values: .float(settings.deviation)),
-        ]
+    /// What the input's normalisation is called in the program's own layout.
+    static let normalizationNames = ["normalize.mean", "normalize.std"]
+
+    /// The input's normalisation, a value for each channel.
+    static func normalization(mean: [Float], deviation: [Float]) -> [NamedTensor] {
+        zip(normalizationNames, [mean, deviation]).map { name, values in
+            NamedTensor(name: name, shape: [values.count], values: .float(values))
+        }
     }
 
     /// Values laid out like the parameter arena, as `<slot>.<suffix>` tensors of the trainable slots.
@@ -53,11 +57,11 @@ enum ModelTensors {
     }
 
     /// Fills the model from a file's tensors.
-    /// - Throws: ``RunError/checkpoint(_:)`` naming the first tensor that is missing, superfluous or misshaped.
+    /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous.
     static func load(_ tensors: [String: NamedTensor], into network: ResNet, from path: String) throws {
         let parameters = network.parameters
         let expected = parameters.slots.map { ($0.name, $0.layout.shape) }
-        let fixed = normalization(network.settings)
+        let fixed = normalization(mean: network.settings.mean, deviation: network.settings.deviation)
         try check(tensors, expected + fixed.map { ($0.name, $0.shape) }, path)
         for tensor in fixed where tensors[tensor.name] != tensor {
             throw RunError.checkpoint(
@@ -90,31 +94,8 @@ enum ModelTensors {
     private static func check(
         _ tensors: [String: NamedTensor], _ expected: [(name: String, shape: [Int])], _ path: String
     ) throws {
-        for (name, shape) in expected {
-            guard let found = tensors[name] else {
-                throw RunError.checkpoint(
-                    "\(path): expected a tensor \(name) of shape \(shape), found none: it is of another architecture")
-            }
-            if found.shape != shape {
-                throw RunError.checkpoint(
-                    "\(path): \(name) has shape \(found.shape), this model has \(shape): it is of another architecture")
-            }
-        }
-        for (name, shape) in expected {
-            // Whole numbers have the shape of a scalar, and nothing else has.
-            guard let found = tensors[name] else { continue }
-            if case .int64 = found.values, !shape.isEmpty { throw misstored(name, "int64", "float32", path) }
-            if case .float = found.values, shape.isEmpty { throw misstored(name, "float32", "int64", path) }
-        }
-        let known = Set(expected.map(\.name))
-        if let extra = tensors.keys.filter({ !known.contains($0) }).min() {
-            throw RunError.checkpoint(
-                "\(path): found a tensor \(extra) that this model does not have: it is of another architecture")
-        }
-    }
-
-    private static func misstored(_ name: String, _ found: String, _ expected: String, _ path: String) -> RunError {
-        .checkpoint("\(path): \(name) is stored as \(found), expected \(expected)")
+        let kinds = tensors.mapValues { SafetensorsFile.Kind(type: $0.values.type, shape: $0.shape) }
+        try TensorMismatch(kinds, expected: expected).check(path)
     }
 
     /// Fills a slot from a tensor that has been checked.

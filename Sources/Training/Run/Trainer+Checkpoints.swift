@@ -42,7 +42,7 @@ extension Trainer {
         try store.write(
             step: done,
             files: [
-                CheckpointFile(name: "model.safetensors", tensors: ModelTensors.tensors(network)),
+                CheckpointFile(name: Trainer.modelFile, tensors: ModelTensors.tensors(network)),
                 CheckpointFile(
                     name: "optimizer.safetensors",
                     tensors: ModelTensors.tensors(
@@ -72,6 +72,7 @@ extension Trainer {
         bestRobustAccuracy = state.bestRobustAccuracy
     }
 
+    static let modelFile = "model.safetensors"
     static let stateFile = "state.safetensors"
 
     /// What methods keep from step to step beside weights and momentum.
@@ -98,8 +99,8 @@ extension Trainer {
 
     /// Fills a network with the weights and running statistics of a checkpoint.
     static func load(weightsOf checkpoint: Checkpoint, into network: ResNet) throws {
-        let file = "model.safetensors"
-        try ModelTensors.load(try checkpoint.tensors(in: file), into: network, from: "\(checkpoint.path)/\(file)")
+        try ModelTensors.load(
+            try checkpoint.tensors(in: modelFile), into: network, from: "\(checkpoint.path)/\(modelFile)")
     }
 
     /// What the model of another configuration first runs into, if it does.

@@ -1,0 +1,89 @@
+/// What the tensors of a file of weights are called.
+public enum CheckpointLayout: String, CaseIterable, Sendable {
+    /// The program's own names: torchvision's, `experts.<e>` and `router` in mixtures, `normalize.mean` and `.std`.
+    case robustmoe
+    /// torchvision's names of its ResNets, which know no mixtures.
+    case torchvision
+    /// The state dict of the public repository of "Robust Experts": of the bare model, or of its Lightning module.
+    case robustSparseMoEs = "robust-sparse-moes"
+}
+
+extension CheckpointLayout {
+    /// One part of a router: its own name and that in a layout, both behind the path of the mixture layer.
+    struct RouterPart {
+        let own: String
+        let foreign: String
+
+        init(_ own: String, _ foreign: String) {
+            self.own = own
+            self.foreign = foreign
+        }
+    }
+
+    /// What may stand before every name; the first is what is written.
+    var prefixes: [String] {
+        switch self {
+        case .robustmoe, .torchvision: [""]
+        case .robustSparseMoEs: ["model.", "model.model."]
+        }
+    }
+
+    /// The parts of each kind of router that are called otherwise here, a list a kind; all else has the program's names.
+    private var routers: [[RouterPart]] {
+        switch self {
+        case .robustmoe, .torchvision: []
+        case .robustSparseMoEs:
+            [
+                // gap-linear, conv-gap, fixed-projection, double-conv-gap; the numbers count a Sequential's modules.
+                [
+                    RouterPart("router.weight", "gate.network.2.weight"),
+                    RouterPart("router.bias", "gate.network.2.bias"),
+                ],
+                [RouterPart("router.weight", "gate.network.0.weight")],
+                [RouterPart("router.projection", "gate.network.support_vectors")],
+                [RouterPart("router.conv1.weight", "gate.network.0.weight")]
+                    + ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"].map {
+                        RouterPart("router.bn1.\($0)", "gate.network.1.\($0)")
+                    }
+                    + [RouterPart("router.conv2.weight", "gate.network.2.weight")],
+            ]
+        }
+    }
+
+    /// Whether mixtures of experts have names here.
+    var knowsMixtures: Bool { self != .torchvision }
+    /// Whether the input's normalisation is stored beside the weights.
+    var holdsNormalization: Bool { self == .robustmoe }
+
+    /// The names here of tensors with the program's own names, without a prefix.
+    func foreignNames(_ own: some Sequence<String>) -> [String: String] { renamed(own, from: \.own, to: \.foreign) }
+
+    /// The program's own names of tensors here, whose prefix is taken off.
+    func ownNames(_ foreign: some Sequence<String>) -> [String: String] {
+        renamed(foreign, from: \.foreign, to: \.own)
+    }
+
+    /// Renames the routers' parts; a layer's kind is the smallest one that has all the names which are there.
+    private func renamed(
+        _ names: some Sequence<String>, from: KeyPath<RouterPart, String>, to: KeyPath<RouterPart, String>
+    ) -> [String: String] {
+        let heads = Set(routers.joined().map { $0[keyPath: from].prefix { $0 != "." } })
+        var result: [String: String] = [:]
+        var parts: [String: [String]] = [:]
+        for name in names {
+            result[name] = name
+            let components = name.split(separator: ".", omittingEmptySubsequences: false)
+            guard let head = components.lastIndex(where: heads.contains) else { continue }
+            parts[components[..<head].joined(separator: "."), default: []].append(
+                components[head...].joined(separator: "."))
+        }
+        for (path, own) in parts {
+            let kind = routers.filter { kind in own.allSatisfy { name in kind.contains { $0[keyPath: from] == name } } }
+                .min { $0.count < $1.count }
+            for part in kind ?? [] where own.contains(part[keyPath: from]) {
+                result["\(path).\(part[keyPath: from])"] = "\(path).\(part[keyPath: to])"
+            }
+        }
+        return result
+    }
+}

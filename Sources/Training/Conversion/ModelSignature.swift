@@ -1,0 +1,128 @@
+import Datasets
+import Networks
+
+/// The network that a file of weights belongs to, as far as names and shapes tell.
+///
+/// They do not tell how many experts an image goes to, nor how scores become weights; and a router without tensors may
+/// be `first-channels`, which is assumed, or `random`.
+struct ModelSignature: Equatable {
+    struct Mixture: Equatable {
+        var kind: RunConfiguration.MixtureOfExperts.Kind
+        /// The paths of the mixture layers, sorted.
+        var layers: [String]
+        var experts: Int
+        var router: RunConfiguration.MixtureOfExperts.Router
+        var routerKernel: Int?
+    }
+
+    let architecture: RunConfiguration.Model.Architecture
+    let stem: RunConfiguration.Model.Stem
+    let width: Int
+    let channels: Int
+    let classes: Int
+    let mixture: Mixture?
+
+    /// Reads the signature off tensors with the program's own names.
+    /// - Throws: ``RunError/checkpoint(_:)`` if they are no network's that this program knows.
+    init(_ shapes: [String: [Int]], path: String) throws {
+        func refusal(_ text: String) -> RunError { .checkpoint("\(path): \(text)") }
+        func extent(_ place: Int, of names: String...) throws -> Int {
+            for name in names {
+                if let shape = shapes[name], shape.indices.contains(place) { return shape[place] }
+            }
+            throw refusal(
+                "expected the weights of a ResNet, found \(shapes.count) tensors, "
+                    + "none of them \(names.joined(separator: " or "))")
+        }
+        let stems = ["conv1.weight", "conv1.experts.0.weight"]
+        let stage = try extent(0, of: "bn1.weight", stems[0], stems[1])
+        width = stage
+        channels = try extent(1, of: stems[0], stems[1])
+        stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
+        classes = try extent(0, of: "fc.weight", "fc.bias")
+        let names = shapes.keys.map { $0.split(separator: ".", omittingEmptySubsequences: false).map(String.init) }
+        let blocks = Self.blocksOfStages(names)
+        let isBottleneck = names.contains { $0.contains("bn3") }
+        let inner = shapes.filter { $0.key.hasPrefix("layer1.") && $0.key.hasSuffix(".bn2.weight") }
+            .compactMap { $0.value.first }.max()
+        let known = RunConfiguration.Model.Architecture.allCases.first { architecture in
+            guard architecture.blocks == blocks else { return false }
+            guard case .bottleneck(let widening) = architecture.block else { return !isBottleneck }
+            return isBottleneck && inner == widening * stage
+        }
+        guard let known else {
+            let kind = isBottleneck ? "bottleneck blocks, \(inner ?? 0) channels inside the first" : "basic blocks"
+            throw refusal(
+                "found stages of \(blocks) \(kind), stem \(stage) channels; expected one of "
+                    + RunConfiguration.Model.Architecture.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        architecture = known
+        mixture = try Self.mixture(names, shapes, path)
+    }
+
+    /// Blocks of stages 1, 2, …, as the highest numbers tell.
+    private static func blocksOfStages(_ names: [[String]]) -> [Int] {
+        var blocks: [Int: Int] = [:]
+        for name in names where name.count > 2 && name[0].hasPrefix("layer") {
+            guard let stage = Int(name[0].dropFirst(5)), let block = Int(name[1]) else { continue }
+            blocks[stage] = max(blocks[stage] ?? 0, block + 1)
+        }
+        return blocks.keys.sorted().compactMap { blocks[$0] }
+    }
+
+    private static func mixture(
+        _ names: [[String]], _ shapes: [String: [Int]], _ path: String
+    ) throws -> Mixture? {
+        var kinds: [String: RunConfiguration.MixtureOfExperts.Kind] = [:]
+        var experts = 0
+        for name in names {
+            guard let place = name.firstIndex(of: "experts"), place + 2 < name.count,
+                let expert = Int(name[place + 1])
+            else { continue }
+            kinds[name[..<place].joined(separator: ".")] = name[(place + 2)...] == ["weight"] ? .conv : .block
+            experts = max(experts, expert + 1)
+        }
+        guard let kind = kinds.values.first, let first = kinds.keys.min() else { return nil }
+        guard kinds.values.allSatisfy({ $0 == kind }) else {
+            throw RunError.checkpoint(
+                "\(path): found experts that are convolutions and experts that are blocks; expected one kind")
+        }
+        let (router, kernel): (RunConfiguration.MixtureOfExperts.Router, Int?) =
+            if let shape = shapes["\(first).router.conv1.weight"] {
+                (.doubleConvGap, shape.last)
+            } else if let shape = shapes["\(first).router.weight"] {
+                shape.count == 4 ? (.convGap, shape[3]) : (.gapLinear, nil)
+            } else if shapes["\(first).router.projection"] != nil {
+                (.fixedProjection, nil)
+            } else {
+                (.firstChannels, nil)
+            }
+        return Mixture(
+            kind: kind, layers: kinds.keys.sorted(), experts: experts, router: router, routerKernel: kernel)
+    }
+
+    /// The signature as settings.
+    func configurationLayer(origin: String) -> ConfigurationLayer {
+        var text = """
+            model: {architecture: \(architecture.rawValue), stem: \(stem.rawValue), width: \(width)}
+            moe: {kind: \(mixture?.kind.rawValue ?? "none")
+            """
+        if let mixture {
+            text += ", placement: [\(mixture.layers.joined(separator: ", "))], experts: \(mixture.experts)"
+            text += ", router: \(mixture.router.rawValue)"
+            if let kernel = mixture.routerKernel { text += ", router_kernel: \(kernel)" }
+        }
+        return ConfigurationLayer(yaml: text + "}", origin: origin)
+    }
+
+    /// What the network is built from, normalising nothing.
+    func networkSettings(origin: String) throws -> ResNetSettings {
+        let configuration = try RunConfiguration.resolve(layers: [configurationLayer(origin: origin)])
+        let side = stem == .imagenet ? 224 : 32
+        let traits = DatasetTraits(
+            classNames: (0..<classes).map(String.init), height: side, width: side, channels: channels,
+            mean: [Float](repeating: 0, count: channels), standardDeviation: [Float](repeating: 1, count: channels),
+            augmentations: [])
+        return configuration.networkSettings(traits)
+    }
+}

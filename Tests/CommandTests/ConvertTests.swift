@@ -1,0 +1,81 @@
+import Foundation
+import Testing
+import Training
+
+extension CommandSuite {
+    @Suite("Conversion", .serialized, .enabled(if: CommandJob.hasMPI, "no mpirun"))
+    struct ConvertTests {
+        /// What a file of weights does not tell of the small run.
+        private static let data = [
+            "data.dataset=synthetic", "data.train_samples=128", "data.test_samples=40", "evaluation.chunk=8",
+            "evaluation.attacks.0.steps=2",
+        ]
+
+        private func tables(_ arguments: [String], ranks: Int? = nil) throws -> TrainedRun {
+            let output = try Scratch.folder() + "/out"
+            let outcome = try robustmoe(arguments + ["--output", output] + Self.data, ranks: ranks)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return TrainedRun(path: output)
+        }
+
+        @Test("a converted network evaluates as the run's checkpoint does, on any number of ranks, experts too")
+        func evaluates() throws {
+            let run = try TrainedRun.onTwoRanks.get().path
+            let file = try Scratch.folder() + "/foreign.safetensors"
+            let converted = try robustmoe(["convert", "--from", "robustmoe", "--to", "robust-sparse-moes", run, file])
+            #expect(converted.status == 0, "\(converted.errors)")
+            #expect(
+                converted.output.contains("resnet18, cifar stem, width 4")
+                    && converted.output.contains("3 conv experts"))
+            let (known, foreign) = (
+                ["--checkpoint", run], ["--checkpoint", file, "--layout", "robust-sparse-moes"]
+            )
+            let expected = try tables(["evaluate"] + known)
+            for ranks in [nil, 2] {
+                let found = try tables(["evaluate"] + foreign, ranks: ranks)
+                #expect(try found.comparableRows("per_sample.csv") == expected.comparableRows("per_sample.csv"))
+                let row = try #require(try found.rows("evaluation.csv").first)
+                #expect(row["checkpoint"] == "foreign.safetensors" && row["checkpoint_sha256"]?.count == 64)
+            }
+            let layer = ["--layer", "layer4.1.conv1"]
+            func correct(_ run: TrainedRun) throws -> [String?] {
+                try run.rows("fixed_experts.csv").map { $0["correct"] }
+            }
+            #expect(try correct(tables(["experts"] + foreign + layer)) == correct(tables(["experts"] + known + layer)))
+            let back = try Scratch.folder() + "/back.safetensors"
+            let returned = try robustmoe(
+                [
+                    "convert", "--from", "robust-sparse-moes", "--to", "robustmoe", "--normalize", "synthetic", file,
+                    back,
+                ])
+            #expect(returned.status == 0, "\(returned.errors)")
+            let original = try TrainedRun.onTwoRanks.get().latest().path + "/model.safetensors"
+            #expect(
+                try Data(contentsOf: URL(fileURLWithPath: back)) == Data(contentsOf: URL(fileURLWithPath: original)))
+        }
+
+        @Test("wrong layouts, files and networks end with their status and reason")
+        func mistakes() throws {
+            let run = try TrainedRun.onTwoRanks.get().path
+            let file = try TrainedRun.onTwoRanks.get().latest().path + "/model.safetensors"
+            func expect(_ status: Int, _ phrase: String, _ arguments: [String]) throws {
+                let outcome = try robustmoe(arguments)
+                #expect(outcome.status == status && outcome.errors.contains(phrase), "\(outcome.errors)")
+            }
+            let output = try Scratch.folder() + "/out"
+            try expect(
+                2, "robust-sparse-moes",
+                ["convert", "--from", "x", "--to", "torchvision", file, output])
+            try expect(4, "has no mixtures", ["convert", "--from", "robustmoe", "--to", "torchvision", run, output])
+            try expect(2, "is a directory", ["convert", "--from", "torchvision", "--to", "robustmoe", run, output])
+            try expect(2, "pass --layout", ["evaluate", "--checkpoint", file, "--output", output])
+            let evaluate = ["evaluate", "--checkpoint", file, "--layout", "robustmoe", "--output", output] + Self.data
+            try expect(
+                4, "fc.weight has shape [10, 32], this model has [100, 32]", evaluate + ["data.dataset=cifar100"])
+            try expect(4, "expected a tensor layer4.0.conv1.experts.3.weight", evaluate + ["moe.experts=4"])
+            try expect(4, "normalises with", evaluate + ["model.normalize=none"])
+            try expect(4, "evaluation.weights is average", evaluate + ["evaluation.weights=average"])
+            #expect(!Scratch.exists(output))
+        }
+    }
+}
