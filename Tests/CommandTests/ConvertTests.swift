@@ -71,7 +71,7 @@ extension CommandSuite {
             try expect(2, "pass --layout", ["evaluate", "--checkpoint", file, "--output", output])
             let evaluate = ["evaluate", "--checkpoint", file, "--layout", "robustmoe", "--output", output] + Self.data
             try expect(
-                4, "fc.weight has shape [10, 32], this model has [100, 32]", evaluate + ["data.dataset=cifar100"])
+                4, "conv1.weight has shape [4, 3, 3, 3], this model has [8, 3, 3, 3]", evaluate + ["model.width=8"])
             try expect(4, "expected a tensor layer4.0.conv1.experts.3.weight", evaluate + ["moe.experts=4"])
             try expect(4, "normalises with", evaluate + ["model.normalize=none"])
             try expect(4, "evaluation.weights is average", evaluate + ["evaluation.weights=average"])

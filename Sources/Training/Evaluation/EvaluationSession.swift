@@ -66,7 +66,7 @@ public struct EvaluationSession: Sendable {
         if communicator.isRoot {
             for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
             for warning in placement.warnings { Console.print("warning: \(warning)") }
-            if !force { _ = try RunDirectory(output, opening: .fresh) }
+            if !force { try RunDirectory.requireNone(at: output) }
         }
         let workspace = Workspace(threads: placement.threads[communicator.rank])
         let data = try RunData(configuration)

@@ -61,22 +61,33 @@ public struct RunDirectory: Sendable {
     ///   `fresh`; nothing is changed then.
     public init(_ path: String, opening: Opening) throws(RunDirectoryError) {
         self.path = path
-        if FileSystem.exists(path), !FileSystem.isDirectory(path) { throw .notDirectory(path: path) }
-        var found = ([Self.configurationName] + Self.tableNames)
-            .filter { FileSystem.exists(FileSystem.join(path, $0)) }
-        let checkpoints = FileSystem.join(path, Self.checkpointsName)
-        do {
-            // An empty directory of that name, or a link to one, may be there to send checkpoints to another disk.
-            if FileSystem.isDirectory(checkpoints), !(try FileSystem.entries(of: checkpoints)).isEmpty {
-                found.append(Self.checkpointsName)
-            }
-        } catch { throw .system(error) }
+        let found = try Self.run(at: path)
         if opening == .fresh, !found.isEmpty { throw .occupied(path: path, found: found) }
         resumesRun = opening == .resume && !found.isEmpty
         do {
             try FileSystem.createDirectory(path)
             if opening == .force { try removeRun() }
         } catch { throw .system(error) }
+    }
+
+    /// Throws if opening a directory as `fresh` would; makes nothing.
+    public static func requireNone(at path: String) throws(RunDirectoryError) {
+        let found = try run(at: path)
+        if !found.isEmpty { throw .occupied(path: path, found: found) }
+    }
+
+    /// What a run left at a path that may be none.
+    private static func run(at path: String) throws(RunDirectoryError) -> [String] {
+        if FileSystem.exists(path), !FileSystem.isDirectory(path) { throw .notDirectory(path: path) }
+        var found = ([configurationName] + tableNames).filter { FileSystem.exists(FileSystem.join(path, $0)) }
+        let checkpoints = FileSystem.join(path, checkpointsName)
+        do {
+            // An empty directory of that name, or a link to one, may be there to send checkpoints to another disk.
+            if FileSystem.isDirectory(checkpoints), !(try FileSystem.entries(of: checkpoints)).isEmpty {
+                found.append(checkpointsName)
+            }
+        } catch { throw .system(error) }
+        return found
     }
 
     /// The path of a file of the run, such as `metrics.csv`.

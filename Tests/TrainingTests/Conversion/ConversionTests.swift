@@ -98,9 +98,9 @@ struct ConversionTests {
         ).run()
     }
 
-    private func complaint(_ body: () throws -> Void) throws -> (text: String, status: ExitStatus) {
+    private func complaint(_ body: () throws -> Void) throws -> (text: String, status: Training.ExitStatus) {
         let error = try #require(throws: (any Error).self) { try body() }
-        return ("\(error)", ExitStatus(error))
+        return ("\(error)", Training.ExitStatus(error))
     }
 
     @Test("there and back gives the same file, byte for byte", arguments: Subject.all)
@@ -181,7 +181,7 @@ struct ConversionTests {
     func mistakes() throws {
         let own = try write(try Subject.all[0].network())
         try convert(.robustmoe, .robustSparseMoEs, own, scratch("foreign"))
-        func expect(_ status: ExitStatus, _ phrase: String, _ body: () throws -> Void) throws {
+        func expect(_ status: Training.ExitStatus, _ phrase: String, _ body: () throws -> Void) throws {
             let refused = try complaint(body)
             #expect(refused.status == status && refused.text.contains(phrase), "\(refused.text)")
             #expect(!scratch.exists("no"))
