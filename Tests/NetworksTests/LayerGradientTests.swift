@@ -102,15 +102,15 @@ struct LayerGradientTests {
 
     @Test(
         "residual block with and without shortcut",
-        arguments: [ResNetSettings.Block.basic, .bottleneck(widening: 1), .bottleneck(widening: 2)].flatMap { kind in
+        arguments: [NetworkSettings.Block.basic, .bottleneck(widening: 1), .bottleneck(widening: 2)].flatMap { kind in
             [1, 2].map { (kind, $0) }
         }, [Normalization.running, .local, .synchronized])
-    func residualBlock(_ shape: (ResNetSettings.Block, Int), _ normalization: Normalization) throws {
+    func residualBlock(_ shape: (NetworkSettings.Block, Int), _ normalization: Normalization) throws {
         let (kind, stride) = shape
         let bench = LayerBench()
-        let settings = ResNetSettings(
+        let settings = NetworkSettings(
             block: kind, blocks: [1], width: 8, channels: 3, classes: 2, mean: [0], deviation: [1])
-        let builder = ResNetBuilder(settings, bench.parameters)
+        let builder = NetworkBuilder(settings, bench.parameters)
         let channels = 8 * stride / kind.expansion
         guard case .block(let block) = try builder.element("block", inputs: 8, channels: channels, stride: stride)
         else {
@@ -155,9 +155,9 @@ struct LayerGradientTests {
     @Test("the gradient of a block's input is kept only where the input is positive")
     func inputIsMasked() throws {
         let bench = LayerBench()
-        let settings = ResNetSettings(blocks: [1], width: 4, channels: 3, classes: 2, mean: [0], deviation: [1])
+        let settings = NetworkSettings(blocks: [1], width: 4, channels: 3, classes: 2, mean: [0], deviation: [1])
         guard
-            case .block(let block) = try ResNetBuilder(settings, bench.parameters).element(
+            case .block(let block) = try NetworkBuilder(settings, bench.parameters).element(
                 "block", inputs: 4, channels: 4, stride: 1)
         else { return }
         Self.drawParameters(bench)

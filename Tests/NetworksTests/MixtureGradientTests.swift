@@ -143,8 +143,8 @@ struct MixtureGradientTests {
         let mixture = MixtureSettings(
             kind: .block, placement: Placement(["moe"]), includesDownsample: true,
             router: Self.settings(test, .entropy))
-        let builder = ResNetBuilder(
-            ResNetSettings(
+        let builder = NetworkBuilder(
+            NetworkSettings(
                 blocks: [1], width: 4, channels: 3, classes: 2, mean: [0], deviation: [1], mixture: mixture),
             bench.parameters)
         guard case .experts(let layer) = try builder.element("moe", inputs: 4, channels: 8, stride: 2) else {

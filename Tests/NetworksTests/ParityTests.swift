@@ -47,7 +47,7 @@ struct ParityTests {
 /// The network of a fixture and its batch.
 struct FixtureRun {
     let fixture: NetworkFixture
-    let network: ResNet
+    let network: Network
     let workspace = Workspace()
     let images: Tensor
     let filters = FilterCache(capacityMegabytes: 256)
@@ -66,8 +66,8 @@ struct FixtureRun {
                     balance: try #require(BalanceLoss(rawValue: fixture.loss ?? "")),
                     balanceWeight: try #require(fixture.alpha), varianceWeight: fixture.varianceWeight ?? 0))
         }
-        network = try ResNet(
-            ResNetSettings(
+        network = try Network(
+            NetworkSettings(
                 block: fixture.bottleneck.map { .bottleneck(widening: $0) } ?? .basic,
                 blocks: fixture.blocks ?? [2, 2, 2, 2], stem: fixture.stem == "imagenet" ? .imagenet : .cifar,
                 width: fixture.width, channels: fixture.channels, classes: fixture.classes, mean: fixture.mean,
@@ -89,7 +89,7 @@ struct FixtureRun {
     struct Outcome {
         let record: PassRecord
         let logits: Tensor
-        let tape: ResNet.Tape
+        let tape: Network.Tape
         let dLogits: Tensor
         let taskLoss: Double
         let pass: Pass

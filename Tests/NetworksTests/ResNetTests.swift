@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Residual networks")
 struct ResNetTests {
-    private func settings(_ blocks: [Int], _ mixture: MixtureSettings? = nil, width: Int = 64) -> ResNetSettings {
-        ResNetSettings(
+    private func settings(_ blocks: [Int], _ mixture: MixtureSettings? = nil, width: Int = 64) -> NetworkSettings {
+        NetworkSettings(
             blocks: blocks, width: width, channels: 3, classes: 10, mean: [0, 0, 0], deviation: [1, 1, 1],
             mixture: mixture)
     }
@@ -24,7 +24,7 @@ struct ResNetTests {
         "ResNet-18 and ResNet-34 with the CIFAR stem have their known number of parameters",
         arguments: [([2, 2, 2, 2], 11_173_962), ([3, 4, 6, 3], 21_282_122)])
     func parameterCounts(_ blocks: [Int], _ count: Int) throws {
-        #expect(try ResNet(settings(blocks), seed: 1).parameters.trainableCount == count)
+        #expect(try Network(settings(blocks), seed: 1).parameters.trainableCount == count)
     }
 
     /// torchvision's counts for ImageNet, and those of the reference (robust-sparse-moes, section 7).
@@ -41,12 +41,12 @@ struct ResNetTests {
     func knownCounts(_ name: String, _ classes: Int, _ kind: ExpertKind?, _ count: Int, _ slots: Int) throws {
         let blocks = name.contains("18") ? [2, 2, 2, 2] : name.contains("101") ? [3, 4, 23, 3] : [3, 4, 6, 3]
         let isBasic = name.contains("18") || name.contains("34")
-        let settings = ResNetSettings(
+        let settings = NetworkSettings(
             block: isBasic ? .basic : .bottleneck(widening: name.hasPrefix("wrn") ? 2 : 1), blocks: blocks,
             stem: name.hasSuffix("cifar") ? .cifar : .imagenet, channels: 3, classes: classes, mean: [0, 0, 0],
             deviation: [1, 1, 1], mixture: kind.map { mixture($0, ["layer4"]) })
         let parameters = Parameters()
-        _ = try ResNet(settings, registering: parameters)
+        _ = try Network(settings, registering: parameters)
         #expect(parameters.trainableCount == count)
         #expect(parameters.slots.count == slots)
     }
@@ -54,11 +54,11 @@ struct ResNetTests {
     @Test("blocks of bottlenecks keep torchvision's order, and mixtures stand in them too")
     func bottleneckNames() throws {
         func network(_ mixture: MixtureSettings?) throws -> (layers: [String], names: [String]) {
-            let settings = ResNetSettings(
+            let settings = NetworkSettings(
                 block: .bottleneck(widening: 1), blocks: [1, 2], width: 8, channels: 1, classes: 10, mean: [0],
                 deviation: [1], mixture: mixture)
             let parameters = Parameters()
-            let network = try ResNet(settings, registering: parameters)
+            let network = try Network(settings, registering: parameters)
             return (network.mixtureLayers, parameters.slots.map { "\($0.name) \($0.layout.shape)" })
         }
         let names = try network(nil).names.filter { $0.hasPrefix("layer2.0") && $0.contains("weight ") }
@@ -84,7 +84,7 @@ struct ResNetTests {
 
     @Test("no gradient of the images is made where none is wanted, whatever the stem", arguments: [false, true])
     func unwantedInput(_ isMixture: Bool) throws {
-        let network = try ResNet(settings([1], isMixture ? mixture(.conv, ["conv1"]) : nil, width: 8), seed: 1)
+        let network = try Network(settings([1], isMixture ? mixture(.conv, ["conv1"]) : nil, width: 8), seed: 1)
         let workspace = Workspace()
         let images = HashedValues(salt: "stem").images(workspace, 3, channels: 3, height: 8, width: 8)
         let pass = Pass(
@@ -99,7 +99,7 @@ struct ResNetTests {
 
     @Test("slots carry torchvision's names in torchvision's order")
     func names() throws {
-        let names = try ResNet(settings([2, 2, 2, 2], width: 16), seed: 1).parameters.slots.map(\.name)
+        let names = try Network(settings([2, 2, 2, 2], width: 16), seed: 1).parameters.slots.map(\.name)
         #expect(
             names.prefix(18) == [
                 "conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var",
@@ -115,7 +115,7 @@ struct ResNetTests {
 
     @Test("convolutions are drawn He-normal over fan-out, experts over fan-in, linear layers uniform over fan-in")
     func initialisation() throws {
-        let network = try ResNet(settings([2, 2, 2, 2], mixture(.conv, ["layer4"])), seed: 5)
+        let network = try Network(settings([2, 2, 2, 2], mixture(.conv, ["layer4"])), seed: 5)
         func deviation(_ name: String) throws -> Double {
             let slot = try #require(network.parameters.slots.first { $0.name == name })
             let values = network.parameters.values(of: slot)
@@ -128,7 +128,7 @@ struct ResNetTests {
         #expect(abs(try deviation("fc.weight") / (1 / (3.0 * 512)).squareRoot() - 1) < 0.05)
         #expect(abs(try deviation("layer4.1.conv1.router.weight") / (1 / (3.0 * 512)).squareRoot() - 1) < 0.08)
         #expect(try deviation("bn1.weight") == 1 && deviation("bn1.bias") == 0)
-        let other = try ResNet(settings([2, 2, 2, 2], mixture(.conv, ["layer4"])), seed: 6)
+        let other = try Network(settings([2, 2, 2, 2], mixture(.conv, ["layer4"])), seed: 6)
         #expect(Array(other.parameters.values) != Array(network.parameters.values))
     }
 
@@ -145,7 +145,7 @@ struct ResNetTests {
     @Test("mixtures stand where the placement says")
     func mixtureLayers() throws {
         func layers(_ mixture: MixtureSettings) throws -> [String] {
-            try ResNet(settings([1, 1, 1, 2], mixture, width: 8), seed: 1).mixtureLayers
+            try Network(settings([1, 1, 1, 2], mixture, width: 8), seed: 1).mixtureLayers
         }
         #expect(
             try layers(mixture(.conv, ["layer4"])) == [
@@ -161,7 +161,7 @@ struct ResNetTests {
     func wrongPlacement() {
         for (kind, path) in [(ExpertKind.conv, "layer5"), (.block, "layer4.0.conv1"), (.block, "conv1")] {
             do {
-                _ = try ResNet(settings([1, 1, 1, 1], mixture(kind, ["layer4", path]), width: 8), seed: 1)
+                _ = try Network(settings([1, 1, 1, 1], mixture(kind, ["layer4", path]), width: 8), seed: 1)
                 Issue.record("\(path) was accepted")
             } catch {
                 #expect("\(error)".contains("\"\(path)\"") && "\(error)".contains("layer4.0"))

@@ -176,13 +176,13 @@ struct RouterTests {
         func build(_ side: Int) throws {
             let router = RouterSettings(
                 kind: kind, experts: 2, gate: GateCase.straightThrough.gate, balance: .entropy, balanceWeight: 1)
-            let settings = ResNetSettings(
+            let settings = NetworkSettings(
                 blocks: [1, 1, 1, 1], width: 4, channels: 3, imageSize: MapSize(height: side, width: side), classes: 2,
                 mean: [0, 0, 0], deviation: [1, 1, 1],
                 mixture: MixtureSettings(
                     kind: path == "layer3.0" ? .block : .conv, placement: Placement([path]), includesDownsample: true,
                     router: router))
-            _ = try ResNet(settings, registering: Parameters())
+            _ = try Network(settings, registering: Parameters())
         }
         #expect(throws: Never.self) { try build(4 * side) }
         do {
@@ -197,12 +197,12 @@ struct RouterTests {
     func tooFewChannels() {
         let router = RouterSettings(
             kind: .firstChannels, experts: 9, gate: GateCase.straightThrough.gate, balance: .entropy, balanceWeight: 1)
-        let settings = ResNetSettings(
+        let settings = NetworkSettings(
             blocks: [1, 1], width: 8, channels: 3, classes: 2, mean: [0], deviation: [1],
             mixture: MixtureSettings(
                 kind: .conv, placement: Placement(["layer2.0.conv1"]), includesDownsample: true, router: router))
         do {
-            _ = try ResNet(settings, registering: Parameters())
+            _ = try Network(settings, registering: Parameters())
             Issue.record("nine experts of eight channels were accepted")
         } catch {
             #expect("\(error)".contains("layer2.0.conv1") && "\(error)".contains("at most 8"), "\(error)")

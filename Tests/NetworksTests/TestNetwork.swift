@@ -11,8 +11,8 @@ struct NetworkCase: CustomTestStringConvertible, Sendable {
     var isGlobal = true
     var router = RouterKind.gapLinear
     var varianceWeight = 0.0
-    var block = ResNetSettings.Block.basic
-    var stem = ResNetSettings.Stem.cifar
+    var block = NetworkSettings.Block.basic
+    var stem = NetworkSettings.Stem.cifar
 
     var testDescription: String {
         let shape = (block == .basic ? [] : ["\(block)"]) + (stem == .cifar ? [] : ["\(stem) stem"])
@@ -45,7 +45,7 @@ struct NetworkCase: CustomTestStringConvertible, Sendable {
 
 /// A small network, its batch, and everything that passes need.
 final class TestNetwork {
-    let network: ResNet
+    let network: Network
     let workspace: Workspace
     let filters = FilterCache(capacityMegabytes: 64)
     let images: Tensor
@@ -67,8 +67,8 @@ final class TestNetwork {
                     kind: test.router, experts: experts, gate: test.gate.gate, balance: test.loss, balanceWeight: 0.5,
                     varianceWeight: test.varianceWeight, usesGlobalStatistics: test.isGlobal))
         }
-        network = try ResNet(
-            ResNetSettings(
+        network = try Network(
+            NetworkSettings(
                 block: test.block, blocks: blocks, stem: test.stem, width: width, channels: 3, classes: 5,
                 mean: [0.5, 0.4, 0.45],
                 deviation: [0.25, 0.2, 0.3], mixture: mixture), seed: seed)
@@ -167,7 +167,7 @@ final class TestNetwork {
     struct Outcome {
         let record: PassRecord
         let logits: [Tensor]
-        let tape: ResNet.Tape
+        let tape: Network.Tape
         let dLogits: [Tensor]
         let taskLoss: Double
         var balanceLoss: Double { record.routers.reduce(0) { $0 + $1.balanceLoss } }

@@ -9,7 +9,7 @@ import Tensors
 /// Weights stand still (the rate is next to nothing), so that every repetition does the same work; batches are drawn and
 /// augmented as in training, within the time that is taken.
 final class StepBenchmark {
-    let network: ResNet
+    let network: Network
     private let configuration: RunConfiguration
     private let traits: DatasetTraits
     private let communicator: any Communicator
@@ -32,7 +32,7 @@ final class StepBenchmark {
         settings.training.schedule.name = .constant
         self.configuration = settings
         workspace = Workspace(threads: threads)
-        network = try ResNet(configuration.networkSettings(name.traits), seed: configuration.training.seed)
+        network = try Network(configuration.networkSettings(name.traits), seed: configuration.training.seed)
         caches = [FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)]
         let batch = configuration.training.globalBatch
         preparer = BatchPreparer(

@@ -39,7 +39,7 @@ public struct ConversionSession: Sendable {
                 "\(file.path): layout \(target.rawValue) has no mixtures of experts, found \(mixture.experts) experts in "
                     + mixture.layers.joined(separator: ", "))
         }
-        let slots = try ResNet.slots(try signature.networkSettings(origin: file.path))
+        let slots = try Network.slots(try signature.networkSettings(origin: file.path))
         var tensors = try file.tensors(slots, channels: signature.channels)
         var lines = ["read \(file.path): \(describe(signature))"]
         if target.holdsNormalization {

@@ -116,7 +116,7 @@ struct ModelSignature: Equatable {
     }
 
     /// What the network is built from, normalising nothing.
-    func networkSettings(origin: String) throws -> ResNetSettings {
+    func networkSettings(origin: String) throws -> NetworkSettings {
         let configuration = try RunConfiguration.resolve(layers: [configurationLayer(origin: origin)])
         let side = stem == .imagenet ? 224 : 32
         let traits = DatasetTraits(

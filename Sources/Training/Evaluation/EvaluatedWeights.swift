@@ -75,7 +75,7 @@ enum EvaluatedWeights: Sendable {
     }
 
     /// Fills a network.
-    func load(_ weights: RunConfiguration.Evaluation.Weights, into network: ResNet) throws {
+    func load(_ weights: RunConfiguration.Evaluation.Weights, into network: Network) throws {
         switch self {
         case .checkpoint(let checkpoint, _):
             try Trainer.load(weightsOf: checkpoint, into: network)

@@ -33,7 +33,7 @@ struct EvaluationResult {
     static let averageSuffix = "@average"
 
     init(
-        chunks: [EvaluationChunk], attacks: [RunConfiguration.Attack], network: ResNet, classes: Int,
+        chunks: [EvaluationChunk], attacks: [RunConfiguration.Attack], network: Network, classes: Int,
         secondsOfRankZero: [Double], suffix: String = ""
     ) {
         self.suffix = suffix

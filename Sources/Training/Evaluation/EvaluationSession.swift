@@ -70,7 +70,7 @@ public struct EvaluationSession: Sendable {
         }
         let workspace = Workspace(threads: placement.threads[communicator.rank])
         let data = try RunData(configuration)
-        let network = try ResNet(configuration.networkSettings(data.evaluation.traits), seed: 0)
+        let network = try Network(configuration.networkSettings(data.evaluation.traits), seed: 0)
         try prepared.weights.load(configuration.evaluation.weights, into: network)
         let fixed = try fixedLayers.map { try FixedExperts.layers($0, of: network) }
         // Results that are to be replaced stay until every rank has its data and its network.

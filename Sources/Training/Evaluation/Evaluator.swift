@@ -9,7 +9,7 @@ import Tensors
 ///
 /// A rank takes whole chunks, each a pass of its own, so the result has the same bits on any number of ranks.
 struct Evaluator {
-    let network: ResNet
+    let network: Network
     let configuration: RunConfiguration
     let communicator: any Communicator
     let workspace: Workspace

@@ -15,7 +15,7 @@ struct FixedExperts {
     let suffix: String
 
     /// The mixture layers that are asked for, all of them if none is named.
-    static func layers(_ wanted: [String], of network: ResNet) throws -> [String] {
+    static func layers(_ wanted: [String], of network: Network) throws -> [String] {
         let known = network.mixtureLayers
         guard !known.isEmpty else {
             throw RunError.unusable("the checkpoint's network has no mixture layer, so no expert to fix")

@@ -8,7 +8,7 @@ import Tensors
 /// Statistics stay untouched too, unless `updatesStatistics` asks for a reference's habit of moving the running ones at
 /// every gradient. Calls are then collective, as they are with synchronized normalisation.
 final class AttackedNetwork: AttackTarget {
-    private let network: ResNet
+    private let network: Network
     private let pass: Pass
     private let updatesStatistics: Bool
     /// Noise of draw 0 is that of the training pass itself.
@@ -16,7 +16,7 @@ final class AttackedNetwork: AttackTarget {
 
     /// Makes the target.
     /// - Parameter pass: The pass that every call makes, but for its noise; without a record.
-    init(_ network: ResNet, _ pass: Pass, updatesStatistics: Bool = false) {
+    init(_ network: Network, _ pass: Pass, updatesStatistics: Bool = false) {
         var pass = pass
         pass.record = nil
         self.network = network
@@ -69,7 +69,7 @@ extension TrainingRouting {
     }
 }
 
-extension ResNet {
+extension Network {
     /// The routes that these images take, by layer, to be given to later passes.
     func routes(_ images: [Tensor], _ pass: Pass) throws -> [String: GivenRoutes] {
         let record = PassRecord()

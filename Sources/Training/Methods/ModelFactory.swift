@@ -4,11 +4,11 @@ import Tensors
 
 extension RunConfiguration {
     /// What the network of this run is built from, for the images of a data set.
-    public func networkSettings(_ traits: DatasetTraits) -> ResNetSettings {
+    public func networkSettings(_ traits: DatasetTraits) -> NetworkSettings {
         let none = [Float](repeating: 0, count: traits.channels)
         let ones = [Float](repeating: 1, count: traits.channels)
         let normalizes = model.normalize == .dataset
-        return ResNetSettings(
+        return NetworkSettings(
             block: model.architecture.block, blocks: model.architecture.blocks,
             stem: model.stem == .cifar ? .cifar : .imagenet, width: model.width ?? 64, channels: traits.channels,
             imageSize: MapSize(height: traits.height, width: traits.width), classes: traits.classes,
@@ -73,7 +73,7 @@ extension RunConfiguration {
 
 extension RunConfiguration.Model.Architecture {
     /// What its residual blocks are made of.
-    var block: ResNetSettings.Block {
+    var block: NetworkSettings.Block {
         switch self {
         case .resnet18, .resnet34: .basic
         case .resnet50, .resnet101: .bottleneck(widening: 1)

@@ -40,7 +40,7 @@ final class WeightAverage {
     }
 
     /// Calls `body` while the network holds the averages instead of its weights.
-    func withAverages<Result>(in network: ResNet, _ body: () throws -> Result) rethrows -> Result {
+    func withAverages<Result>(in network: Network, _ body: () throws -> Result) rethrows -> Result {
         exchange(network.parameters)
         defer { exchange(network.parameters) }
         return try body()
@@ -59,7 +59,7 @@ final class WeightAverage {
     }
 
     /// The averages as checkpoints hold them.
-    func tensors(_ network: ResNet) -> [NamedTensor] {
+    func tensors(_ network: Network) -> [NamedTensor] {
         let averaged = Set(WeightAverage.names(network))
         return withAverages(in: network) { ModelTensors.tensors(network) }.filter { averaged.contains($0.name) }.map {
             NamedTensor(name: "\($0.name).\(WeightAverage.suffix)", shape: $0.shape, values: $0.values)
@@ -67,7 +67,7 @@ final class WeightAverage {
     }
 
     /// Takes up the averages of a checkpoint.
-    func restore(_ tensors: [String: NamedTensor], _ network: ResNet, from path: String) throws {
+    func restore(_ tensors: [String: NamedTensor], _ network: Network, from path: String) throws {
         try withAverages(in: network) { try WeightAverage.load(tensors, into: network, from: path) }
     }
 
@@ -75,7 +75,7 @@ final class WeightAverage {
     static func isIn(_ tensors: [String: NamedTensor]) -> Bool { tensors.keys.contains { $0.hasSuffix(".\(suffix)") } }
 
     /// Replaces the weights of a network by a checkpoint's averages.
-    static func load(_ tensors: [String: NamedTensor], into network: ResNet, from path: String) throws {
+    static func load(_ tensors: [String: NamedTensor], into network: Network, from path: String) throws {
         let averaged = Set(names(network))
         var whole = Dictionary(
             ModelTensors.tensors(network).filter { !averaged.contains($0.name) }.map { ($0.name, $0) },
@@ -86,7 +86,7 @@ final class WeightAverage {
         try ModelTensors.load(whole, into: network, from: path)
     }
 
-    private static func names(_ network: ResNet) -> [String] {
+    private static func names(_ network: Network) -> [String] {
         network.parameters.slots.filter { $0.layout != .counter }.map(\.name)
     }
 }

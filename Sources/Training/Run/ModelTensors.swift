@@ -3,7 +3,7 @@ import Networks
 /// Parameters as checkpoints hold them: PyTorch's names, OIHW filters, `[outputs, inputs]` matrices.
 enum ModelTensors {
     /// All slots of the model, and the input normalisation.
-    static func tensors(_ network: ResNet) -> [NamedTensor] {
+    static func tensors(_ network: Network) -> [NamedTensor] {
         let parameters = network.parameters
         let slots = parameters.slots.map { slot in
             tensor(slot, name: slot.name, UnsafeBufferPointer(parameters.values(of: slot)))
@@ -58,7 +58,7 @@ enum ModelTensors {
 
     /// Fills the model from a file's tensors.
     /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous.
-    static func load(_ tensors: [String: NamedTensor], into network: ResNet, from path: String) throws {
+    static func load(_ tensors: [String: NamedTensor], into network: Network, from path: String) throws {
         let parameters = network.parameters
         let expected = parameters.slots.map { ($0.name, $0.layout.shape) }
         let fixed = normalization(mean: network.settings.mean, deviation: network.settings.deviation)

@@ -98,7 +98,7 @@ extension Trainer {
     private func loadModel(_ checkpoint: Checkpoint) throws { try Trainer.load(weightsOf: checkpoint, into: network) }
 
     /// Fills a network with the weights and running statistics of a checkpoint.
-    static func load(weightsOf checkpoint: Checkpoint, into network: ResNet) throws {
+    static func load(weightsOf checkpoint: Checkpoint, into network: Network) throws {
         try ModelTensors.load(
             try checkpoint.tensors(in: modelFile), into: network, from: "\(checkpoint.path)/\(modelFile)")
     }

@@ -21,7 +21,7 @@ public final class Trainer {
     let configuration: RunConfiguration
     let communicator: any Communicator
     let workspace: Workspace
-    let network: ResNet
+    let network: Network
     let step: TrainingStep
     let data: RunData
     let stepsPerEpoch: Int
@@ -57,7 +57,7 @@ public final class Trainer {
         }
         let perRank = shards == 0 ? 1 : shards / communicator.size
         data = try RunData(configuration)
-        network = try ResNet(configuration.networkSettings(data.train.traits), seed: configuration.training.seed)
+        network = try Network(configuration.networkSettings(data.train.traits), seed: configuration.training.seed)
         if checkpoint == nil, let path = configuration.training.initialCheckpoint {
             try Trainer.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
         }

@@ -20,7 +20,7 @@ final class TrainingStep {
         var communicationSeconds: Double
     }
 
-    let network: ResNet
+    let network: Network
     let configuration: RunConfiguration
     let optimizer: StochasticGradientDescent
     let filters: FilterCache
@@ -36,7 +36,7 @@ final class TrainingStep {
     let average: WeightAverage?
 
     init(
-        _ network: ResNet, _ configuration: RunConfiguration, communicator: any Communicator, workspace: Workspace,
+        _ network: Network, _ configuration: RunConfiguration, communicator: any Communicator, workspace: Workspace,
         shards: Int, stepsPerEpoch: Int, traits: DatasetTraits
     ) {
         self.network = network

@@ -40,7 +40,7 @@ struct RecipeTests {
         }
         let configuration = try configuration(recipe)
         let name = try #require(DatasetName(rawValue: configuration.data.dataset.rawValue))
-        #expect(!(try ResNet.slots(configuration.networkSettings(name.traits))).isEmpty)
+        #expect(!(try Network.slots(configuration.networkSettings(name.traits))).isEmpty)
         guard recipe.hasPrefix("robust-sparse-moes/") else { return }
         #expect(head.contains("Aim:") && head.contains("core-"))
         #expect(recipe.contains("/evaluation/") || head.contains("evaluation.split=test"))
@@ -52,10 +52,10 @@ struct RecipeTests {
         #expect(pgd.training.method == .pgd && pgd.attack.epsilon == 0.03137 && pgd.attack.steps == 7)
         #expect(pgd.training.globalBatch == 640 && pgd.training.validationFraction == 0.2)
         #expect(pgd.moe.kind == .conv && pgd.moe.balance.loss == .entropy && pgd.moe.balance.weight == 0.5)
-        let slots = try ResNet.slots(pgd.networkSettings(DatasetName.cifar100.traits))
+        let slots = try Network.slots(pgd.networkSettings(DatasetName.cifar100.traits))
         #expect(slots.count == 147 && slots.filter { !$0.isStatistic }.map(\.count).reduce(0, +) == 36_394_168)
         let block = try configuration("robust-sparse-moes/cifar100-resnet50/resnet-block-moe.yaml")
-        let deep = try ResNet.slots(block.networkSettings(DatasetName.cifar100.traits))
+        let deep = try Network.slots(block.networkSettings(DatasetName.cifar100.traits))
         #expect(deep.count == 506 && deep.filter { !$0.isStatistic }.map(\.count).reduce(0, +) == 68_619_952)
         let fast = try configuration("robust-sparse-moes/cifar100-resnet18/fast-adv-train.yaml")
         #expect(fast.training.method == .fast && fast.attack.name == .fgsm && fast.attack.start == .uniformUnclamped)

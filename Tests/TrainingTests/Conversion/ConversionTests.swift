@@ -20,10 +20,10 @@ private struct Subject: CustomTestStringConvertible {
         self.count = count
     }
 
-    func network(seed: UInt64 = 3) throws -> ResNet {
+    func network(seed: UInt64 = 3) throws -> Network {
         let configuration = try RunConfiguration.resolve(
             layers: (settings + ["data.dataset=cifar100"]).map { ConfigurationLayer(override: $0) })
-        let network = try ResNet(configuration.networkSettings(DatasetName.cifar100.traits), seed: seed)
+        let network = try Network(configuration.networkSettings(DatasetName.cifar100.traits), seed: seed)
         // Statistics that are no constants, so that a mix-up shows.
         for (place, slot) in network.parameters.slots.enumerated() where slot.isStatistic {
             network.parameters.values(of: slot).update(repeating: Float(place))
@@ -83,7 +83,7 @@ struct ConversionTests {
 
     init() throws { scratch = try FilesScratch() }
 
-    private func write(_ network: ResNet, _ name: String = "own") throws -> String {
+    private func write(_ network: Network, _ name: String = "own") throws -> String {
         try SafetensorsFile.write(ModelTensors.tensors(network), to: scratch(name))
         return scratch(name)
     }
@@ -145,7 +145,7 @@ struct ConversionTests {
             let network = try subject.network()
             let file = try WeightFile(try write(network, subject.testDescription), layout: .robustmoe)
             let found = try file.signature().networkSettings(origin: "file")
-            let (own, expected) = (try ResNet.slots(found), network.parameters.slots)
+            let (own, expected) = (try Network.slots(found), network.parameters.slots)
             #expect(own.map(\.name) == expected.map(\.name), "\(subject.testDescription)")
             #expect(own.map(\.layout) == expected.map(\.layout), "\(subject.testDescription)")
             #expect(found.stem == network.settings.stem && found.block == network.settings.block)

@@ -9,7 +9,7 @@ import Testing
 struct AttackedNetworkTests {
     private let workspace = Workspace()
 
-    private func pass(_ network: ResNet, _ normalization: Normalization) -> Pass {
+    private func pass(_ network: Network, _ normalization: Normalization) -> Pass {
         Pass(
             parameters: network.parameters, workspace: workspace, filters: FilterCache(capacityMegabytes: 1),
             normalization: normalization, samples: [[0, 1, 2]])

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("stochastic gradient descent")
 struct StochasticGradientDescentTests {
-    let network: ResNet
+    let network: Network
     var parameters: Parameters { network.parameters }
 
     init() throws {
@@ -144,12 +144,12 @@ struct StochasticGradientDescentTests {
 
 /// Two blocks of four channels, the second one's convolutions mixtures of two experts.
 enum TinyNetwork {
-    static func make(classes: Int = 3, width: Int = 4, seed: UInt64 = 1) throws -> ResNet {
+    static func make(classes: Int = 3, width: Int = 4, seed: UInt64 = 1) throws -> Network {
         let router = RouterSettings(
             experts: 2, gate: Gate(topK: 1, isStraightThrough: true, renormalises: true), balance: .entropy,
             balanceWeight: 0.5)
-        return try ResNet(
-            ResNetSettings(
+        return try Network(
+            NetworkSettings(
                 blocks: [1, 1], width: width, channels: 2, classes: classes, mean: [0.5, 0.25], deviation: [1, 2],
                 mixture: MixtureSettings(
                     kind: .conv, placement: Placement(["layer2"]), includesDownsample: true, router: router)),

@@ -44,7 +44,7 @@ struct RankScene {
         standardDeviation: [0.25, 0.25, 0.25], augmentations: [])
 
     let configuration: RunConfiguration
-    let network: ResNet
+    let network: Network
     let workspace = Workspace()
     let filters = FilterCache(capacityMegabytes: 64)
     let pixels: [Float]
@@ -64,7 +64,7 @@ struct RankScene {
         var settings = configuration.networkSettings(RankScene.traits)
         settings.blocks = isSteady ? [1, 1] : [1, 2]
         self.configuration = configuration
-        network = try ResNet(settings, seed: 5)
+        network = try Network(settings, seed: 5)
         self.samples = samples ?? (0..<count).map { ($0 * 37 + 11) % 101 }
         labels = (0..<count).map { Int32($0 * 3 % 5) }
         pixels = (0..<count).flatMap(RankScene.image)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("model tensors")
 struct ModelTensorsTests {
-    private func slot(_ name: String, _ network: ResNet) throws -> Slot {
+    private func slot(_ name: String, _ network: Network) throws -> Slot {
         try #require(network.parameters.slots.first { $0.name == name })
     }
 

@@ -1,12 +1,12 @@
 /// Registers a residual network's slots in torchvision's order and decides which layers become mixtures.
-final class ResNetBuilder {
-    private let settings: ResNetSettings
+final class NetworkBuilder {
+    private let settings: NetworkSettings
     private let parameters: Parameters
     /// Paths that a placement may name.
     private(set) var candidates: [String] = []
     private(set) var mixtureLayers: [String] = []
 
-    init(_ settings: ResNetSettings, _ parameters: Parameters) {
+    init(_ settings: NetworkSettings, _ parameters: Parameters) {
         self.settings = settings
         self.parameters = parameters
     }
@@ -27,11 +27,11 @@ final class ResNetBuilder {
     /// A block or, where the placement says so, a mixture of blocks.
     ///
     /// - Parameters:
-    ///   - channels: The stage's channels; the block puts out ``ResNetSettings/Block/expansion`` times as many.
+    ///   - channels: The stage's channels; the block puts out ``NetworkSettings/Block/expansion`` times as many.
     ///   - map: The size of its input, if known.
     func element(
         _ path: String, inputs: Int, channels: Int, stride: Int, map: MapSize? = nil
-    ) throws -> ResNet.Element {
+    ) throws -> Network.Element {
         func block(_ path: String, owner: ExpertOwner?) throws -> ResidualBlock {
             try residualBlock(path, inputs: inputs, channels: channels, stride: stride, map: map, owner: owner)
         }

@@ -4,7 +4,7 @@ import Tensors
 /// replaced by mixtures of experts.
 ///
 /// Images are NHWC in [0, 1]; normalisation is the network's first step, so that attacks work in pixel units.
-public struct ResNet {
+public struct Network {
     enum Element {
         case block(ResidualBlock)
         case experts(ExpertBlock)
@@ -21,7 +21,7 @@ public struct ResNet {
     }
 
     /// What the network was built from.
-    public let settings: ResNetSettings
+    public let settings: NetworkSettings
     /// Its parameters and running statistics.
     public let parameters: Parameters
     private let stem: NormalizedConvolution
@@ -45,17 +45,17 @@ public struct ResNet {
 
     /// Builds the network and draws its weights.
     /// - Throws: ``NetworkError/invalid(_:)`` if the placement matches no layer, or a router does not fit its map.
-    public init(_ settings: ResNetSettings, seed: UInt64) throws {
+    public init(_ settings: NetworkSettings, seed: UInt64) throws {
         try self.init(settings, registering: Parameters())
         parameters.initialize(seed: seed)
     }
 
     /// Builds the network without memory for its parameters: its layout alone.
-    init(_ settings: ResNetSettings, registering parameters: Parameters) throws {
+    init(_ settings: NetworkSettings, registering parameters: Parameters) throws {
         self.settings = settings
-        let builder = ResNetBuilder(settings, parameters)
+        let builder = NetworkBuilder(settings, parameters)
         let isPooled = settings.stem == .imagenet
-        let stemShape = ResNetBuilder.Shape(
+        let stemShape = NetworkBuilder.Shape(
             inputs: settings.channels, outputs: settings.width, kernel: isPooled ? 7 : 3, stride: isPooled ? 2 : 1,
             map: settings.imageSize)
         stem = try builder.unit("conv1", norm: "bn1", stemShape)
@@ -99,8 +99,8 @@ public struct ResNet {
 
     /// The slots of such a network in their order, without memory for their values.
     /// - Throws: As ``init(_:seed:)``.
-    public static func slots(_ settings: ResNetSettings) throws -> [Slot] {
-        try ResNet(settings, registering: Parameters()).parameters.slots
+    public static func slots(_ settings: NetworkSettings) throws -> [Slot] {
+        try Network(settings, registering: Parameters()).parameters.slots
     }
 
     /// Computes logits, `[images, 1, 1, classes]`, of every shard.

@@ -19,7 +19,7 @@ public struct MapSize: Hashable, Sendable {
 }
 
 /// A residual network's shape.
-public struct ResNetSettings: Hashable, Sendable {
+public struct NetworkSettings: Hashable, Sendable {
     /// What a residual block is made of.
     public enum Block: Hashable, Sendable {
         /// Two 3×3 convolutions.
