@@ -53,19 +53,6 @@ public enum ImageSelection {
         }
     }
 
-    /// Adds image `place` of `part` to image `indices[place]` of `target`; no index may occur twice.
-    public static func scatterAdd(_ part: Tensor, _ indices: [Int], to target: Tensor) {
-        let period = ChannelPeriod(lanes)
-        target.workspace.loop(indices.count) { _, place in
-            let source = part.pointer + place * target.imageSize
-            let destination = target.pointer + indices[place] * target.imageSize
-            period.forEachVector(elements: target.imageSize) { offset, _, lanes in
-                store(
-                    load(destination + offset, lanes) + load(source + offset, lanes), destination + offset, lanes)
-            }
-        }
-    }
-
     /// Returns, for every image, Σ of x · (y − shift − addend); `shift` has a value for each channel.
     public static func innerProducts(_ x: Tensor, _ y: Tensor, shift: [Float]?, addend: Tensor?) -> [Float] {
         let period = ChannelPeriod(x.channels)

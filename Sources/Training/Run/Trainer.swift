@@ -168,10 +168,11 @@ public final class Trainer {
         guard let recorder, let window = windows.last, !window.isEmpty else { return }
         let total = configuration.training.epochs * stepsPerEpoch
         let share = window.loopSeconds > 0 ? window.attackSeconds / window.loopSeconds : 0
-        let balance = network.settings.mixture == nil ? "" : ", balance \(Console.fixed(window.balanceLoss, 3))"
+        let (taskLoss, balanceLoss) = windows.reduce((0, 0)) { ($0.0 + $1.taskLoss, $0.1 + $1.balanceLoss) }
+        let balance = network.settings.mixture == nil ? "" : ", balance \(Console.fixed(balanceLoss, 3))"
         try recorder.say(
             "epoch \((done - 1) / stepsPerEpoch + 1)/\(configuration.training.epochs), step \(done)/\(total): "
-                + "loss \(Console.fixed(window.taskLoss, 3))\(balance), accuracy \(Console.percent(window.accuracy)), "
+                + "loss \(Console.fixed(taskLoss, 3))\(balance), accuracy \(Console.percent(window.accuracy)), "
                 + "rate \(Console.fixed(window.learningRate, 4)), \(Console.fixed(window.imagesPerSecond, 1)) images/s "
                 + "(attack \(Console.percent(share)))")
     }

@@ -46,55 +46,35 @@ extension TrainingStep {
                 .withSeconds(of: first)
         }
         let isPublished = configuration.training.statisticsUpdates == .published
-        let clean = try trainingForward(batch.images, batch, step: step, draw: 0)
-        let cleanSums = zip(clean.logits, batch.labels).map { logits, labels in
-            [
-                CrossEntropy.evaluate(logits, labels, divisor: 1).losses.reduce(0, +),
-                Double(correct(logits, labels)),
-            ]
-        }
-        let cleanTotals = try settle(
-            clean.record, cleanSums, batch.images, batch, step: step, wantsToStop: wantsToStop)
-        // The router alone, then the model, then the model again behind the attack.
-        if isPublished { clean.record.reapply(.router, network.parameters) }
-        guard let routing = clean.tape.imageRouting else {
+        let clean = try cleanForward(batch, step: step, draw: 0, wantsToStop: wantsToStop)
+        let (tape, record) = (clean.forward.tape, clean.forward.record)
+        guard let routing = tape.imageRouting else {
             throw RunError.unusable("training.router_objective label-modulo needs moe.scope image")
         }
-        let scores = routing.probabilities
-        let (images, seconds) = try timed { try divergingImages(batch, step: step, draw: 0, scores: scores) }
-        if isPublished {
-            clean.record.reapply(.router, network.parameters)
-            clean.record.reapply(.backbone, network.parameters)
+        // The released code runs the router alone, then the model, then the model again behind the attack.
+        if isPublished { record.reapply(.router, network.parameters) }
+        let (images, seconds) = try timed {
+            try divergingImages(batch, step: step, draw: 0, scores: routing.probabilities)
         }
-        let attacked = try trainingForward(images, batch, step: step, draw: 1)
-        let loss = tradesLoss(clean.logits, attacked.logits, batch)
-        let totals = try settle(attacked.record, loss.attackedSums, images, batch, step: step, wantsToStop: false)
-        exchange.begin([.backbone])
-        _ = try network.backward(
-            loss.dAttacked, attacked.tape, attacked.pass, into: Gradients(addingTo: exchange.gradients),
-            wantsInput: false)
-        _ = try network.backward(loss.dClean, clean.tape, clean.pass, into: exchange.gradients, wantsInput: false)
-        let applied = try apply([.backbone], step: step, records: [clean.record, attacked.record])
-
-        let outcome = Outcome(
-            passes: [
-                PassOutcome(lossSum: cleanTotals[0], correct: Int(cleanTotals[1]), routers: clean.record.routers),
-                PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: attacked.record.routers),
-            ], gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: cleanTotals[2] > 0,
-            attackSeconds: seconds, waitSeconds: applied.timing.waited, communicationSeconds: applied.timing.span)
+        if isPublished {
+            record.reapply(.router, network.parameters)
+            record.reapply(.backbone, network.parameters)
+        }
+        let outcome = try updateByTrades(
+            clean, images, batch, step: step, draw: 1, groups: [.backbone], attackSeconds: seconds)
         guard configuration.training.sharedBatch else {
             let own = try routerForward(routerBatch.images, routerBatch, step: step)
             return outcome.withSeconds(of: try updateRouter(own, routerBatch, step: step))
         }
         return outcome.withSeconds(
-            of: try updateRouter((routing, clean.pass), batch, step: step) {
+            of: try updateRouter((routing, clean.forward.pass), batch, step: step) {
                 guard isPublished else { return }
                 // What the released code logs with the new experts: only its moments matter, the router's are the same.
                 let again = try self.trainingForward(
                     batch.images, batch, step: step, draw: 0, given: ["router": .routes(routing.routes)])
                 _ = try again.record.settle(
                     extra: batch.images.map { _ in [] }, self.statistics, self.network.parameters)
-                clean.record.reapply(.router, self.network.parameters)
+                record.reapply(.router, self.network.parameters)
             })
     }
 

@@ -13,26 +13,52 @@ extension TrainingStep {
         _ batch: PreparedBatch, step: Int, draw: Int = 0, groups: Set<ParameterGroup>, wantsToStop: Bool
     ) throws -> Outcome {
         let (images, seconds) = try timed { try divergingImages(batch, step: step, draw: draw) }
-        let clean = try trainingForward(batch.images, batch, step: step, draw: draw)
-        let attacked = try trainingForward(images, batch, step: step, draw: draw + 1)
-        let loss = tradesLoss(clean.logits, attacked.logits, batch)
-        let cleanTotals = try settle(
-            clean.record, loss.cleanSums, batch.images, batch, step: step, wantsToStop: wantsToStop)
-        let totals = try settle(
-            attacked.record, loss.attackedSums, images, batch, step: step, wantsToStop: false)
+        let clean = try cleanForward(batch, step: step, draw: draw, wantsToStop: wantsToStop)
+        return try updateByTrades(
+            clean, images, batch, step: step, draw: draw + 1, groups: groups, attackSeconds: seconds)
+    }
+
+    /// The same from a clean pass that was made already and the images that an attack made.
+    func updateByTrades(
+        _ clean: CleanPass, _ images: [Tensor], _ batch: PreparedBatch, step: Int, draw: Int,
+        groups: Set<ParameterGroup>, attackSeconds: Double
+    ) throws -> Outcome {
+        let attacked = try trainingForward(images, batch, step: step, draw: draw)
+        let loss = tradesLoss(clean.forward.logits, attacked.logits, batch)
+        let totals = try settle(attacked.record, loss.attackedSums, images, batch, step: step, wantsToStop: false)
         exchange.begin(groups)
-        let gradients = exchange.gradients
         _ = try network.backward(
-            loss.dAttacked, attacked.tape, attacked.pass, into: Gradients(addingTo: gradients), wantsInput: false)
-        _ = try network.backward(loss.dClean, clean.tape, clean.pass, into: gradients, wantsInput: false)
-        let applied = try apply(groups, step: step, records: [clean.record, attacked.record])
+            loss.dAttacked, attacked.tape, attacked.pass, into: Gradients(addingTo: exchange.gradients),
+            wantsInput: false)
+        _ = try network.backward(
+            loss.dClean, clean.forward.tape, clean.forward.pass, into: exchange.gradients, wantsInput: false)
+        let applied = try apply(groups, step: step, records: [clean.forward.record, attacked.record])
         return Outcome(
             passes: [
-                PassOutcome(
-                    lossSum: cleanTotals[0], correct: Int(cleanTotals[1]), routers: clean.record.routers),
+                clean.outcome,
                 PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: attacked.record.routers),
-            ], gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: cleanTotals[2] > 0,
-            attackSeconds: seconds, waitSeconds: applied.timing.waited, communicationSeconds: applied.timing.span)
+            ], gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: clean.isAskedToStop,
+            attackSeconds: attackSeconds, waitSeconds: applied.timing.waited,
+            communicationSeconds: applied.timing.span)
+    }
+
+    /// A training pass over clean images, settled, and not yet carried back.
+    struct CleanPass {
+        let forward: ForwardPass
+        let outcome: PassOutcome
+        let isAskedToStop: Bool
+    }
+
+    func cleanForward(_ batch: PreparedBatch, step: Int, draw: Int, wantsToStop: Bool) throws -> CleanPass {
+        let forward = try trainingForward(batch.images, batch, step: step, draw: draw)
+        let sums = zip(forward.logits, batch.labels).map { logits, labels in
+            [CrossEntropy.evaluate(logits, labels, divisor: 1).losses.reduce(0, +), Double(correct(logits, labels))]
+        }
+        let totals = try settle(forward.record, sums, batch.images, batch, step: step, wantsToStop: wantsToStop)
+        return CleanPass(
+            forward: forward,
+            outcome: PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: forward.record.routers),
+            isAskedToStop: totals[2] > 0)
     }
 
     /// A training pass that was made and not yet carried back.
@@ -53,13 +79,13 @@ extension TrainingStep {
         return ForwardPass(logits: logits, tape: tape, pass: pass, record: record)
     }
 
-    /// Both terms and their gradients; sums are the loss and the right predictions of each shard.
+    /// The gradients of both terms, and of each shard the divergence's part of the loss and the right predictions.
     func tradesLoss(
         _ clean: [Tensor], _ attacked: [Tensor], _ batch: PreparedBatch
-    ) -> (dClean: [Tensor], dAttacked: [Tensor], cleanSums: [[Double]], attackedSums: [[Double]]) {
+    ) -> (dClean: [Tensor], dAttacked: [Tensor], attackedSums: [[Double]]) {
         let beta = configuration.training.beta
         var (dClean, dAttacked): ([Tensor], [Tensor]) = ([], [])
-        var (cleanSums, attackedSums): ([[Double]], [[Double]]) = ([], [])
+        var attackedSums: [[Double]] = []
         for shard in clean.indices {
             let labels = batch.labels[shard]
             let task = CrossEntropy.evaluate(clean[shard], labels, divisor: batch.globalSize)
@@ -68,10 +94,9 @@ extension TrainingStep {
             ChannelOperations.add(robust.dTarget, to: task.dLogits)
             dClean.append(task.dLogits)
             dAttacked.append(robust.dLogits)
-            cleanSums.append([task.losses.reduce(0, +), Double(correct(clean[shard], labels))])
             attackedSums.append([beta * robust.values.reduce(0, +), Double(correct(attacked[shard], labels))])
         }
-        return (dClean, dAttacked, cleanSums, attackedSums)
+        return (dClean, dAttacked, attackedSums)
     }
 
     /// Images that ascend what `attack.objective` says, against the frozen network.

@@ -6,8 +6,7 @@ import Tensors
 
 /// One step of training on one rank: attacks, and updates on what they made.
 ///
-/// The methods' own steps are extensions: ``TrainingStep/updateByLoss(_:_:step:replay:wantsToStop:wantsInput:)`` for those
-/// that minimise the loss of one pass, `TRADES` and `AdvMoE` beside.
+/// Methods that minimise the loss of one pass are here; parts of a batch, TRADES and AdvMoE are extensions.
 final class TrainingStep {
     /// What a step did with one kind of inputs, over the global batch and the same on every rank.
     struct PassOutcome {
