@@ -68,9 +68,9 @@ struct BilinearResizer {
                         blue &+= weights[index] &* Int32(tap[2])
                         tap += 3
                     }
-                    target[0] = byte(red)
-                    target[1] = byte(green)
-                    target[2] = byte(blue)
+                    target[0] = BilinearResizer.byte(red)
+                    target[1] = BilinearResizer.byte(green)
+                    target[2] = BilinearResizer.byte(blue)
                     target += 3
                 }
             }
@@ -91,13 +91,13 @@ struct BilinearResizer {
                     for place in 0..<row { sums[place] &+= weight &* Int32(line[place]) }
                 }
                 let target = destination + y * row
-                for place in 0..<row { target[place] = byte(sums[place]) }
+                for place in 0..<row { target[place] = BilinearResizer.byte(sums[place]) }
             }
         }
     }
 
-    private func byte(_ sum: Int32) -> UInt8 {
-        UInt8(truncatingIfNeeded: min(max(sum >> BilinearResizer.fraction, 0), 255))
+    private static func byte(_ sum: Int32) -> UInt8 {
+        UInt8(truncatingIfNeeded: min(max(sum >> fraction, 0), 255))
     }
 }
 

@@ -94,7 +94,7 @@ final class ImageDecoder {
     }
 
     private func decodeJPEG(_ count: Int) throws(ImageFault) -> PictureSize {
-        var message = [CChar](repeating: 0, count: Int(CJPEG_messageSize.rawValue) + 1)
+        var message = [CChar](repeating: 0, count: Int(CJPEG_messageSize) + 1)
         var shape = CJPEG_Shape()
         guard CJPEG_read(file, count, &shape, nil, &message) == 0 else { throw fault("JPEG", message) }
         let size = try checkedSize(shape.height, shape.width)
@@ -106,7 +106,7 @@ final class ImageDecoder {
     }
 
     private func decodePNG(_ count: Int) throws(ImageFault) -> PictureSize {
-        var message = [CChar](repeating: 0, count: Int(CPNG_messageSize.rawValue) + 1)
+        var message = [CChar](repeating: 0, count: Int(CPNG_messageSize) + 1)
         var (width, height) = (0, 0)
         guard CPNG_read(file, count, &width, &height, nil, &message) == 0 else { throw fault("PNG", message) }
         let size = try checkedSize(height, width)

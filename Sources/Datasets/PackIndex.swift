@@ -70,8 +70,8 @@ struct PackIndex: Codable, Equatable {
 
     /// What stands before the first image.
     static var prelude: [UInt8] {
-        let version = withUnsafeBytes(of: version.littleEndian) { Array($0) }
-        return magic + version + [UInt8](repeating: 0, count: page - magic.count - version.count)
+        let number = withUnsafeBytes(of: version.littleEndian) { Array($0) }
+        return magic + number + [UInt8](repeating: 0, count: page - magic.count - number.count)
     }
 
     /// The index and what follows it.

@@ -52,7 +52,7 @@ struct TreeImages {
             reading.count += kept
             next = range.upperBound
             if kept > 0 {
-                try block.withUnsafeBytes { (bytes) throws(Failure) in
+                try block.span.bytes.withUnsafeBytes { (bytes) throws(Failure) in
                     try body(UnsafeRawBufferPointer(rebasing: bytes[..<(kept * imageSize)]), labels[..<kept])
                 }
             }
