@@ -14,6 +14,7 @@ struct RunData {
     /// Loads the images; collective.
     /// - Parameter loop: Where image files are decoded.
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
+        Self.announce(configuration.data, communicator)
         let training = try TrainingData(configuration, loop)
         train = training.set
         trainIndices = training.train
@@ -22,6 +23,14 @@ struct RunData {
         augmentations = configuration.data.augmentations
         warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
         try Self.requireSame([train, evaluation.set], communicator)
+    }
+
+    /// Says what may take a while.
+    static func announce(_ source: RunConfiguration.DataSource, _ communicator: any Communicator) {
+        guard communicator.isRoot, source.readsImageFiles, let path = source.path, FileSystem.isDirectory(path) else {
+            return
+        }
+        Console.print("decoding the images in \(path)")
     }
 
     /// Throws where a rank holds other images than rank 0: every rank reads files of its own, and hosts may keep copies.
@@ -56,6 +65,7 @@ struct EvaluationData {
     /// Loads the images, and no others; collective.
     /// - Parameter loop: Where image files are decoded.
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
+        RunData.announce(configuration.data, communicator)
         try self.init(configuration, loop, nil)
         try RunData.requireSame([set], communicator)
     }
