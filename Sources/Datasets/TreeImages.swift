@@ -70,7 +70,7 @@ struct TreeImages {
             block.withUnsafeMutableBufferPointer { block in
                 guard let start = block.baseAddress else { return }
                 loop(range.count) { worker, position in
-                    do {
+                    do throws(ImageFault) {
                         let path = tree.path(range.lowerBound + position)
                         let found = try decoders[worker].decode(path, to: size, into: start + position * imageSize)
                         outcomes[position] = .success(found)

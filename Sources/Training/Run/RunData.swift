@@ -107,8 +107,8 @@ extension RunConfiguration.DataSource {
     }
 
     /// The changes of training images.
-    var augmentations: [Augmentation] {
-        resolvedAugmentation.compactMap { Augmentation(rawValue: $0.rawValue) }
+    var augmentations: [Datasets.Augmentation] {
+        resolvedAugmentation.compactMap { Datasets.Augmentation(rawValue: $0.rawValue) }
     }
 
     /// How image files and packs are read.
