@@ -1,7 +1,9 @@
 /// Scales red, green and blue bytes with a triangle as wide as two pixels of the larger grid, so that shrinking averages
-/// all pixels that a new one covers: what torchvision's Resize does to Pillow images, bit for bit.
+/// all pixels that a new one covers: what torchvision's Resize does to Pillow images.
 ///
-/// Columns first, then rows, with bytes between the two; weights are rounded to 2⁻²², sums to the nearest byte.
+/// Columns first, then rows, with bytes between the two; weights are rounded to 2⁻²², sums to the nearest byte. That is
+/// Pillow's result bit for bit where it takes columns first too; recent versions take rows first for some sizes, and then
+/// bytes may differ by 1.
 struct BilinearResizer {
     private static let fraction: Int32 = 22
     private static let half: Int32 = 1 << 21

@@ -84,7 +84,8 @@ extension CommandSuite {
             let outcome = try robustmoe(["evaluate", "--checkpoint", run.path, "--output", output])
             #expect(outcome.status == 0, "\(outcome.errors)")
             let rows = try TrainedRun(path: output).rows("evaluation.csv")
-            #expect(rows.map { $0["samples"] } == ["9", "9"])
+            // Clean, attacked, worst case.
+            #expect(rows.map { $0["samples"] } == ["9", "9", "9"])
             #expect(
                 try rows.map { $0["correct"] }
                     == run.rows("evaluation.csv").map { $0["correct"] })

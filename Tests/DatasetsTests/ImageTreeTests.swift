@@ -27,7 +27,8 @@ struct ImageTreeTests {
     }
 
     private func load(
-        _ folder: TemporaryFolder, _ split: DatasetSplit = .train, samples: Int? = nil, options: ImageFileOptions = ImageFileOptions(resize: 16)
+        _ folder: TemporaryFolder, _ split: DatasetSplit = .train, samples: Int? = nil,
+        options: ImageFileOptions = ImageFileOptions(resize: 16)
     ) throws(DatasetError) -> ImageSet {
         try loadDataset(.folder, path: folder.path, split: split, samples: samples, options: options)
     }
@@ -200,10 +201,11 @@ struct ImageTreeTests {
     @Test("Tiny-ImageNet's lists are checked against each other and the files")
     func refusesTinyImageNet() throws {
         func message(_ annotations: String) throws -> String {
+            let folder = try Self.tiny(annotations: annotations)
             do {
-                _ = try loadDataset(.tinyImageNet, path: Self.tiny(annotations: annotations).path, split: .test)
+                _ = try loadDataset(.tinyImageNet, path: folder.path, split: .test)
                 return "none"
-            } catch let error as DatasetError {
+            } catch {
                 guard case .unusableTree(_, let reason) = error else { throw error }
                 return reason
             }
