@@ -4,6 +4,8 @@ import Tensors
 public enum Objective: Sendable {
     /// Cross entropy of the logits with these labels, `[shard][image]`.
     case crossEntropy([[Int32]])
+    /// Whatever the target was made to measure; the labels, `[shard][image]`, say which predictions are right.
+    case target([[Int32]])
 }
 
 /// A model as attacks see it: losses, input gradients and whether predictions are right, nothing else.

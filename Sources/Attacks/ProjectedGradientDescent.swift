@@ -10,6 +10,9 @@ public struct ProjectedGradientDescent: Attack, Hashable {
         case uniform
         /// Uniform in the ball; pixels may lie outside of [0, 1] until the first step.
         case uniformUnclamped = "uniform-unclamped"
+        /// At the clean image plus N(0, 0.001²), not clamped, where an objective has no slope at the image itself
+        /// (TRADES, arXiv:1901.08573).
+        case gaussian
         /// At the clean image.
         case none
     }
@@ -77,7 +80,7 @@ public struct ProjectedGradientDescent: Attack, Hashable {
         step: Int
     ) throws -> [Tensor] {
         // Only a step brings an unclamped start back into [0, 1]: it is no result itself.
-        let leavesRange = start == .uniformUnclamped && steps > 0
+        let leavesRange = (start == .uniformUnclamped || start == .gaussian) && steps > 0
         let x = start.draw(ball, around: images, samples: samples, clamps: !leavesRange, seed: seed, step: step)
         guard keep == .best else {
             for _ in 0..<steps {
@@ -123,10 +126,28 @@ extension ProjectedGradientDescent.Start {
         images.indices.map { shard in
             if self == .none { return images[shard].duplicate() }
             let result = Tensor(like: images[shard])
+            if self == .gaussian {
+                nudge(images[shard], into: result, clamps: clamps, samples[shard], seed: seed, step: step)
+                return result
+            }
             ball.drawStart(around: images[shard], into: result, clamps: clamps) { image in
                 RandomStream(seed: seed, purpose: .attackStart, step: step, index: samples[shard][image])
             }
             return result
+        }
+    }
+    /// The deviation of ``gaussian``.
+    private static let deviation: Float = 0.001
+
+    private func nudge(
+        _ images: Tensor, into result: Tensor, clamps: Bool, _ samples: [Int], seed: UInt64, step: Int
+    ) {
+        for image in 0..<images.images {
+            var stream = RandomStream(seed: seed, purpose: .attackStart, step: step, index: samples[image])
+            for index in image * images.imageSize..<(image + 1) * images.imageSize {
+                let moved = images.pointer[index] + Self.deviation * stream.normal()
+                result.pointer[index] = clamps ? min(max(moved, 0), 1) : moved
+            }
         }
     }
 }

@@ -115,7 +115,7 @@ struct BatchNorm {
             }
         }
         if let gradients {
-            for (layer, norm) in layers.enumerated() {
+            for (layer, norm) in layers.enumerated() where gradients.wants(norm.weight) {
                 for shard in g[layer].indices {
                     let dWeight = gradients.pointer(norm.weight, shard: shard)
                     let dBias = gradients.pointer(norm.bias, shard: shard)

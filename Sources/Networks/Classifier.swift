@@ -7,12 +7,15 @@ struct Classifier {
     let inputs: Int
     let classes: Int
 
-    init(inputs: Int, classes: Int, _ parameters: Parameters) {
+    /// - Parameter deviation: The weights are drawn from N(0, deviation²) and the bias is 0; nil means PyTorch's default.
+    init(inputs: Int, classes: Int, deviation: Float? = nil, _ parameters: Parameters) {
         self.inputs = inputs
         self.classes = classes
-        let initial = Initializer.uniform(bound: 1 / Float(inputs).squareRoot())
-        weight = parameters.register("fc.weight", .matrix(inputs: inputs, outputs: classes), initial)
-        bias = parameters.register("fc.bias", .vector(classes), initial)
+        let standard = Initializer.uniform(bound: 1 / Float(inputs).squareRoot())
+        weight = parameters.register(
+            "fc.weight", .matrix(inputs: inputs, outputs: classes), deviation.map { .normal(deviation: $0) } ?? standard
+        )
+        bias = parameters.register("fc.bias", .vector(classes), deviation == nil ? standard : .constant(0))
     }
 
     struct Tape {
@@ -41,7 +44,7 @@ struct Classifier {
     ) -> [Tensor] {
         dLogits.indices.map { shard in
             let (dy, pooled, x) = (dLogits[shard], tape.pooled[shard], tape.x[shard])
-            if let gradients {
+            if let gradients, gradients.wants(weight) {
                 MatrixProduct.multiply(
                     inputs, classes, dy.images, pooled.pointer, inputs, transposeA: true, dy.pointer, classes,
                     into: gradients.pointer(weight, shard: shard), classes, accumulate: true, purpose: .classifier)

@@ -27,6 +27,17 @@ struct Convolution {
             group: group, owner: owner)
     }
 
+    /// A convolution whose filter is a slot registered elsewhere.
+    init(_ path: String, inputs: Int, outputs: Int, kernel: Int, stride: Int, weight: Slot) {
+        self.path = path
+        self.kernel = kernel
+        self.stride = stride
+        padding = kernel / 2
+        self.inputs = inputs
+        self.outputs = outputs
+        self.weight = weight
+    }
+
     private func convolutionKernel(_ x: Tensor, _ pass: Pass) -> ConvolutionKernel {
         ConvolutionKernel(geometry(images: x.images, height: x.height, width: x.width), pass.arithmetic)
     }
@@ -55,7 +66,16 @@ struct Convolution {
         _ pass: Pass
     ) -> Tensor {
         let y = makeOutput(x)
-        if x.images == 0 { return y }
+        forward(x, scale: scale, shift: shift, addend: addend, rectifies: rectifies, into: y, pass)
+        return y
+    }
+
+    /// Convolves one shard into a tensor, or slice, of the output's shape.
+    func forward(
+        _ x: Tensor, scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil, rectifies: Bool = false,
+        into y: Tensor, _ pass: Pass
+    ) {
+        if x.images == 0 { return }
         let kernel = convolutionKernel(x, pass)
         pass.workspace.withScratch(outputs) { bias in
             if let shift { bias.update(from: shift, count: outputs) }
@@ -65,13 +85,11 @@ struct Convolution {
                 kernel.forward(x.pointer, filter, into: y.pointer, epilogue, pass.workspace)
             }
         }
-        return y
     }
 
-    /// Convolves one shard and returns the moments of the output with it, at no extra pass over memory.
+    /// Convolves one shard into `y` and returns the moments of the output, at no extra pass over memory.
     /// - Parameter center: Values near the means, around which the moments are added up.
-    func forwardWithMoments(_ x: Tensor, center: [Float], _ pass: Pass) -> (y: Tensor, moments: ChannelMoments) {
-        let y = makeOutput(x)
+    func forwardWithMoments(_ x: Tensor, center: [Float], into y: Tensor, _ pass: Pass) -> ChannelMoments {
         let kernel = convolutionKernel(x, pass)
         let chunks = x.images == 0 ? 0 : kernel.statisticsChunks
         let centerSize = (outputs + 15) / 16 * 16
@@ -87,7 +105,7 @@ struct Convolution {
             }
             return ChannelOperations.combine(partial, chunks: chunks, channels: outputs)
         }
-        return (y, ChannelMoments(count: y.images * y.pixels, sums, around: center))
+        return ChannelMoments(count: y.images * y.pixels, sums, around: center)
     }
 
     /// Returns the gradient of the input of one shard: convᵀ(dy), plus `addend`, kept where `mask` is positive.
@@ -95,18 +113,25 @@ struct Convolution {
         _ dy: Tensor, like x: Tensor, scale: [Float]? = nil, addend: Tensor? = nil, mask: Tensor? = nil, _ pass: Pass
     ) -> Tensor {
         let dx = Tensor(like: x)
-        if x.images == 0 { return dx }
-        let kernel = convolutionKernel(x, pass)
+        inputGradient(dy, scale: scale, addend: addend, mask: mask, into: dx, pass)
+        return dx
+    }
+
+    /// Computes the gradient of the input of one shard into a tensor, or slice, of the input's shape.
+    func inputGradient(
+        _ dy: Tensor, scale: [Float]? = nil, addend: Tensor? = nil, mask: Tensor? = nil, into dx: Tensor, _ pass: Pass
+    ) {
+        if dx.images == 0 { return }
+        let kernel = convolutionKernel(dx, pass)
         let epilogue = Epilogue(addend: addend?.pointer, mask: mask?.pointer)
         pass.filters.withFilter(kernel, .inputGradient, weight, scale: scale, pass) { filter in
             kernel.inputGradient(dy.pointer, filter, into: dx.pointer, epilogue, pass.workspace)
         }
-        return dx
     }
 
     /// Adds the weight gradient of one shard.
     func addWeightGradient(_ x: Tensor, _ dy: Tensor, into gradients: Gradients, shard: Int, _ pass: Pass) {
-        if x.images == 0 { return }
+        if x.images == 0 || !gradients.wants(weight) { return }
         convolutionKernel(x, pass).weightGradient(
             x.pointer, dy.pointer, into: gradients.pointer(weight, shard: shard), pass.workspace)
     }

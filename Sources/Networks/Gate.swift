@@ -27,12 +27,18 @@ public struct Gate: Hashable, Sendable {
     /// Divides the kept scores by their sum (+ 1e-5); otherwise they are the weights as they are.
     public var renormalises: Bool
 
+    /// Whether straight-through gradients go to the logits themselves rather than to their softmax, as in AdvMoE
+    /// (arXiv:2308.10110).
+    public var bypassesSoftmax: Bool
+
     /// Makes a gate; see the properties.
-    public init(topK: Int, isStraightThrough: Bool, renormalises: Bool) {
+    public init(topK: Int, isStraightThrough: Bool, renormalises: Bool, bypassesSoftmax: Bool = false) {
+        precondition(!bypassesSoftmax || isStraightThrough, "only straight-through weights can bypass the softmax")
         precondition(!isStraightThrough || topK == 1, "straight-through weights need topK 1, got \(topK)")
         self.topK = topK
         self.isStraightThrough = isStraightThrough
         self.renormalises = renormalises
+        self.bypassesSoftmax = bypassesSoftmax
     }
 
     private static let guardTerm: Float = 1e-5

@@ -7,14 +7,20 @@ import Tensors
 public final class Gradients {
     /// The arenas, one for each shard of this rank.
     public let arenas: [UnsafeMutableBufferPointer<Float>]
+    /// The groups whose gradients are wanted; others may stay as they are.
+    public var groups: Set<ParameterGroup> = [.backbone, .router]
     /// Called when a range of every arena is complete, from the end of the arena towards its beginning; this is also
     /// the moment to let open exchanges progress.
     public var onReady: (Range<Int>) -> Void = { _ in }
+
+    /// Whose arenas these are, if others'.
+    private let owner: Gradients?
 
     /// Makes zeroed arenas for the parameters.
     public init(_ parameters: Parameters, shards: Int = 1) {
         precondition(shards >= 1, "a rank holds at least one shard, got \(shards)")
         let count = parameters.parameterCount
+        owner = nil
         arenas = (0..<shards).map { _ in
             let raw = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 4), alignment: 64)
             let pointer = raw.bindMemory(to: Float.self, capacity: count)
@@ -23,7 +29,17 @@ public final class Gradients {
         }
     }
 
-    deinit { for arena in arenas { arena.deallocate() } }
+    /// Makes a second way into the arenas of `other`, for a backward pass after which another one adds to them: nothing
+    /// is complete behind it.
+    public init(addingTo other: Gradients) {
+        arenas = other.arenas
+        owner = other
+        groups = other.groups
+    }
+
+    deinit { if owner == nil { for arena in arenas { arena.deallocate() } } }
+
+    func wants(_ slot: Slot) -> Bool { groups.contains(slot.group) }
 
     /// Sets all arenas to zero.
     public func clear() {

@@ -24,16 +24,21 @@ public struct Network {
     public let settings: NetworkSettings
     /// Its parameters and running statistics.
     public let parameters: Parameters
+    /// The router whose one choice holds for all layers, or none.
+    let imageRouter: Router?
     private let stem: NormalizedConvolution
     private let elements: [Element]
     /// The arena range of each element's parameters.
-    private let ranges: [Range<Int>]
+    let ranges: [Range<Int>]
     private let classifier: Classifier
     /// The paths of the mixture layers in order.
     public let mixtureLayers: [String]
 
     /// What ``backward(_:_:_:into:wantsInput:)`` needs from the matching forward pass.
     public struct Tape {
+        /// What the image's router did, if there is one, and how the layers saw the images sorted.
+        public let imageRouting: ImageRouting?
+        let order: SharedOrder?
         let stem: NormalizedConvolution.Tape
         /// The stem's output in front of its pooling; empty without one.
         let unpooled: [Tensor]
@@ -54,11 +59,15 @@ public struct Network {
     init(_ settings: NetworkSettings, registering parameters: Parameters) throws {
         self.settings = settings
         let builder = NetworkBuilder(settings, parameters)
+        imageRouter = try builder.imageRouter()
         let isPooled = settings.stem == .imagenet
+        // A small stem of channel experts keeps its width in the reference.
+        let keepsStem = settings.mixture?.kind == .channel && !isPooled
+        let stemWidth = keepsStem ? settings.width : settings.scaled(settings.width)
         let stemShape = NetworkBuilder.Shape(
-            inputs: settings.channels, outputs: settings.width, kernel: isPooled ? 7 : 3, stride: isPooled ? 2 : 1,
+            inputs: settings.channels, outputs: stemWidth, kernel: isPooled ? 7 : 3, stride: isPooled ? 2 : 1,
             map: settings.imageSize)
-        stem = try builder.unit("conv1", norm: "bn1", stemShape)
+        stem = try builder.unit("conv1", norm: "bn1", stemShape, role: .stem)
         var map = stemShape.outputMap
         if isPooled {
             map = map.map {
@@ -68,9 +77,9 @@ public struct Network {
         }
         var elements: [Element] = []
         var ranges: [Range<Int>] = []
-        var inputs = settings.width
+        var inputs = stemWidth
         for (stage, count) in settings.blocks.enumerated() {
-            let channels = settings.width << stage
+            let channels = settings.scaled(settings.width << stage)
             for index in 0..<count {
                 let start = parameters.parameterCount
                 let stride = stage > 0 && index == 0 ? 2 : 1
@@ -82,7 +91,9 @@ public struct Network {
                 map = map?.after(kernel: 3, stride: stride, padding: 1)
             }
         }
-        classifier = Classifier(inputs: inputs, classes: settings.classes, parameters)
+        classifier = Classifier(
+            inputs: inputs, classes: settings.classes, deviation: settings.mixture?.kind == .channel ? 0.01 : nil,
+            parameters)
         self.elements = elements
         self.ranges = ranges
         self.parameters = parameters
@@ -91,7 +102,7 @@ public struct Network {
             for path in mixture.placement.paths
             where !builder.candidates.contains(where: { Placement.covers(path, $0) }) {
                 throw NetworkError.invalid(
-                    "moe.placement \"\(path)\" matches no \(mixture.kind.rawValue == "conv" ? "convolution" : "residual block"); "
+                    "moe.placement \"\(path)\" matches no \(mixture.kind == .block ? "residual block" : "convolution"); "
                         + "there are: \(builder.candidates.joined(separator: ", "))")
             }
         }
@@ -105,13 +116,31 @@ public struct Network {
 
     /// Computes logits, `[images, 1, 1, classes]`, of every shard.
     public func forward(_ images: [Tensor], _ pass: Pass) throws -> (logits: [Tensor], tape: Tape) {
+        guard let imageRouter, let routing = try route(images, pass) else {
+            return try run(normalized(images), nil, nil, pass)
+        }
+        let order = SharedOrder(routing.routes, experts: imageRouter.settings.experts)
+        var inner = pass
+        inner.samples = zip(pass.samples, order.places).map { samples, places in places.map { samples[$0] } }
+        inner.shared = SharedRoutes(ranges: order.ranges, scoreGradients: nil)
+        let (logits, tape) = try run(order.sort(routing.images), routing, order, inner)
+        return (order.restore(logits), tape)
+    }
+
+    /// Images as the layers see them, less the mean and over the deviation.
+    func normalized(_ images: [Tensor]) -> [Tensor] {
         let scale = settings.deviation.map { 1 / $0 }
         let shift = zip(settings.mean, settings.deviation).map { -$0 / $1 }
-        let normalized = images.map { image in
+        return images.map { image in
             let result = Tensor(like: image)
             ChannelOperations.affine(image, scale: scale, shift: shift, into: result)
             return result
         }
+    }
+
+    private func run(
+        _ normalized: [Tensor], _ routing: ImageRouting?, _ order: SharedOrder?, _ pass: Pass
+    ) throws -> (logits: [Tensor], tape: Tape) {
         let (stemOutput, stemTape) = try NormalizedConvolution.forward([stem], [normalized], rectifies: true, pass)
         let isPooled = settings.stem == .imagenet
         let pooled = isPooled ? stemOutput[0].map(MaxPooling.forward) : stemOutput[0]
@@ -134,7 +163,8 @@ public struct Network {
         return (
             logits,
             Tape(
-                stem: stemTape[0], unpooled: isPooled ? stemOutput[0] : [], stemOutput: pooled, elements: tapes,
+                imageRouting: routing, order: order, stem: stemTape[0], unpooled: isPooled ? stemOutput[0] : [],
+                stemOutput: pooled, elements: tapes,
                 classifier: tape)
         )
     }
@@ -142,6 +172,37 @@ public struct Network {
     /// Carries the gradient of the logits back: adds parameter gradients unless `gradients` is nil, and returns the
     /// gradient of the images in pixel units if wanted, else nothing.
     public func backward(
+        _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: Gradients?, wantsInput: Bool
+    ) throws -> [Tensor] {
+        let dNormalized: [Tensor]
+        if let imageRouter, let routing = tape.imageRouting, let order = tape.order {
+            // Nobody asks the router for an update of the backbone alone.
+            let asks = routing.isLearned && (wantsInput || gradients?.groups.contains(.router) == true)
+            let scores = asks ? ScoreGradients(images: routing.images.map(\.images)) : nil
+            var inner = pass
+            inner.shared = SharedRoutes(ranges: order.ranges, scoreGradients: scores)
+            let sorted = try runBack(order.sort(dLogits), tape, inner, into: gradients, wantsInput: wantsInput)
+            let dImages = wantsInput ? order.restore(sorted) : nil
+            if let scores {
+                let dWeights = zip(scores.perShard, order.inverse).map { sums, places in places.map { sums[$0] } }
+                dNormalized = try imageRouter.backward(
+                    dWeights, routing.tape, routing.images, adding: dImages, masksInput: false, pass, into: gradients)
+            } else {
+                dNormalized = dImages ?? []
+            }
+        } else {
+            dNormalized = try runBack(dLogits, tape, pass, into: gradients, wantsInput: wantsInput)
+        }
+        gradients?.onReady(0..<(ranges.first?.lowerBound ?? 0))
+        let scale = settings.deviation.map { 1 / $0 }
+        let none = [Float](repeating: 0, count: scale.count)
+        return dNormalized.map { dx in
+            ChannelOperations.affine(dx, scale: scale, shift: none, into: dx)
+            return dx
+        }
+    }
+
+    private func runBack(
         _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: Gradients?, wantsInput: Bool
     ) throws -> [Tensor] {
         var g = classifier.backward(
@@ -164,14 +225,7 @@ public struct Network {
             // Gated by the pooled output already: what won above 0 is above 0.
             g = g.indices.map { MaxPooling.backward(g[$0], tape.unpooled[$0], tape.stemOutput[$0]) }
         }
-        let dNormalized = try NormalizedConvolution.backward(
+        return try NormalizedConvolution.backward(
             [stem], [g], [tape.stem], masksInput: false, wantsInput: wantsInput, pass, into: gradients)[0]
-        gradients?.onReady(0..<(ranges.first?.lowerBound ?? 0))
-        let scale = settings.deviation.map { 1 / $0 }
-        let none = [Float](repeating: 0, count: scale.count)
-        return dNormalized.map { dx in
-            ChannelOperations.affine(dx, scale: scale, shift: none, into: dx)
-            return dx
-        }
     }
 }

@@ -11,6 +11,11 @@ final class NetworkBuilder {
         self.parameters = parameters
     }
 
+    /// What a convolution is for.
+    enum Role {
+        case stem, body, shortcut
+    }
+
     /// A convolution's place and shape.
     struct Shape {
         var inputs: Int
@@ -72,7 +77,7 @@ final class NetworkBuilder {
         if stride != 1 || inputs != outputs {
             downsample = try unit(
                 "\(path).downsample.0", norm: "\(path).downsample.1",
-                Shape(inputs: inputs, outputs: outputs, kernel: 1, stride: stride, map: map), isShortcut: true,
+                Shape(inputs: inputs, outputs: outputs, kernel: 1, stride: stride, map: map), role: .shortcut,
                 owner: owner)
         }
         return ResidualBlock(units: units, downsample: downsample)
@@ -80,7 +85,7 @@ final class NetworkBuilder {
 
     /// A convolution, or a mixture of convolutions, and its batch norm.
     func unit(
-        _ path: String, norm: String, _ shape: Shape, isShortcut: Bool = false, owner: ExpertOwner? = nil
+        _ path: String, norm: String, _ shape: Shape, role: Role = .body, owner: ExpertOwner? = nil
     ) throws -> NormalizedConvolution {
         func convolution(_ path: String, _ initializer: Initializer, _ owner: ExpertOwner?) -> Convolution {
             Convolution(
@@ -89,9 +94,11 @@ final class NetworkBuilder {
         }
         let taps = shape.kernel * shape.kernel
         var operation: NormalizedConvolution.Operation?
-        if let mixture = settings.mixture, mixture.kind == .conv, !isShortcut || mixture.includesDownsample {
+        if let mixture = settings.mixture, isCandidate(role, mixture) {
             candidates.append(path)
-            if mixture.placement.covers(path) {
+            if mixture.placement.covers(path), mixture.kind == .channel {
+                operation = try slabs(path, shape, mixture)
+            } else if mixture.placement.covers(path) {
                 mixtureLayers.append(path)
                 let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
                 // Experts are drawn He-normal over their fan-in, the backbone over its fan-out, as in the reference.
@@ -104,10 +111,49 @@ final class NetworkBuilder {
             }
         }
         let fan = owner == nil ? taps * shape.outputs : taps * shape.inputs
-        let chosen = operation ?? .plain(convolution(path, .heNormal(fan: fan), owner))
+        let chosen = operation ?? .plain(SlabConvolution(convolution(path, .heNormal(fan: fan), owner)))
         return NormalizedConvolution(
             path: path, operation: chosen,
             norm: BatchNorm(norm, channels: shape.outputs, parameters, owner: owner))
+    }
+
+    /// Whether a mixture may stand in place of a convolution.
+    ///
+    /// Channel experts take the stem of no network, and the shortcuts of residual ones only under the ImageNet stem
+    /// (advmoe, "MoE nets").
+    private func isCandidate(_ role: Role, _ mixture: MixtureSettings) -> Bool {
+        switch mixture.kind {
+        case .conv: role != .shortcut || mixture.includesDownsample
+        case .channel: role == .body || role == .shortcut && settings.stem == .imagenet
+        case .block: false
+        }
+    }
+
+    /// Slabs of channels, drawn He-normal over the fan-out of all of them together, as in the reference.
+    private func slabs(
+        _ path: String, _ shape: Shape, _ mixture: MixtureSettings
+    ) throws -> NormalizedConvolution.Operation {
+        let experts = mixture.router.experts
+        let weight = parameters.register(
+            "\(path).weight",
+            .slabs(count: experts, kernel: shape.kernel, inputs: shape.inputs, outputs: shape.outputs),
+            .heNormal(fan: shape.kernel * shape.kernel * experts * shape.outputs))
+        let slabs = (0..<experts).map { expert in
+            Convolution(
+                path, inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
+                weight: weight.slab(expert))
+        }
+        guard mixture.scope == .layer else { return .plain(SlabConvolution(slabs: slabs)) }
+        mixtureLayers.append(path)
+        let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
+        return .experts(ExpertConvolution(router: router, experts: slabs))
+    }
+
+    /// The router of the whole network, on the image, if its layers have none.
+    func imageRouter() throws -> Router? {
+        guard let mixture = settings.mixture, mixture.kind == .channel, mixture.scope == .image else { return nil }
+        mixtureLayers.append("router")
+        return try router("router", inputs: settings.channels, map: settings.imageSize, mixture.router)
     }
 
     private func router(

@@ -50,6 +50,8 @@ public struct NetworkSettings: Hashable, Sendable {
     public var stem: Stem
     /// Channels of the first stage; later stages double it.
     public var width: Int
+    /// The factor of all widths, above 0 and at most 1 (AdvMoE's r); products are truncated.
+    public var ratio: Double
     /// Channels of the images.
     public var channels: Int
     /// Their rows and columns, if known: then routers are checked against the maps that they will see.
@@ -66,13 +68,14 @@ public struct NetworkSettings: Hashable, Sendable {
     /// Makes settings; `blocks` is [2, 2, 2, 2] for ResNet-18, [3, 4, 6, 3] for ResNet-34 and ResNet-50, and
     /// [3, 4, 23, 3] for ResNet-101.
     public init(
-        block: Block = .basic, blocks: [Int], stem: Stem = .cifar, width: Int = 64, channels: Int,
+        block: Block = .basic, blocks: [Int], stem: Stem = .cifar, width: Int = 64, ratio: Double = 1, channels: Int,
         imageSize: MapSize? = nil, classes: Int, mean: [Float], deviation: [Float], mixture: MixtureSettings? = nil
     ) {
         self.block = block
         self.blocks = blocks
         self.stem = stem
         self.width = width
+        self.ratio = ratio
         self.channels = channels
         self.imageSize = imageSize
         self.classes = classes
@@ -80,4 +83,7 @@ public struct NetworkSettings: Hashable, Sendable {
         self.deviation = deviation
         self.mixture = mixture
     }
+
+    /// The channels that are left of so many.
+    func scaled(_ channels: Int) -> Int { Int(ratio * Double(channels)) }
 }

@@ -9,8 +9,9 @@ import Tensors
 struct NormalizedConvolution {
     /// The operation in front of the batch norm.
     enum Operation {
-        case plain(Convolution)
-        case experts(ExpertConvolution)
+        case plain(SlabConvolution)
+        // Its router may hold convolutions in turn.
+        indirect case experts(ExpertConvolution)
     }
     let path: String
     let operation: Operation
@@ -24,6 +25,8 @@ struct NormalizedConvolution {
         /// What the batch norm did; when folded, what was folded, once for all shards.
         let coefficients: [BatchNorm.Coefficients]
         let experts: ExpertConvolution.Tape?
+        /// What came out and what was added to it, where folded slabs need it for their scores.
+        var folded: (y: [Tensor], addends: [Tensor]?)?
     }
 
     static func forward(
@@ -76,9 +79,11 @@ struct NormalizedConvolution {
         case .plain(let convolution):
             let y = x.indices.map {
                 convolution.forward(
-                    x[$0], scale: folded.scale, shift: folded.shift, addend: addends?[$0], rectifies: rectifies, pass)
+                    x[$0], shard: $0, scale: folded.scale, shift: folded.shift, addend: addends?[$0],
+                    rectifies: rectifies, pass)
             }
-            return (y, Tape(x: x, raw: [], coefficients: [folded], experts: nil))
+            let outputs = convolution.isMixture ? (y, addends) : nil
+            return (y, Tape(x: x, raw: [], coefficients: [folded], experts: nil, folded: outputs))
         case .experts(let mixture):
             let (sums, tape) = try mixture.forward(x, scale: folded.scale, pass)
             let ones = [Float](repeating: 1, count: folded.scale.count)
@@ -99,8 +104,10 @@ struct NormalizedConvolution {
         let center = Array(pass.parameters.values(of: norm.mean))
         switch operation {
         case .plain(let convolution):
-            if !needsMoments { return (x.map { convolution.forward($0, pass) }, [], nil) }
-            let results = x.map { convolution.forwardWithMoments($0, center: center, pass) }
+            if !needsMoments { return (x.indices.map { convolution.forward(x[$0], shard: $0, pass) }, [], nil) }
+            let results = x.indices.map {
+                convolution.forwardWithMoments(x[$0], shard: $0, center: center, pass)
+            }
             return (results.map(\.y), results.map(\.moments), nil)
         case .experts(let mixture):
             let (raw, tape) = try mixture.forward(x, scale: nil, pass)
@@ -150,6 +157,12 @@ struct NormalizedConvolution {
                 pass, into: gradients)
         }
         guard case .plain(let convolution) = operation else { return [] }
+        for shard in dRaw.indices where convolution.isMixture {
+            convolution.noteScores(
+                dRaw[shard], tape.folded?.y[shard] ?? tape.raw[shard],
+                shift: pass.folds ? tape.coefficients.first?.shift : nil, addend: tape.folded?.addends?[shard],
+                shard: shard, pass)
+        }
         if let gradients {
             for shard in dRaw.indices {
                 convolution.addWeightGradient(tape.x[shard], dRaw[shard], into: gradients, shard: shard, pass)
@@ -158,7 +171,7 @@ struct NormalizedConvolution {
         if !wantsInput { return [] }
         return dRaw.indices.map { shard in
             convolution.inputGradient(
-                dRaw[shard], like: tape.x[shard], scale: scale, addend: addends?[shard],
+                dRaw[shard], like: tape.x[shard], shard: shard, scale: scale, addend: addends?[shard],
                 mask: masksInput ? tape.x[shard] : nil, pass)
         }
     }

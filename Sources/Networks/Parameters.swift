@@ -4,6 +4,8 @@ import Tensors
 public enum SlotLayout: Hashable, Sendable {
     /// A filter: HWIO in memory, OIHW outside.
     case convolution(kernel: Int, inputs: Int, outputs: Int)
+    /// Filters one after the other, each HWIO in memory; outside one OIHW tensor with the outputs of all.
+    case slabs(count: Int, kernel: Int, inputs: Int, outputs: Int)
     /// A matrix: `[inputs, outputs]` in memory, `[outputs, inputs]` outside.
     case matrix(inputs: Int, outputs: Int)
     /// One value a channel.
@@ -15,6 +17,7 @@ public enum SlotLayout: Hashable, Sendable {
     public var count: Int {
         switch self {
         case .convolution(let kernel, let inputs, let outputs): kernel * kernel * inputs * outputs
+        case .slabs(let count, let kernel, let inputs, let outputs): count * kernel * kernel * inputs * outputs
         case .matrix(let inputs, let outputs): inputs * outputs
         case .vector(let count): count
         case .counter: 1
@@ -25,6 +28,7 @@ public enum SlotLayout: Hashable, Sendable {
     public var shape: [Int] {
         switch self {
         case .convolution(let kernel, let inputs, let outputs): [outputs, inputs, kernel, kernel]
+        case .slabs(let count, let kernel, let inputs, let outputs): [count * outputs, inputs, kernel, kernel]
         case .matrix(let inputs, let outputs): [outputs, inputs]
         case .vector(let count): [count]
         case .counter: []
@@ -70,6 +74,17 @@ public struct Slot: Hashable, Sendable {
     public var count: Int { layout.count }
     /// Its place in the arena.
     public var range: Range<Int> { offset..<offset + count }
+
+    /// The part of a slot of slabs that holds one filter.
+    func slab(_ index: Int) -> Slot {
+        guard case .slabs(_, let kernel, let inputs, let outputs) = layout else {
+            preconditionFailure("slot \(name) has no slabs")
+        }
+        let filter = SlotLayout.convolution(kernel: kernel, inputs: inputs, outputs: outputs)
+        return Slot(
+            name: "\(name)[\(index)]", layout: filter, offset: offset + index * filter.count, isStatistic: isStatistic,
+            group: group, owner: owner)
+    }
 }
 
 /// All parameters of a network in one arena, all running statistics in another.

@@ -109,6 +109,13 @@ public struct Pass {
     public var routing: Routing
     /// Layers, by path, whose routes are given; ``routing`` is for the others.
     public var given: [String: GivenRoutes] = [:]
+    /// One choice for all layers that have no router of their own; the network sets it for its layers.
+    public internal(set) var shared: SharedRoutes?
+    /// Probabilities `[shard][images × experts]` of routers, by path, from which an attack drives theirs away: the
+    /// gradient of KL(target ‖ scores), summed over images, joins that of the routers' logits.
+    public var routerTargets: [String: [[Float]]] = [:]
+    /// The factor of that gradient.
+    public var routerTargetWeight: Float = 1
     /// Sums over the global batch.
     public var statistics: any BatchStatistics
     /// The index in the data set of every image, a list for each shard: what noise and uniform routes depend on.

@@ -15,6 +15,15 @@ struct ChannelMoments {
         self.squares = squares
     }
 
+    /// Adds the moments of further values of the same channels.
+    mutating func add(_ other: ChannelMoments) {
+        count += other.count
+        for channel in sum.indices {
+            sum[channel] += other.sum[channel]
+            squares[channel] += other.squares[channel]
+        }
+    }
+
     /// Moments from sums of x − center and of its squares.
     ///
     /// The sums are made in Float around a value near the mean and moved to 0 in Double: around 0 a mean of a hundred
@@ -50,12 +59,29 @@ public final class PassRecord {
         let global: ChannelMoments?
     }
     var norms: [NormEntry] = []
+    /// The global moments that ``settle(extra:_:_:)`` found.
+    private var settled: [(norm: BatchNorm, moments: ChannelMoments)] = []
 
     /// One record for each router, in the order of the layers.
     public internal(set) var routers: [RouterRecord] = []
 
+    /// The images of the global batch, where the pass is carried back before the record is settled.
+    let globalImages: Int?
+
     /// Makes an empty record.
-    public init() {}
+    /// - Parameter globalImages: The images of the global batch, needed if the pass is carried back before the record is
+    ///   settled; statistics of the global batch are then not to be had.
+    public init(globalImages: Int? = nil) { self.globalImages = globalImages }
+
+    /// Makes one record, not settled, of passes over parts of a batch, as if the parts were shards of one pass.
+    public init(merging parts: [PassRecord]) {
+        globalImages = nil
+        guard let first = parts.first else { return }
+        norms = first.norms.indices.map { index in
+            NormEntry(norm: first.norms[index].norm, perShard: parts.flatMap { $0.norms[index].perShard }, global: nil)
+        }
+        routers = first.routers.indices.map { index in RouterRecord(merging: parts.map { $0.routers[index] }) }
+    }
 
     /// Adds up all sums over the global batch, updates the running statistics with the global moments, and fills the
     /// routers' global sums.
@@ -81,10 +107,20 @@ public final class PassRecord {
         }
         for entry in norms {
             let moments = entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels))
+            settled.append((entry.norm, moments))
             entry.norm.updateRunningStatistics(moments, parameters)
         }
         for router in routers { router.settle(take(router.length)) }
         if !norms.isEmpty { parameters.noteChange() }
         return result
+    }
+
+    /// Moves the running statistics of a group once more, as another pass over the same batch with the same weights
+    /// would.
+    public func reapply(_ group: ParameterGroup, _ parameters: Parameters) {
+        for (norm, moments) in settled where norm.weight.group == group {
+            norm.updateRunningStatistics(moments, parameters)
+        }
+        parameters.noteChange()
     }
 }

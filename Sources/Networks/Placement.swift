@@ -28,6 +28,16 @@ public enum ExpertKind: String, CaseIterable, Sendable {
     case conv
     /// Whole residual blocks.
     case block
+    /// Slabs of the channels of single convolutions, which share batch norm.
+    case channel
+}
+
+/// How far one choice of expert reaches.
+public enum RouterScope: String, CaseIterable, Sendable {
+    /// One mixture layer, whose own router sees what the layer sees.
+    case layer
+    /// All mixture layers; the router sees the image.
+    case image
 }
 
 /// The mixture-of-experts layers of a network.
@@ -36,16 +46,22 @@ public struct MixtureSettings: Hashable, Sendable {
     public var kind: ExpertKind
     /// Where.
     public var placement: Placement
-    /// Whether 1×1 shortcut convolutions are replaced too (conv kind).
+    /// Whether 1×1 shortcut convolutions are replaced too (conv kind; the channel kind goes by the architecture).
     public var includesDownsample: Bool
     /// Routers, gates and balancing of every layer.
     public var router: RouterSettings
+    /// How far one choice reaches (channel kind; the others choose layer by layer).
+    public var scope: RouterScope
 
     /// Makes settings; see the properties.
-    public init(kind: ExpertKind, placement: Placement, includesDownsample: Bool, router: RouterSettings) {
+    public init(
+        kind: ExpertKind, placement: Placement, includesDownsample: Bool, router: RouterSettings,
+        scope: RouterScope = .layer
+    ) {
         self.kind = kind
         self.placement = placement
         self.includesDownsample = includesDownsample
         self.router = router
+        self.scope = scope
     }
 }

@@ -7,9 +7,13 @@ import Tensors
 /// take the same block of several experts at once, `[block][shard]`.
 struct ResidualBlock {
     let units: [NormalizedConvolution]
+    /// The shortcut's convolution; nil where the input itself, or ``padsShortcut``, is added.
     let downsample: NormalizedConvolution?
+    /// Whether the shortcut leaves out pixels and pads channels instead.
+    var padsShortcut = false
 
     struct Tape {
+        let x: [Tensor]
         let units: [NormalizedConvolution.Tape]
         let downsample: NormalizedConvolution.Tape?
     }
@@ -31,12 +35,15 @@ struct ResidualBlock {
         var shortcutTapes: [NormalizedConvolution.Tape] = []
         if !shortcuts.isEmpty {
             (addends, shortcutTapes) = try NormalizedConvolution.forward(shortcuts, x, rectifies: false, pass)
+        } else if let block = blocks.first, block.padsShortcut, let last = block.units.last {
+            addends = x.map { $0.map { PaddedShortcut.forward($0, channels: last.norm.channels) } }
         }
         let (result, lastTapes) = try NormalizedConvolution.forward(
             blocks.map { $0.units[depth - 1] }, y, addends: addends, rectifies: true, pass)
         tapes.append(lastTapes)
         let blockTapes = blocks.indices.map { block in
-            Tape(units: tapes.map { $0[block] }, downsample: shortcuts.isEmpty ? nil : shortcutTapes[block])
+            Tape(
+                x: x[block], units: tapes.map { $0[block] }, downsample: shortcuts.isEmpty ? nil : shortcutTapes[block])
         }
         return (result, blockTapes)
     }
@@ -53,6 +60,8 @@ struct ResidualBlock {
         if !shortcuts.isEmpty {
             addends = try NormalizedConvolution.backward(
                 shortcuts, g, tapes.compactMap(\.downsample), masksInput: false, pass, into: gradients)
+        } else if blocks.first?.padsShortcut == true {
+            addends = zip(g, tapes).map { g, tape in zip(g, tape.x).map { PaddedShortcut.backward($0, like: $1) } }
         }
         var g = g
         for level in (0..<(blocks.first?.units.count ?? 0)).reversed() {

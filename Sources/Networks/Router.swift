@@ -31,7 +31,9 @@ struct Router {
         let (logits, tape) = try network.forward(x, pass)
         let logScores = logits.map(logSoftmax)
         let scores = logScores.map { $0.map { Float(exp(Double($0))) } }
-        let chosen = try training.map { try choose(scores, $0, pass) } ?? scores.map { best($0) }
+        // Where the softmax underflows or rounds, two logits may become one score.
+        let clean = settings.gate.bypassesSoftmax ? logits : scores
+        let chosen = try training.map { try choose(scores, clean, $0, pass) } ?? clean.map { best($0) }
         let routes = zip(scores, chosen).map { settings.gate.weigh(scores: $0, chosen: $1, experts: settings.experts) }
         return Tape(
             network: tape, scores: scores, logScores: logScores, routes: routes,
@@ -57,8 +59,10 @@ struct Router {
     }
 
     /// Chooses with noise and under capacity, as training passes do.
-    private func choose(_ scores: [[Float]], _ training: TrainingRouting, _ pass: Pass) throws -> [[Int]] {
-        if training.noise == 0, training.capacity == nil { return scores.map(best) }
+    private func choose(
+        _ scores: [[Float]], _ clean: [[Float]], _ training: TrainingRouting, _ pass: Pass
+    ) throws -> [[Int]] {
+        if training.noise == 0, training.capacity == nil { return clean.map(best) }
         let preferences = try standardised(scores, training, pass)
         guard let factor = training.capacity else { return preferences.map(best) }
         let assignment = CapacityAssignment(
@@ -144,7 +148,8 @@ struct Router {
             return RouterRecord.Shard(
                 scores: scores[shard], routes: routes[shard], sums: sums, outputs: ExpertOutputs(experts: experts))
         }
-        let result = RouterRecord(layer: path, settings: settings, perShard: shards)
+        let result = RouterRecord(
+            layer: path, settings: settings, perShard: shards, globalImages: passRecord.globalImages)
         passRecord.routers.append(result)
         return result
     }
@@ -182,6 +187,14 @@ struct Router {
             dLogits, networkTape, x, adding: dx, masksInput: masksInput, pass, into: gradients)
     }
 
+    /// Adds the gradients of the router's parameters for a loss of its logits alone, `[images, 1, 1, experts]` a shard.
+    func backward(
+        _ dLogits: [Tensor], _ tape: Tape, _ x: [Tensor], _ pass: Pass, into gradients: Gradients
+    ) throws {
+        guard let networkTape = tape.network else { return }
+        _ = try network.backward(dLogits, networkTape, x, adding: nil, masksInput: false, pass, into: gradients)
+    }
+
     private func logitGradient(
         _ dWeights: [Float], _ tape: Tape, shard: Int, _ pass: Pass, seesBalance: Bool
     ) -> Tensor {
@@ -191,9 +204,13 @@ struct Router {
         let images = scores.count / experts
         let dLogits = Tensor(pass.workspace, images: images, channels: experts)
         let balance = seesBalance ? tape.record?.balanceGradient(shard: shard) : nil
+        // The gradient of KL(target ‖ softmax) is softmax − target.
+        let divergence = pass.routerTargets[path]?[shard]
         for image in 0..<images {
             let row = image * experts..<(image + 1) * experts
-            var upstream = dScores[row].map(Double.init)
+            // What is added to the gradient of the logits, and what passes the softmax first.
+            let direct = settings.gate.bypassesSoftmax ? dScores[row].map(Double.init) : nil
+            var upstream = direct == nil ? dScores[row].map(Double.init) : [Double](repeating: 0, count: experts)
             if let balance {
                 let terms = settings.balance.scoreGradient(
                     scores: scores[row], logScores: logScores[row], balance.sums)
@@ -202,8 +219,12 @@ struct Router {
             // Softmax: ds/dlogits = diag(s) − s sᵀ. A score of 0 makes its own term vanish.
             let inner = zip(upstream, scores[row]).reduce(0) { $0 + $1.0 * Double($1.1) }
             for expert in 0..<experts {
-                dLogits.pointer[row.lowerBound + expert] =
-                    Float(Double(scores[row.lowerBound + expert]) * (upstream[expert] - inner))
+                let place = row.lowerBound + expert
+                var value = Double(scores[place]) * (upstream[expert] - inner) + (direct?[expert] ?? 0)
+                if let divergence {
+                    value += Double(pass.routerTargetWeight) * Double(scores[place] - divergence[place])
+                }
+                dLogits.pointer[place] = Float(value)
             }
         }
         return dLogits

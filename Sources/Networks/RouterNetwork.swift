@@ -15,6 +15,7 @@ struct RouterNetwork {
     /// What ``backward(_:_:adding:masksInput:_:into:)`` needs.
     struct Tape {
         let front: [NormalizedConvolution.Tape]
+        let trunk: ResidualTrunk.Tape?
         /// What the head saw, and the means that it took.
         let maps: [Tensor]
         let pooled: [Tensor]
@@ -26,6 +27,8 @@ struct RouterNetwork {
     let experts: Int
     /// The convolution and its batch norm in front of the head, or none.
     let front: [NormalizedConvolution]
+    /// The residual network in front of the head, or none.
+    let trunk: ResidualTrunk?
     let head: Head
 
     init(_ path: String, inputs: Int, experts: Int, _ kind: RouterKind, _ parameters: Parameters) {
@@ -44,6 +47,7 @@ struct RouterNetwork {
             return .linear(kernel: kernel, weight: weight, bias: bias)
         }
         var front: [NormalizedConvolution] = []
+        var trunk: ResidualTrunk?
         switch kind {
         case .gapLinear: head = linear("router", kernel: 1, inputs: inputs, hasBias: true)
         case .convGap(let kernel): head = linear("router", kernel: kernel, inputs: inputs, hasBias: false)
@@ -55,7 +59,9 @@ struct RouterNetwork {
                 parameters, initial, group: .router)
             let norm = BatchNorm("\(path).router.bn1", channels: middle, parameters, group: .router)
             front = [
-                NormalizedConvolution(path: "\(path).router.conv1", operation: .plain(convolution), norm: norm)
+                NormalizedConvolution(
+                    path: "\(path).router.conv1", operation: .plain(SlabConvolution(convolution)),
+                    norm: norm)
             ]
             head = linear("router.conv2", kernel: kernel, inputs: middle, hasBias: false)
         case .fixedProjection:
@@ -65,8 +71,13 @@ struct RouterNetwork {
             head = .linear(kernel: 1, weight: weight, bias: nil)
         case .firstChannels: head = .firstChannels
         case .random: head = .random(stream: place)
+        case .resnet20:
+            let residual = ResidualTrunk(path, inputs: inputs, parameters)
+            trunk = residual
+            head = linear("fc", kernel: 1, inputs: residual.outputs, hasBias: true)
         }
         self.front = front
+        self.trunk = trunk
     }
 
     /// Makes the logits of every shard, `[images][experts]`.
@@ -77,6 +88,8 @@ struct RouterNetwork {
             let (y, tapes) = try NormalizedConvolution.forward(front, [x], rectifies: false, pass)
             (maps, frontTape) = (y[0], tapes)
         }
+        var trunkTape: ResidualTrunk.Tape?
+        if let trunk { (maps, trunkTape) = try trunk.forward(x, pass) }
         var pooled: [Tensor] = []
         var logits: [[Float]] = []
         switch head {
@@ -90,7 +103,7 @@ struct RouterNetwork {
             }
         case .random(let stream): logits = x.indices.map { drawn(stream, x[$0], shard: $0, pass) }
         }
-        return (logits, Tape(front: frontTape, maps: maps, pooled: pooled))
+        return (logits, Tape(front: frontTape, trunk: trunkTape, maps: maps, pooled: pooled))
     }
 
     private func linear(_ pooled: Tensor, _ weight: Slot, _ bias: Slot?, _ pass: Pass) -> [Float] {
@@ -135,12 +148,12 @@ struct RouterNetwork {
             let dPooled = zip(dLogits, tape.pooled).map(widened)
             return spread(dPooled, kernel: 1, x, adding: dx, masksInput: masksInput)
         case .linear(let kernel, let weight, let bias):
-            if let gradients, !weight.isStatistic {
+            if let gradients, !weight.isStatistic, gradients.wants(weight) {
                 for shard in dLogits.indices {
                     addGradients(dLogits[shard], tape.pooled[shard], weight, bias, shard: shard, into: gradients)
                 }
             }
-            if front.isEmpty, dx == nil { return [] }
+            if front.isEmpty, trunk == nil, dx == nil { return [] }
             let dPooled = zip(dLogits, tape.pooled).map { dLogits, pooled in
                 let result = Tensor(like: pooled)
                 MatrixProduct.multiply(
@@ -148,6 +161,14 @@ struct RouterNetwork {
                     pass.parameters.pointer(weight), experts, transposeB: true, into: result.pointer, pooled.channels,
                     purpose: .router)
                 return result
+            }
+            if let trunk, let trunkTape = tape.trunk {
+                let dMaps = zip(dPooled, tape.maps).map { gradient, map in
+                    let result = Tensor(like: map)
+                    Pooling.averageBackward(gradient, mask: map, into: result)
+                    return result
+                }
+                return try trunk.backward(dMaps, trunkTape, adding: dx, masksInput: masksInput, pass, into: gradients)
             }
             if front.isEmpty { return spread(dPooled, kernel: kernel, x, adding: dx, masksInput: masksInput) }
             let dMaps = zip(dPooled, tape.maps).map { gradient, map in

@@ -23,10 +23,13 @@ public final class RouterRecord {
     public private(set) var global: RouterSums
     /// What experts gave for the global batch, once settled.
     private var globalOutputs: ExpertOutputs
+    /// The images of the global batch, where the pass is carried back before its record is settled.
+    private let globalImages: Int?
     /// Σ over all shards of images times the shard's own loss, once settled: what local statistics report.
     private var localLosses = 0.0
 
-    init(layer: String, settings: RouterSettings, perShard: [Shard]) {
+    init(layer: String, settings: RouterSettings, perShard: [Shard], globalImages: Int?) {
+        self.globalImages = globalImages
         self.layer = layer
         self.settings = settings
         self.perShard = perShard
@@ -46,6 +49,17 @@ public final class RouterRecord {
         var result = settings.balanceWeight * settings.balance.value(sums)
         if settings.varianceWeight > 0 { result += settings.varianceWeight * outputs.loss }
         return result
+    }
+
+    /// The same router's records of several passes as one of more shards.
+    init(merging parts: [RouterRecord]) {
+        layer = parts[0].layer
+        settings = parts[0].settings
+        experts = parts[0].experts
+        perShard = parts.flatMap(\.perShard)
+        globalImages = parts[0].globalImages
+        global = RouterSums(experts: experts)
+        globalOutputs = ExpertOutputs(experts: experts)
     }
 
     func note(_ outputs: ExpertOutputs, shard: Int) { perShard[shard].outputs = outputs }
@@ -72,17 +86,18 @@ public final class RouterRecord {
         if settings.balance == .none { return nil }
         if settings.usesGlobalStatistics { return (global, settings.balanceWeight) }
         let own = perShard[shard].sums
-        return (own, settings.balanceWeight * own.images / max(1, global.images))
+        return (own, settings.balanceWeight * own.images / max(1, globalImages.map(Double.init) ?? global.images))
     }
 
     /// The gradient of the loss of outputs' variance with respect to each element of an expert's outputs, `[experts]`.
     func outputGradient(shard: Int) -> [Float]? {
-        if settings.varianceWeight == 0 || global.images == 0 { return nil }
+        let images = globalImages.map(Double.init) ?? global.images
+        if settings.varianceWeight == 0 || images == 0 { return nil }
         if settings.usesGlobalStatistics {
             return globalOutputs.gradient.map { Float(settings.varianceWeight * $0) }
         }
         let own = perShard[shard]
-        let weight = settings.varianceWeight * own.sums.images / global.images
+        let weight = settings.varianceWeight * own.sums.images / images
         return own.outputs.gradient.map { Float(weight * $0) }
     }
 }

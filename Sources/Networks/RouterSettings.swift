@@ -15,13 +15,16 @@ public enum RouterKind: Hashable, Sendable {
     case firstChannels
     /// Scores drawn from N(0, 1) for each image: anew at every step in training passes, always the same otherwise.
     case random
+    /// A ResNet-20 of widths 16, 32 and 64 with padded shortcuts, then global average pooling and a linear layer: on the
+    /// image itself (AdvMoE's router).
+    case resnet20
 
     /// Rows and columns that a map must have at least.
     var smallestMap: Int {
         switch self {
         case .convGap(let kernel): kernel
         case .doubleConvGap(let kernel): 2 * kernel - 1
-        case .gapLinear, .fixedProjection, .firstChannels, .random: 1
+        case .gapLinear, .fixedProjection, .firstChannels, .random, .resnet20: 1
         }
     }
 }

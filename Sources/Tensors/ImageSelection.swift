@@ -66,6 +66,27 @@ public enum ImageSelection {
         }
     }
 
+    /// Returns, for every image, Σ of x · (y − shift − addend); `shift` has a value for each channel.
+    public static func innerProducts(_ x: Tensor, _ y: Tensor, shift: [Float]?, addend: Tensor?) -> [Float] {
+        let period = ChannelPeriod(x.channels)
+        let shifts = period.expanded(shift ?? [Float](repeating: 0, count: x.channels))
+        var result = [Float](repeating: 0, count: x.images)
+        result.withUnsafeMutableBufferPointer { result in
+            guard let results = result.baseAddress else { return }
+            x.workspace.loop(x.images) { _, image in
+                let start = image * x.imageSize
+                var sum = Vector.zero
+                period.forEachVector(elements: x.imageSize) { offset, phase, lanes in
+                    var value = load(y.pointer + start + offset, lanes) - shifts[phase]
+                    if let addend { value -= load(addend.pointer + start + offset, lanes) }
+                    sum += load(x.pointer + start + offset, lanes) * value
+                }
+                results[image] = sum.sum()
+            }
+        }
+        return result
+    }
+
     /// Returns the inner product of image `indices[place]` of `x` with image `place` of `part`, for every place.
     public static func innerProducts(_ x: Tensor, _ indices: [Int], _ part: Tensor) -> [Float] {
         let period = ChannelPeriod(lanes)

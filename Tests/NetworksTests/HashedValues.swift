@@ -27,7 +27,7 @@ struct HashedValues {
             let u = uniforms(slot.name, slot.count)
             let values: [Double]
             switch slot.layout {
-            case .convolution(let kernel, let inputs, _):
+            case .convolution(let kernel, let inputs, _), .slabs(_, let kernel, let inputs, _):
                 let fan = Double(inputs * kernel * kernel)
                 let bound =
                     slot.name.contains(".router.") ? routerGain / fan.squareRoot() : gain * (6.0 / fan).squareRoot()
@@ -86,6 +86,9 @@ extension SlotLayout {
             }
         case .matrix(let inputs, let outputs):
             return (0..<count).map { $0 % outputs * inputs + $0 / outputs }
+        case .slabs(let slabs, let kernel, let inputs, let outputs):
+            let slab = SlotLayout.convolution(kernel: kernel, inputs: inputs, outputs: outputs)
+            return (0..<slabs).flatMap { index in slab.memoryOrder.map { index * slab.count + $0 } }
         case .vector, .counter: return Array(0..<count)
         }
     }

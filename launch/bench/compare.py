@@ -213,7 +213,9 @@ class Comparison:
                         run_ours(options, network, ["forward"], share, 1)
                     self.look_around()
                     self.measure_peak()
-                    self.add_ours(network, number, run_ours(options, network, parts, share, options.repetitions))
+                    # Two networks of 16 experts a part: each in a process of its own, so that memory lasts.
+                    for some in [[part] for part in parts] if network == "uniform" else [parts]:
+                        self.add_ours(network, number, run_ours(options, network, some, share, options.repetitions))
                     if network == "uniform":
                         continue
                     for mode in options.modes:

@@ -31,15 +31,24 @@ extension RunConfiguration {
             case uniform
             /// At a point drawn uniformly from the ball.
             case uniformUnclamped = "uniform-unclamped"
+            /// At the image plus normal noise of deviation 0.001, not clamped.
+            case gaussian
             /// At the image.
             case none
         }
 
         /// What the search makes large.
         public enum Objective: String, Sendable, ConfigurationChoice {
-            /// What the method calls for: cross entropy.
+            /// What the method calls for: `kl` for `trades` and `advmoe`, cross entropy for the others and in evaluations.
             case automatic = "auto"
             case crossEntropy = "cross-entropy"
+            /// The divergence from what the model says of the clean images.
+            case kl
+            /// The routers' part of `model-and-router` alone.
+            case router
+            /// In training, the divergences of model and routers from what they say of the clean images; in evaluations,
+            /// cross entropy plus `training.beta` times that of the routers' choices with the label modulo the experts.
+            case modelAndRouter = "model-and-router"
         }
 
         /// Which iterate of a restart is its result.
@@ -99,7 +108,9 @@ extension RunConfiguration {
 
         /// The start with `auto` decided.
         public var resolvedStart: Start {
-            start == .automatic ? (name == .fgsm ? .none : .uniform) : start
+            if start != .automatic { return start }
+            if name == .fgsm { return .none }
+            return objective == .kl ? .gaussian : .uniform
         }
 
         /// Whether the search goes by steps of `stepSize`.
@@ -115,7 +126,7 @@ extension RunConfiguration {
         }
 
         /// The objective with `auto` decided.
-        public var resolvedObjective: Objective { .crossEntropy }
+        public var resolvedObjective: Objective { objective == .automatic ? .crossEntropy : objective }
 
         /// The name in files: `id`, or one such as `pgd-linf-8of255-10` (search, norm, radius, steps).
         ///

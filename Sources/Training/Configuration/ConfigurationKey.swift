@@ -101,6 +101,10 @@ extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationV
     }
 }
 
+extension ConfigurationBound where Value == Double {
+    static var unit: ConfigurationBound { ConfigurationBound(text: "above 0, at most 1") { $0 > 0 && $0 <= 1 } }
+}
+
 extension ConfigurationBound where Value == String {
     static var notEmpty: ConfigurationBound { ConfigurationBound(text: "not empty") { !$0.isEmpty } }
 

@@ -35,9 +35,10 @@ extension RunConfiguration {
             moe.straightThrough != .on || moe.topK == 1, "moe.straight_through", moe.straightThrough,
             allowed: "auto or false where moe.top_k is above 1", beside: ["moe.top_k"])
         reader.require(
-            moe.kind == .none || moe.capacity == nil || moe.balance.loss != .entropy, "moe.capacity", moe.capacity,
+            moe.kind == .none || moe.capacity == nil || moe.resolvedLoss != .entropy, "moe.capacity", moe.capacity,
             allowed: "null where moe.balance.loss is entropy, which selects without capacity",
             beside: ["moe.balance.loss", "moe.kind"])
+        checkChannels(&reader)
         if case .expert(let expert) = moe.routes {
             reader.require(
                 expert < moe.experts, "moe.routes", moe.routes,
@@ -46,6 +47,27 @@ extension RunConfiguration {
         reader.require(
             moe.kind == .none || moe.placement?.isEmpty != true, "moe.placement", moe.placement,
             allowed: "at least one path where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
+    }
+
+    private func checkChannels(_ reader: inout ConfigurationReader) {
+        let isChannel = moe.kind == .channel
+        reader.require(
+            moe.scope == .layer || isChannel, "moe.scope", moe.scope, allowed: "layer unless moe.kind is channel",
+            beside: ["moe.kind"])
+        reader.require(
+            (moe.router == .resnet20) == (moe.scope == .image), "moe.router", moe.router,
+            allowed: moe.scope == .image
+                ? "resnet20 where moe.scope is image" : "any but resnet20 where moe.scope is layer",
+            beside: ["moe.scope"])
+        reader.require(
+            !isChannel || moe.topK == 1, "moe.top_k", moe.topK, allowed: "1 where moe.kind is channel",
+            beside: ["moe.kind"])
+        reader.require(
+            !isChannel || moe.straightThrough != .off, "moe.straight_through", moe.straightThrough,
+            allowed: "auto or true where moe.kind is channel", beside: ["moe.kind"])
+        reader.require(
+            moe.varianceWeight == 0 || moe.scope == .layer, "moe.variance_weight", moe.varianceWeight,
+            allowed: "0 where moe.scope is image", beside: ["moe.scope"])
     }
 
     private func checkTraining(_ reader: inout ConfigurationReader) {
@@ -80,9 +102,74 @@ extension RunConfiguration {
             allowed:
                 "at least attack.epsilon, \(attack.epsilon), where training.method is fast, such as 10/255 for 8/255",
             beside: ["training.method", "attack.epsilon", "attack.name"])
+        checkAlternation(&reader)
+        checkMicroBatch(&reader)
         reader.require(
             training.method != .free || attack.norm == .linf, "attack.norm", attack.norm,
             allowed: "linf where training.method is free", beside: ["training.method"])
+    }
+
+    private func checkAlternation(_ reader: inout ConfigurationReader) {
+        let isAlternating = training.method == .advmoe
+        let divides = isAlternating || training.method == .trades
+        reader.require(
+            !divides || attack.batchNorm == .frozen, "attack.batch_norm", attack.batchNorm,
+            allowed: "frozen where training.method is \(training.method.rawValue)", beside: ["training.method"])
+        reader.require(
+            !divides || attack.name == .pgd || attack.name == .none, "attack.name", attack.name,
+            allowed: "pgd or none where training.method is \(training.method.rawValue)", beside: ["training.method"])
+        let usesRouter = attack.objective == .router || attack.objective == .modelAndRouter
+        reader.require(
+            divides || ![.kl, .router, .modelAndRouter].contains(attack.objective), "attack.objective",
+            attack.objective,
+            allowed: "auto or cross-entropy where training.method is \(training.method.rawValue)",
+            beside: ["training.method"])
+        reader.require(
+            !usesRouter || moe.kind != .none, "attack.objective", attack.objective,
+            allowed: "auto, cross-entropy or kl where moe.kind is none", beside: ["moe.kind"])
+        reader.require(
+            !isAlternating || moe.kind != .none, "training.method", training.method,
+            allowed: "any but advmoe where moe.kind is none", beside: ["moe.kind"])
+        reader.require(
+            !isAlternating || training.parameters == .all, "training.parameters", training.parameters,
+            allowed: "all where training.method is advmoe", beside: ["training.method"])
+        reader.require(
+            training.parameters == .all || moe.kind != .none, "training.parameters", training.parameters,
+            allowed: "all where moe.kind is none", beside: ["moe.kind"])
+        reader.require(
+            training.routerObjective == .trades || moe.scope == .image, "training.router_objective",
+            training.routerObjective, allowed: "trades unless moe.scope is image", beside: ["moe.scope"])
+        reader.require(
+            training.statisticsUpdates == .once
+                || (isAlternating && training.sharedBatch && moe.scope == .image
+                    && training.order == .expertsFirst && training.routerObjective == .labelModulo),
+            "training.statistics_updates", training.statisticsUpdates,
+            allowed: "once unless the step is that of preset advmoe-code", beside: ["training.method", "moe.scope"])
+    }
+
+    private func checkMicroBatch(_ reader: inout ConfigurationReader) {
+        guard let size = training.microBatch else { return }
+        func require(_ condition: Bool, _ allowed: String, _ others: String...) {
+            reader.require(condition, "training.micro_batch", size, allowed: allowed, beside: others)
+        }
+        require(
+            [.standard, .pgd, .fast].contains(training.method),
+            "null where training.method is \(training.method.rawValue)", "training.method")
+        require(
+            distributed.batchNorm == .local, "null where distributed.batch_norm is synchronized",
+            "distributed.batch_norm")
+        require(
+            distributed.deterministicShards == 0, "null where there are distributed.deterministic_shards",
+            "distributed.deterministic_shards")
+        let needsBatch =
+            moe.kind != .none && moe.statistics == .global
+            && (moe.resolvedLoss != .none || moe.varianceWeight > 0 || moe.noise > 0 || moe.capacity != nil)
+        require(
+            !needsBatch,
+            "null, or moe.statistics: local, where routers have a balancing loss, noise or capacity", "moe.statistics",
+            "moe.kind", "moe.balance.loss")
+        require(
+            attack.batchNorm != .batchUpdating, "null where attack.batch_norm is batch-updating", "attack.batch_norm")
     }
 
     private func checkEvaluation(_ reader: inout ConfigurationReader) {

@@ -9,6 +9,8 @@ extension RunConfiguration {
             case conv
             /// A residual block.
             case block
+            /// A slab of the channels of every convolution, batch norm being shared.
+            case channel
         }
 
         /// Who decides which expert an image goes to.
@@ -35,6 +37,16 @@ extension RunConfiguration {
             case firstChannels = "first-channels"
             /// Numbers drawn for each image.
             case random
+            /// A ResNet-20 on the image, with `scope: image`.
+            case resnet20
+        }
+
+        /// How far one choice of expert reaches.
+        public enum Scope: String, Sendable, ConfigurationChoice {
+            /// One layer.
+            case layer
+            /// All layers; the router sees the image.
+            case image
         }
 
         /// Whether the gate's value is the 0/1 mask and its gradient that of the scores.
@@ -65,6 +77,8 @@ extension RunConfiguration {
         public struct Balance: Sendable, Equatable {
             /// The loss of one router.
             public enum Loss: String, Sendable, ConfigurationChoice {
+                /// `entropy`, or none with channel experts.
+                case automatic = "auto"
                 case entropy
                 case columnEntropy = "column-entropy"
                 case switchTransformer = "switch"
@@ -75,7 +89,7 @@ extension RunConfiguration {
             /// The loss of one router.
             ///
             /// The entropy loss is taken of scores without noise, so `noise` does not reach it.
-            public var loss = Loss.entropy
+            public var loss = Loss.automatic
             /// The factor of the loss, at least 0, of each layer.
             public var weight = 0.5
 
@@ -85,7 +99,7 @@ extension RunConfiguration {
 
         /// What an expert is.
         public var kind = Kind.none
-        /// The parameter paths that get experts; nil means `[layer4]`.
+        /// The parameter paths that get experts; nil means `[layer4]`, and with channel experts all that can.
         public var placement: [String]?
         /// Who decides which expert an image goes to.
         public var routes = Routes.learned
@@ -99,6 +113,8 @@ extension RunConfiguration {
         public var router = Router.gapLinear
         /// Rows and columns of the filters of `conv-gap` and `double-conv-gap`, 1 or 3.
         public var routerKernel = 3
+        /// How far one choice of channel experts reaches.
+        public var scope = Scope.layer
         /// Whether the gate is straight-through, as `isStraightThrough` decides.
         public var straightThrough = StraightThrough.automatic
         /// How scores become weights.
@@ -122,7 +138,12 @@ extension RunConfiguration {
 
         /// The paths that get experts: those given, or the stage with the most channels; none in a dense network.
         public var resolvedPlacement: [String] {
-            kind == .none ? [] : placement ?? ["layer4"]
+            kind == .none ? [] : placement ?? (kind == .channel ? ["*"] : ["layer4"])
+        }
+
+        /// The balancing loss, with `auto` decided.
+        public var resolvedLoss: Balance.Loss {
+            balance.loss == .automatic ? (kind == .channel ? .none : .entropy) : balance.loss
         }
 
         /// Whether the gate is straight-through, with `auto` decided.
@@ -171,7 +192,7 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("kind", \.kind, "what an expert is"),
         ConfigurationKey(
-            "placement", \.placement, "parameter paths that get experts; null: [layer4]",
+            "placement", \.placement, "parameter paths that get experts; null: [layer4], or all with channel experts",
             .ifGiven(.each(.parameterPath))),
         ConfigurationKey("routes", \.routes, "who decides which expert an image goes to"),
         ConfigurationKey("include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too"),
@@ -179,6 +200,7 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
         ConfigurationKey("top_k", \.topK, "experts that an image goes to", .atLeast(1)),
         ConfigurationKey("router", \.router, "how scores are made"),
         ConfigurationKey("router_kernel", \.routerKernel, "side of a convolutional router's filters", .oneOf([1, 3])),
+        ConfigurationKey("scope", \.scope, "how far one choice of channel experts reaches"),
         ConfigurationKey("straight_through", \.straightThrough, "0/1 gates; auto: on at top_k 1"),
         ConfigurationKey("weights", \.weights, "how scores become weights"),
         ConfigurationKey("noise", \.noise, "noise on scores in training, in their deviations", .atLeast(0)),

@@ -33,6 +33,8 @@ extension RunConfiguration {
         public var stem = Stem.cifar
         /// Channels of the first stage, at least 1, which scale all others; nil means the architecture's own.
         public var width: Int?
+        /// The factor of all widths, above 0 and at most 1; products are truncated.
+        public var ratio = 1.0
         /// What images are normalised by.
         public var normalize = Normalization.dataset
 
@@ -47,6 +49,7 @@ extension RunConfiguration.Model: ConfigurationSection {
         ConfigurationKey("stem", \.stem, "what stands before the first stage"),
         ConfigurationKey(
             "width", \.width, "channels of the first stage; null: the architecture's own", .ifGiven(.atLeast(1))),
+        ConfigurationKey("ratio", \.ratio, "factor of all widths; products are truncated", .unit),
         ConfigurationKey("normalize", \.normalize, "what images are normalised by, inside the model"),
     ]
 }

@@ -1,7 +1,9 @@
 extension RunConfiguration {
     /// The documented groups of settings that `preset` can name; each lies above the defaults and below everything else.
     static let presets: [String: ConfigurationLayer] = [
-        "robust-sparse-moes": ConfigurationLayer(yaml: robustSparseMoEs, origin: "preset robust-sparse-moes")
+        "robust-sparse-moes": ConfigurationLayer(yaml: robustSparseMoEs, origin: "preset robust-sparse-moes"),
+        "advmoe-paper": ConfigurationLayer(yaml: advMoEPaper, origin: "preset advmoe-paper"),
+        "advmoe-code": ConfigurationLayer(yaml: advMoECode, origin: "preset advmoe-code"),
     ]
 
     /// What the published experiments of "Robust Experts" share, with the habits of their code.
@@ -37,5 +39,63 @@ extension RunConfiguration {
             - {name: apgd-ce, epsilon: 8/255, steps: 20}
           attacks_every_epochs: 0
         data: {dataset: cifar100, augmentation: [crop, flip, color-jitter]}
+        """
+
+    /// AdvMoE as its paper tells it (arXiv:2308.10110, algorithm 1): a router in every layer; in each step routers first, then
+    /// experts, on batches of their own, both by TRADES against a two-step attack on the divergence.
+    private static let advMoEPaper = """
+        model: {normalize: none, ratio: 0.5}
+        moe: {kind: channel, scope: layer, router: gap-linear, experts: 2}
+        training:
+          method: advmoe
+          epochs: 100
+          global_batch: 128
+          seed: 1234
+          beta: 6
+          order: router-first
+          router_objective: trades
+          shared_batch: false
+          optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
+          schedule: {name: cosine}
+          router_optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
+          router_schedule: {name: cosine}
+        attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, objective: kl, start: gaussian}
+        evaluation:
+          attacks:
+            - {name: pgd, epsilon: 8/255, step_size: 2/255, steps: 50, start: uniform}
+          attacks_every_epochs: 0
+        """
+
+    /// AdvMoE as its released code does it: one router on the image, which learns the label modulo the experts after the
+    /// experts have moved, by the same batch; an attack on model and router at once; running statistics moved by every one of
+    /// its passes; batch norm over the whole batch; rates set once an epoch, a cosine that lags by one.
+    private static let advMoECode = """
+        model: {normalize: none, ratio: 0.5}
+        moe: {kind: channel, scope: image, router: resnet20, experts: 2}
+        training:
+          method: advmoe
+          epochs: 100
+          global_batch: 128
+          seed: 1234
+          beta: 6
+          alpha: 6
+          order: experts-first
+          router_objective: label-modulo
+          shared_batch: true
+          statistics_updates: published
+          optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
+          schedule: {name: cosine, per: epoch, lag_epochs: 1}
+          router_optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
+          router_schedule: {name: cosine, per: epoch, lag_epochs: 1}
+        attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, objective: model-and-router, start: gaussian}
+        distributed: {batch_norm: synchronized}
+        evaluation:
+          attacks:
+            - {name: pgd, epsilon: 8/255, step_size: 2/255, steps: 50, start: uniform-unclamped}
+            - {id: router-aware-10, name: pgd, epsilon: 8/255, step_size: 2/255, steps: 10, start: uniform-unclamped,
+               objective: model-and-router}
+            - {id: router-only-10, name: pgd, epsilon: 8/255, step_size: 2/255, steps: 10, start: uniform-unclamped,
+               objective: router}
+          attacks_every_epochs: 0
         """
 }

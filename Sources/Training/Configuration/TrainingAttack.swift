@@ -6,6 +6,12 @@ extension RunConfiguration {
         switch training.method {
         case .standard, .free: return nil
         case .pgd: return attack.name == .none ? nil : attack
+        case .trades, .advmoe:
+            if attack.name == .none { return nil }
+            var diverging = attack
+            if diverging.objective == .automatic { diverging.objective = .kl }
+            if diverging.start == .automatic { diverging.start = .gaussian }
+            return diverging
         case .fast:
             var single = attack
             single.steps = 1
@@ -14,10 +20,18 @@ extension RunConfiguration {
         }
     }
 
-    /// What a training step's images are called in tables: clean, or the id of what changed them.
-    public var trainingInputs: String {
-        guard training.method == .free else { return trainingAttack?.resolvedId ?? "clean" }
-        return attack.id ?? "free-\(attack.norm.rawValue)-\(attack.radiusText)-\(training.replays)"
+    /// What a training step's images are called in tables, pass by pass: clean, or the id of what changed them.
+    public var trainingInputs: [String] {
+        let attacked = trainingAttack?.resolvedId ?? "clean"
+        switch training.method {
+        case .standard, .pgd, .fast: return [attacked]
+        case .trades, .advmoe: return ["clean", attacked]
+        case .free: return [freeInputs]
+        }
+    }
+
+    private var freeInputs: String {
+        attack.id ?? "free-\(attack.norm.rawValue)-\(attack.radiusText)-\(training.replays)"
     }
 
     /// The attacks that are evaluated beside clean images, which always are.
@@ -28,6 +42,7 @@ extension RunConfiguration {
         var ofTraining = attack
         ofTraining.objective = .crossEntropy
         if ofTraining.routing == .noisy { ofTraining.routing = .deterministic }
+        if ofTraining.start == .gaussian { ofTraining.start = .uniform }
         let attacks = evaluation.attacks.isEmpty ? [ofTraining] : evaluation.attacks
         return attacks.filter { $0.name != .none }.flatMap { attack in
             attack.swept(steps: evaluation.steps).flatMap { $0.swept(epsilons: evaluation.epsilons) }

@@ -11,6 +11,43 @@ extension RunConfiguration {
             case fast
             /// The loss on images with a noise that grows while each batch is replayed (Shafahi et al., arXiv 1904.12843).
             case free
+            /// The loss on clean images plus `beta` times the divergence between them and attacked ones (Zhang et al.,
+            /// arXiv 1901.08573).
+            case trades
+            /// Updates of routers and experts in turn, each by an attack of its own (Zhang et al., arXiv 2308.10110).
+            case advmoe
+        }
+
+        /// What is trained.
+        public enum Parameters: String, Sendable, ConfigurationChoice {
+            case all
+            /// Routers alone.
+            case router
+            /// Everything but routers.
+            case experts
+        }
+
+        /// Which half of a step of `advmoe` comes first.
+        public enum Order: String, Sendable, ConfigurationChoice {
+            case routerFirst = "router-first"
+            case expertsFirst = "experts-first"
+        }
+
+        /// What routers minimise in `advmoe`.
+        public enum RouterObjective: String, Sendable, ConfigurationChoice {
+            /// What experts do: the loss of `trades`.
+            case trades
+            /// `alpha` times the cross entropy of the router's choice with the label modulo the experts, plus `beta`
+            /// times the divergence of its scores under attack.
+            case labelModulo = "label-modulo"
+        }
+
+        /// How often a step of `advmoe` moves running statistics.
+        public enum StatisticsUpdates: String, Sendable, ConfigurationChoice {
+            /// Once for each batch that a training pass sees.
+            case once
+            /// As often as the published code does, which computes some passes twice.
+            case published
         }
 
         /// What a step minimises.
@@ -19,6 +56,8 @@ extension RunConfiguration {
         public var epochs = 100
         /// Images of a step over all ranks, at least 1.
         public var globalBatch = 128
+        /// Images that a rank runs at once, at least 1, and by whose moments batch norm normalises them; nil means all.
+        public var microBatch: Int?
         /// What all random numbers are drawn from.
         public var seed: UInt64 = 12345
         /// The checkpoint, or run, whose weights a new run begins with; nil means random ones.
@@ -29,10 +68,28 @@ extension RunConfiguration {
         public var replayBalanceFactor = 1.0
         /// The decay of the moving average of the weights, at least 0 and below 1; nil means no average is kept.
         public var weightAverage: Double?
-        /// The optimizer.
+        /// What is trained.
+        public var parameters = Parameters.all
+        /// The weight of the divergence in `trades` and `advmoe`, at least 0.
+        public var beta = 6.0
+        /// The weight of the cross entropy of `router_objective: label-modulo`, at least 0.
+        public var alpha = 6.0
+        /// Which half of a step of `advmoe` comes first.
+        public var order = Order.routerFirst
+        /// What routers minimise in `advmoe`.
+        public var routerObjective = RouterObjective.trades
+        /// Whether routers and experts are updated by the same batch in `advmoe`; otherwise routers draw their own.
+        public var sharedBatch = false
+        /// How often a step of `advmoe` moves running statistics.
+        public var statisticsUpdates = StatisticsUpdates.once
+        /// The optimizer; in `advmoe`, of everything but routers.
         public var optimizer = Optimizer()
         /// The learning rate over time.
         public var schedule = Schedule()
+        /// The routers' optimizer in `advmoe`.
+        public var routerOptimizer = Optimizer()
+        /// The routers' learning rate over time in `advmoe`.
+        public var routerSchedule = Schedule()
         /// The share of the training images that is held back for validation, at least 0 and below 1.
         public var validationFraction = 0.0
         /// Steps between checkpoints, at least 1; nil means only at the end of an epoch, where there always is one.
@@ -109,6 +166,8 @@ extension RunConfiguration {
         public var warmup = Warmup.before
         /// Epochs, at least 0, in which the rate rises linearly.
         public var warmupEpochs = 0.0
+        /// Epochs, at least 0, by which the curve of `cosine` lags behind.
+        public var lagEpochs = 0.0
         /// The exponent of `poly`, above 0.
         public var power = 0.9
         /// The epochs, rising from at least 1, at which `step` multiplies the rate by `gamma`.
@@ -161,6 +220,8 @@ extension RunConfiguration.Training: ConfigurationSection {
         ConfigurationKey("method", \.method, "what a step minimises"),
         ConfigurationKey("epochs", \.epochs, "passes over the training images", .atLeast(1)),
         ConfigurationKey("global_batch", \.globalBatch, "images of a step over all ranks", .atLeast(1)),
+        ConfigurationKey(
+            "micro_batch", \.microBatch, "images that a rank runs at once; null: all", .ifGiven(.atLeast(1))),
         ConfigurationKey("seed", \.seed, "what all random numbers are drawn from"),
         ConfigurationKey(
             "initial_checkpoint", \.initialCheckpoint, "checkpoint or run whose weights a new run begins with",
@@ -171,8 +232,18 @@ extension RunConfiguration.Training: ConfigurationSection {
         ConfigurationKey(
             "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
             .ifGiven(.within(0..<1))),
-        ConfigurationKey("optimizer", \.optimizer, "the optimizer"),
+        ConfigurationKey("parameters", \.parameters, "what is trained"),
+        ConfigurationKey("beta", \.beta, "weight of the divergence in trades and advmoe", .atLeast(0)),
+        ConfigurationKey("alpha", \.alpha, "weight of the cross entropy of label-modulo", .atLeast(0)),
+        ConfigurationKey("order", \.order, "which half of a step of advmoe comes first"),
+        ConfigurationKey("router_objective", \.routerObjective, "what routers minimise in advmoe"),
+        ConfigurationKey("shared_batch", \.sharedBatch, "whether routers and experts see the same batch in advmoe"),
+        ConfigurationKey(
+            "statistics_updates", \.statisticsUpdates, "how often a step of advmoe moves running statistics"),
+        ConfigurationKey("optimizer", \.optimizer, "the optimizer; in advmoe, of everything but routers"),
         ConfigurationKey("schedule", \.schedule, "the learning rate over time"),
+        ConfigurationKey("router_optimizer", \.routerOptimizer, "the routers' optimizer in advmoe"),
+        ConfigurationKey("router_schedule", \.routerSchedule, "the routers' learning rate over time in advmoe"),
         ConfigurationKey(
             "validation_fraction", \.validationFraction, "share of the training images held back", .within(0..<1)),
         ConfigurationKey(
@@ -207,6 +278,7 @@ extension RunConfiguration.Schedule: ConfigurationSection {
         ConfigurationKey("per", \.per, "how often the rate changes"),
         ConfigurationKey("warmup", \.warmup, "how warm-up and curve go together"),
         ConfigurationKey("warmup_epochs", \.warmupEpochs, "epochs of linear rise", .atLeast(0)),
+        ConfigurationKey("lag_epochs", \.lagEpochs, "epochs by which the curve of cosine lags behind", .atLeast(0)),
         ConfigurationKey("power", \.power, "exponent of poly", .above(0)),
         ConfigurationKey("milestones", \.milestones, "epochs at which step multiplies the rate", .increasing(from: 1)),
         ConfigurationKey("gamma", \.gamma, "factor of step", .above(0)),

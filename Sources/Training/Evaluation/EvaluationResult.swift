@@ -17,6 +17,8 @@ struct EvaluationResult {
         /// For each mixture layer, (image of a class, chosen expert) pairs, `[expert][class]`.
         let expertClasses: [[[Int]]]
         let confusion: ClassCounts
+        /// How experts and predictions gave way; nil without mixtures.
+        let dissection: Dissection?
         let seconds: Double
         var accuracy: Double { Double(correct) / Double(max(1, samples)) }
     }
@@ -73,6 +75,7 @@ struct EvaluationResult {
                     name: name, attack: index == 0 ? nil : attacks[index - 1], samples: samples, correct: correct,
                     taskLoss: loss / Double(max(1, samples)), balanceLoss: balance ?? 0, layers: layers, flips: flips,
                     expertClasses: expertClasses, confusion: confusion,
+                    dissection: Self.dissection(chunks, index),
                     seconds: index < secondsOfRankZero.count ? secondsOfRankZero[index] : 0))
         }
         self.inputs = inputs
@@ -135,6 +138,11 @@ extension EvaluationChunk {
         return labels.indices.count { image in
             Set(experts(outcome, layer: layer, image: image)) != Set(experts(0, layer: layer, image: image))
         }
+    }
+
+    /// The experts that an image chose, layer by layer.
+    func choices(_ outcome: Int, image: Int) -> [[Int]] {
+        outcomes[outcome].chosen.indices.map { Array(experts(outcome, layer: $0, image: image)) }
     }
 
     private func experts(_ outcome: Int, layer: Int, image: Int) -> ArraySlice<Int> {

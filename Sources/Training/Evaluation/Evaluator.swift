@@ -44,7 +44,6 @@ struct Evaluator {
     private func evaluate(
         _ batch: (images: Tensor, labels: [Int32], indices: [Int]), _ chunk: Int, _ attacks: [RunConfiguration.Attack]
     ) throws -> EvaluationChunk {
-        let objective = Objective.crossEntropy([batch.labels])
         var outcomes: [EvaluationChunk.Outcome] = []
         let start = ContinuousClock.now
         outcomes.append(try predict(batch.images, batch.labels, batch.indices))
@@ -56,8 +55,13 @@ struct Evaluator {
             if attack.routing == .clean {
                 pass.given.merge(try network.routes([batch.images], pass)) { given, _ in given }
             }
+            let isPlain = attack.resolvedObjective == .crossEntropy
+            let goal = try AttackGoal(
+                attack.resolvedObjective, labels: [batch.labels], network: network, weight: configuration.training.beta,
+                cleanLogits: network.forward([batch.images], pass).logits)
             let adversarial = try method.perturb(
-                [batch.images], objective, samples: [batch.indices], against: AttackedNetwork(network, pass),
+                [batch.images], isPlain ? .crossEntropy([batch.labels]) : .target([batch.labels]),
+                samples: [batch.indices], against: AttackedNetwork(network, pass, goal: goal),
                 seed: configuration.training.seed, step: 0)[0]
             var outcome = try predict(adversarial, batch.labels, batch.indices)
             let ball = PerturbationBall(attack.norm == .linf ? .linf : .l2, epsilon: 0)

@@ -42,7 +42,7 @@ public struct RunDirectory: Sendable {
     static let configurationName = "config.yaml"
     static let tableNames = [
         "metrics.csv", "experts.csv", "routing.csv", "evaluation.csv", "per_sample.csv", "classes.csv",
-        "expert_classes.csv", "fixed_experts.csv",
+        "expert_classes.csv", "fixed_experts.csv", "dissection.csv",
     ]
     /// What a run writes beside its configuration, its tables and its checkpoints.
     static let otherNames = ["environment.json", "command.txt", "events.log", "report.html"]

@@ -8,6 +8,7 @@ extension RunConfiguration.Attack {
             switch resolvedStart {
             case .automatic, .uniform: .uniform
             case .uniformUnclamped: .uniformUnclamped
+            case .gaussian: .gaussian
             case .none: .none
             }
         switch name {

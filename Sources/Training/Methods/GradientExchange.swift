@@ -36,8 +36,9 @@ final class GradientExchange {
     /// The global sum, once finished.
     var total: UnsafeMutableBufferPointer<Float> { gradients.arenas[0] }
 
-    /// Begins a step with zero gradients.
-    func begin() {
+    /// Begins an update of some groups with zero gradients.
+    func begin(_ groups: Set<ParameterGroup>) {
+        gradients.groups = groups
         gradients.clear()
         buckets?.begin()
     }

@@ -23,9 +23,15 @@ public struct LearningRateSchedule: Sendable {
 
     /// Makes the schedule of a run.
     public init(_ training: RunConfiguration.Training, stepsPerEpoch: Int) {
-        schedule = training.schedule
-        rate = training.optimizer.rate
-        epochs = training.epochs
+        self.init(
+            training.schedule, rate: training.optimizer.rate, epochs: training.epochs, stepsPerEpoch: stepsPerEpoch)
+    }
+
+    /// Makes the schedule of one optimizer.
+    public init(_ schedule: RunConfiguration.Schedule, rate: Double, epochs: Int, stepsPerEpoch: Int) {
+        self.schedule = schedule
+        self.rate = rate
+        self.epochs = epochs
         self.stepsPerEpoch = max(1, stepsPerEpoch)
         if schedule.warmup == .product { products = multiplied() }
     }
@@ -44,7 +50,9 @@ public struct LearningRateSchedule: Sendable {
         let t = min(1, (Double(step) - warmup) / max(1, total - warmup))
         let floor = schedule.minimumRate
         switch schedule.name {
-        case .cosine: return floor + (rate - floor) * cosine(t)
+        case .cosine:
+            let lag = schedule.lagEpochs * Double(stepsPerEpoch) / max(1, total - warmup)
+            return floor + (rate - floor) * cosine(t - lag)
         case .poly: return max(floor, rate * pow(1 - t, schedule.power))
         case .step: return max(floor, rate * decay(epoch))
         case .constant: return rate

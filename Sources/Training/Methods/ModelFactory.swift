@@ -10,7 +10,8 @@ extension RunConfiguration {
         let normalizes = model.normalize == .dataset
         return NetworkSettings(
             block: model.architecture.block, blocks: model.architecture.blocks,
-            stem: model.stem == .cifar ? .cifar : .imagenet, width: model.width ?? 64, channels: traits.channels,
+            stem: model.stem == .cifar ? .cifar : .imagenet, width: model.width ?? 64, ratio: model.ratio,
+            channels: traits.channels,
             imageSize: MapSize(height: traits.height, width: traits.width), classes: traits.classes,
             mean: normalizes ? traits.mean : none, deviation: normalizes ? traits.standardDeviation : ones,
             mixture: mixtureSettings)
@@ -19,8 +20,8 @@ extension RunConfiguration {
     private var mixtureSettings: MixtureSettings? {
         guard let kind = ExpertKind(rawValue: moe.kind.rawValue) else { return nil }
         let balance: BalanceLoss =
-            switch moe.balance.loss {
-            case .entropy: .entropy
+            switch moe.resolvedLoss {
+            case .automatic, .entropy: .entropy
             case .columnEntropy: .columnEntropy
             case .switchTransformer: .switchLoss
             case .variance: .variance
@@ -34,15 +35,18 @@ extension RunConfiguration {
             case .fixedProjection: .fixedProjection
             case .firstChannels: .firstChannels
             case .random: .random
+            case .resnet20: .resnet20
             }
         let gate = Gate(
-            topK: moe.topK, isStraightThrough: moe.isStraightThrough, renormalises: moe.weights == .renormalised)
+            topK: moe.topK, isStraightThrough: moe.isStraightThrough, renormalises: moe.weights == .renormalised,
+            bypassesSoftmax: kind == .channel)
         return MixtureSettings(
             kind: kind, placement: Placement(moe.resolvedPlacement), includesDownsample: moe.includeDownsample,
             router: RouterSettings(
                 kind: router, experts: moe.experts, gate: gate, balance: balance,
                 balanceWeight: moe.balance.weight * balanceFactor,
-                varianceWeight: moe.varianceWeight * balanceFactor, usesGlobalStatistics: moe.statistics == .global))
+                varianceWeight: moe.varianceWeight * balanceFactor, usesGlobalStatistics: moe.statistics == .global),
+            scope: moe.scope == .image ? .image : .layer)
     }
 
     /// The factor of balancing losses: `free` may count them several times.
@@ -58,7 +62,7 @@ extension RunConfiguration {
         case .learned:
             guard let step else { return .learned(nil) }
             // Entropy balancing selects without noise (robust-sparse-moes, "TopKGate").
-            let noise = moe.balance.loss == .entropy ? 0 : Float(moe.noise)
+            let noise = moe.resolvedLoss == .entropy ? 0 : Float(moe.noise)
             let training = TrainingRouting(noise: noise, capacity: moe.capacity, seed: training.seed, step: step)
             return .learned(training.redrawn(draw))
         }

@@ -6,17 +6,21 @@ import Networks
 /// Experts that saw no image of the global batch are skipped whole: no decay, no momentum, as PyTorch skips parameters
 /// without a gradient.
 public final class StochasticGradientDescent {
-    private let settings: RunConfiguration.Optimizer
+    private let settings: [ParameterGroup: RunConfiguration.Optimizer]
     private let slots: [Slot]
     /// The momentum arena, laid out like the parameters.
     public let momentum: UnsafeMutableBufferPointer<Float>
 
     /// Makes an optimizer with zero momentum.
     ///
+    /// Routers may have settings of their own, the rest goes by `settings`.
+    ///
     /// `decay_exclude` names what does not decay: a slot whose last path components are the entry (`bias`,
     /// `bn1.weight`) or that lies below it (`layer4`).
-    public init(_ settings: RunConfiguration.Optimizer, _ parameters: Parameters) {
-        self.settings = settings
+    public init(
+        _ settings: RunConfiguration.Optimizer, router: RunConfiguration.Optimizer? = nil, _ parameters: Parameters
+    ) {
+        self.settings = [.backbone: settings, .router: router ?? settings]
         slots = parameters.slots.filter { !$0.isStatistic }
         momentum = .allocate(capacity: parameters.parameterCount)
         momentum.initialize(repeating: 0)
@@ -26,7 +30,8 @@ public final class StochasticGradientDescent {
 
     func decays(_ slot: Slot) -> Bool {
         let components = slot.name.split(separator: ".")
-        return !settings.decayExclude.contains { entry in
+        let excluded = settings[slot.group]?.decayExclude ?? []
+        return !excluded.contains { entry in
             let wanted = entry.split(separator: ".")
             return components.suffix(wanted.count).elementsEqual(wanted)
                 || Placement([entry]).covers(slot.name)
@@ -39,15 +44,18 @@ public final class StochasticGradientDescent {
     ///   - gradient: The gradient of the global batch's mean loss, laid out like the parameters.
     ///   - rate: The learning rate.
     ///   - idle: Experts without an image in the global batch.
+    ///   - groups: What moves; the rest stays as it is, momentum too.
     public func step(
-        _ parameters: Parameters, _ gradient: UnsafeMutableBufferPointer<Float>, rate: Double, idle: Set<ExpertOwner>
+        _ parameters: Parameters, _ gradient: UnsafeMutableBufferPointer<Float>, rate: Double, idle: Set<ExpertOwner>,
+        groups: Set<ParameterGroup> = [.backbone, .router]
     ) {
         guard let p = parameters.values.baseAddress, let g = gradient.baseAddress, let v = momentum.baseAddress else {
             return
         }
         let rate = Float(rate)
-        let factor = Float(settings.momentum)
-        for slot in slots {
+        for slot in slots where groups.contains(slot.group) {
+            guard let settings = settings[slot.group] else { continue }
+            let factor = Float(settings.momentum)
             if let owner = slot.owner, idle.contains(owner) { continue }
             let decay = decays(slot) ? Float(settings.weightDecay) : 0
             if settings.nesterov {

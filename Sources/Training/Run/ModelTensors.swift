@@ -42,16 +42,23 @@ enum ModelTensors {
 
     /// Calls `body` with the place in memory and the place outside of every element.
     private static func forEachPair(_ layout: SlotLayout, _ body: (_ inside: Int, _ outside: Int) -> Void) {
-        let (taps, inputs, outputs): (Int, Int, Int)
+        var (filters, taps, inputs, outputs) = (1, 1, 1, 1)
         switch layout {
+        case .slabs(let count, let kernel, let i, let o):
+            (filters, taps, inputs, outputs) = (count, kernel * kernel, i, o)
         case .convolution(let kernel, let i, let o): (taps, inputs, outputs) = (kernel * kernel, i, o)
-        case .matrix(let i, let o): (taps, inputs, outputs) = (1, i, o)
-        case .vector(let count): (taps, inputs, outputs) = (1, 1, count)
-        case .counter: (taps, inputs, outputs) = (1, 1, 1)
+        case .matrix(let i, let o): (inputs, outputs) = (i, o)
+        case .vector(let count): outputs = count
+        case .counter: break
         }
-        for tap in 0..<taps {
-            for c in 0..<inputs {
-                for k in 0..<outputs { body((tap * inputs + c) * outputs + k, (k * inputs + c) * taps + tap) }
+        for filter in 0..<filters {
+            let start = filter * taps * inputs * outputs
+            for tap in 0..<taps {
+                for c in 0..<inputs {
+                    for k in 0..<outputs {
+                        body(start + (tap * inputs + c) * outputs + k, start + (k * inputs + c) * taps + tap)
+                    }
+                }
             }
         }
     }

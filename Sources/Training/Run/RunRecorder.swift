@@ -36,8 +36,9 @@ final class RunRecorder {
     }
 
     /// Writes the rows of a window of training.
-    func record(_ window: TrainingWindow, _ position: RowPosition) throws {
-        try metrics.append(window.metricsRow(position))
+    /// - Parameter tellsStep: Whether the row has what belongs to whole steps: times, rate and gradient norm.
+    func record(_ window: TrainingWindow, _ position: RowPosition, tellsStep: Bool) throws {
+        try metrics.append(window.metricsRow(position, tellsStep: tellsStep))
         for layer in window.layers {
             for row in layer.expertRows(position) { try experts.append(row) }
             try routing.append(layer.routingRow(position, samples: window.samples))

@@ -18,8 +18,8 @@ struct RunState: Codable {
     var tableOffsets: [String: Int]
     var blasKernel: String
     var ranks: Int
-    /// What has been added up since the last train rows.
-    var window: TrainingWindow
+    /// What has been added up since the last train rows, for each kind of training inputs.
+    var windows: [TrainingWindow]
     var bestRobustAccuracy: Double?
 
     enum CodingKeys: String, CodingKey {
@@ -32,7 +32,7 @@ struct RunState: Codable {
         case tableOffsets = "table_offsets"
         case blasKernel = "blas_kernel"
         case ranks
-        case window
+        case windows
         case bestRobustAccuracy = "best_robust_accuracy"
     }
 

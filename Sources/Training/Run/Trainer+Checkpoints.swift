@@ -36,7 +36,7 @@ extension Trainer {
         let state = RunState(
             runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: yaml,
             configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.offsets(),
-            blasKernel: MatrixProduct.kernelName, ranks: communicator.size, window: window,
+            blasKernel: MatrixProduct.kernelName, ranks: communicator.size, windows: windows,
             bestRobustAccuracy: bestRobustAccuracy)
         let store = recorder.directory.checkpoints
         try store.write(
@@ -68,7 +68,7 @@ extension Trainer {
             network.parameters, from: "\(checkpoint.path)/optimizer.safetensors")
         try restoreMethodState(checkpoint)
         done = state.step
-        window = state.window
+        windows = state.windows
         bestRobustAccuracy = state.bestRobustAccuracy
     }
 

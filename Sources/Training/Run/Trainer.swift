@@ -30,9 +30,12 @@ public final class Trainer {
     /// The checkpoint that this run goes on from.
     let resumed: (name: String, state: RunState, configuration: RunConfiguration)?
     private let preparer: BatchPreparer
+    /// What makes the routers' batches, where they have their own.
+    private let routerPreparer: BatchPreparer?
     private let drill: FaultDrill?
     private let started = ContinuousClock.now
-    var window = TrainingWindow()
+    /// What was added up since the last train rows, for each of ``RunConfiguration/trainingInputs``.
+    var windows: [TrainingWindow]
     var bestRobustAccuracy: Double?
     /// Whether the last evaluation was the best so far.
     var isBest = false
@@ -61,15 +64,21 @@ public final class Trainer {
         if checkpoint == nil, let path = configuration.training.initialCheckpoint {
             try Trainer.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
         }
-        let sampler = EpochSampler(
-            samples: data.trainIndices, globalBatch: configuration.training.globalBatch,
-            seed: configuration.training.seed)
-        stepsPerEpoch = sampler.stepsPerEpoch
-        preparer = BatchPreparer(
-            imageSet: data.train, sampler: sampler, augmentations: data.augmentations,
-            seed: configuration.training.seed, rank: communicator.rank, ranks: communicator.size,
-            shardsPerRank: perRank,
-            workspace: workspace)
+        let training = configuration.training
+        windows = configuration.trainingInputs.map { _ in TrainingWindow() }
+        let data = data
+        func sampler(_ seed: UInt64) -> EpochSampler {
+            EpochSampler(samples: data.trainIndices, globalBatch: training.globalBatch, seed: seed)
+        }
+        func makePreparer(_ seed: UInt64, _ workspace: Workspace) -> BatchPreparer {
+            BatchPreparer(
+                imageSet: data.train, sampler: sampler(seed), augmentations: data.augmentations, seed: seed,
+                rank: communicator.rank, ranks: communicator.size, shardsPerRank: perRank, workspace: workspace)
+        }
+        stepsPerEpoch = sampler(training.seed).stepsPerEpoch
+        preparer = makePreparer(training.seed, workspace)
+        let drawsForRouters = training.method == .advmoe && !training.sharedBatch
+        routerPreparer = drawsForRouters ? makePreparer(training.seed &+ Self.routerStream, workspace) : nil
         step = TrainingStep(
             network, configuration, communicator: communicator, workspace: workspace, shards: perRank,
             stepsPerEpoch: stepsPerEpoch, traits: data.train.traits)
@@ -106,6 +115,9 @@ public final class Trainer {
         return .done
     }
 
+    /// What tells the routers' batches from the experts'.
+    private static let routerStream: UInt64 = 1 << 56
+
     private var isRowDue: Bool {
         configuration.output.everySteps > 0 && done % configuration.output.everySteps == 0
     }
@@ -132,15 +144,19 @@ public final class Trainer {
         try drill?.happen(rank: communicator.rank, step: done, network.parameters)
         let start = ContinuousClock.now
         let batch = preparer.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch)
-        let outcomes = try step.run(batch, step: done, wantsToStop: wantsToStop)
-        window.loopSeconds += (ContinuousClock.now - start) / .seconds(1)
+        let routerBatch = routerPreparer?.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch)
+        let outcomes = try step.run(batch, routerBatch: routerBatch, step: done, wantsToStop: wantsToStop)
+        let last = windows.count - 1
+        windows[last].loopSeconds += (ContinuousClock.now - start) / .seconds(1)
         for outcome in outcomes {
-            window.add(
-                samples: batch.globalSize, lossSum: outcome.lossSum, correct: outcome.correct,
-                routers: outcome.routers, gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
-            window.attackSeconds += outcome.attackSeconds
-            window.waitSeconds += outcome.waitSeconds
-            window.communicationSeconds += outcome.communicationSeconds
+            for (index, pass) in outcome.passes.enumerated() {
+                windows[index].add(
+                    samples: batch.globalSize, lossSum: pass.lossSum, correct: pass.correct, routers: pass.routers,
+                    gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+            }
+            windows[last].attackSeconds += outcome.attackSeconds
+            windows[last].waitSeconds += outcome.waitSeconds
+            windows[last].communicationSeconds += outcome.communicationSeconds
         }
         done += 1
         if (ContinuousClock.now - lastLine) > .seconds(10) { try sayProgress() }
@@ -149,7 +165,7 @@ public final class Trainer {
 
     private func sayProgress() throws {
         lastLine = ContinuousClock.now
-        guard let recorder, !window.isEmpty else { return }
+        guard let recorder, let window = windows.last, !window.isEmpty else { return }
         let total = configuration.training.epochs * stepsPerEpoch
         let share = window.loopSeconds > 0 ? window.attackSeconds / window.loopSeconds : 0
         let balance = network.settings.mixture == nil ? "" : ", balance \(Console.fixed(window.balanceLoss, 3))"
@@ -162,19 +178,22 @@ public final class Trainer {
 
     /// Writes the train rows of the open window and opens the next one.
     private func closeWindow() throws {
-        if window.isEmpty { return }
+        let last = windows.count - 1
+        if windows[last].isEmpty { return }
         // Of the seconds, those of the slowest rank: waiting hides in them.
-        var slowest = [window.attackSeconds, window.waitSeconds]
+        var slowest = [windows[last].attackSeconds, windows[last].waitSeconds]
         try communicator.allReduce(&slowest, .max)
-        window.attackSeconds = slowest[0]
-        window.waitSeconds = slowest[1]
+        windows[last].attackSeconds = slowest[0]
+        windows[last].waitSeconds = slowest[1]
         try sayProgress()
-        try recorder?.record(
-            window,
-            RowPosition(
-                epoch: (done - 1) / stepsPerEpoch + 1, step: done, split: "train",
-                inputs: configuration.trainingInputs))
-        window = TrainingWindow()
+        for (index, inputs) in configuration.trainingInputs.enumerated() {
+            try recorder?.record(
+                windows[index],
+                RowPosition(
+                    epoch: (done - 1) / stepsPerEpoch + 1, step: done, split: "train", inputs: inputs),
+                tellsStep: index == last)
+            windows[index] = TrainingWindow()
+        }
     }
 
     /// Whether the evaluation that is due attacks.

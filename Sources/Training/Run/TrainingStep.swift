@@ -4,18 +4,27 @@ import Datasets
 import Networks
 import Tensors
 
-/// One step of training on one rank: an attack and an update on what it made, or several updates that replay a batch.
+/// One step of training on one rank: attacks, and updates on what they made.
+///
+/// The methods' own steps are extensions: ``TrainingStep/updateByLoss(_:_:step:replay:wantsToStop:wantsInput:)`` for those
+/// that minimise the loss of one pass, `TRADES` and `AdvMoE` beside.
 final class TrainingStep {
-    /// What an update did, over the global batch and the same on every rank, beside rank-local seconds.
-    struct Outcome {
+    /// What a step did with one kind of inputs, over the global batch and the same on every rank.
+    struct PassOutcome {
         var lossSum: Double
         var correct: Int
         var routers: [RouterRecord]
+    }
+
+    /// What an update did, over the global batch and the same on every rank, beside rank-local seconds.
+    struct Outcome {
+        /// In the order of ``RunConfiguration/trainingInputs``.
+        var passes: [PassOutcome]
         var gradientNorm: Double
         var rate: Double
         /// Whether any rank was asked to stop.
         var isAskedToStop: Bool
-        var attackSeconds: Double
+        var attackSeconds = 0.0
         var waitSeconds: Double
         var communicationSeconds: Double
     }
@@ -24,12 +33,13 @@ final class TrainingStep {
     let configuration: RunConfiguration
     let optimizer: StochasticGradientDescent
     let filters: FilterCache
-    private let communicator: any Communicator
-    private let workspace: Workspace
-    private let exchange: GradientExchange
-    private let statistics: CommunicatorStatistics
+    let communicator: any Communicator
+    let workspace: Workspace
+    let exchange: GradientExchange
+    let statistics: CommunicatorStatistics
+    let attack: (any Attack)?
     private let schedule: LearningRateSchedule
-    private let attack: (any Attack)?
+    private let routerSchedule: LearningRateSchedule
     /// The perturbation of `free`, and nil with every other method.
     let noise: FreeNoise?
     /// The moving average of the weights, if the run keeps one.
@@ -45,13 +55,20 @@ final class TrainingStep {
         self.workspace = workspace
         let training = configuration.training
         let isOrdered = configuration.distributed.deterministicShards > 0
-        optimizer = StochasticGradientDescent(training.optimizer, network.parameters)
+        let routerOptimizer = training.method == .advmoe ? training.routerOptimizer : training.optimizer
+        optimizer = StochasticGradientDescent(training.optimizer, router: routerOptimizer, network.parameters)
         filters = FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)
         exchange = GradientExchange(
             network.parameters, shards: shards, isOrdered: isOrdered,
             bucketMegabytes: configuration.distributed.bucketMegabytes, communicator)
         statistics = CommunicatorStatistics(communicator: communicator, isOrdered: isOrdered)
         schedule = LearningRateSchedule(training, stepsPerEpoch: stepsPerEpoch)
+        routerSchedule =
+            training.method == .advmoe
+            ? LearningRateSchedule(
+                training.routerSchedule, rate: routerOptimizer.rate, epochs: training.epochs,
+                stepsPerEpoch: stepsPerEpoch)
+            : schedule
         attack = configuration.trainingAttack?.makeAttack()
         noise =
             training.method == .free
@@ -62,82 +79,148 @@ final class TrainingStep {
 
     /// Takes global step `step`, counted from 0, on this rank's part of a batch.
     ///
-    /// Returns what each update of the step did: one, but for methods that replay a batch.
-    func run(_ batch: PreparedBatch, step: Int, wantsToStop: Bool) throws -> [Outcome] {
-        guard let noise else {
-            let started = ContinuousClock.now
-            let images = try attacked(batch, step: step)
-            let attackSeconds = (ContinuousClock.now - started) / .seconds(1)
-            var outcome = try update(images, batch, step: step, wantsToStop: wantsToStop).outcome
-            outcome.attackSeconds = attackSeconds
+    /// - Parameter routerBatch: What routers are updated by, where that is another batch.
+    /// - Returns: What each update of the step did: one, but for methods that replay a batch.
+    func run(
+        _ batch: PreparedBatch, routerBatch: PreparedBatch? = nil, step: Int, wantsToStop: Bool
+    ) throws -> [Outcome] {
+        switch configuration.training.method {
+        case .standard, .pgd, .fast:
+            if let size = configuration.training.microBatch {
+                return [try updateByParts(batch, size: size, step: step, wantsToStop: wantsToStop)]
+            }
+            let (images, seconds) = try timed { try attacked(batch, step: step) }
+            var outcome = try updateByLoss(images, batch, step: step, wantsToStop: wantsToStop).outcome
+            outcome.attackSeconds = seconds
             return [outcome]
+        case .free:
+            guard let noise else { return [] }
+            let outcomes = try (0..<configuration.training.replays).map { replay in
+                let (outcome, gradient) = try updateByLoss(
+                    noise.applied(to: batch), batch, step: step, replay: replay, wantsToStop: wantsToStop,
+                    wantsInput: true)
+                noise.ascend(gradient, batch)
+                return outcome
+            }
+            try noise.share(batch)
+            return outcomes
+        case .trades: return [try updateByTrades(batch, step: step, groups: trainedGroups, wantsToStop: wantsToStop)]
+        case .advmoe: return [try alternate(batch, routerBatch ?? batch, step: step, wantsToStop: wantsToStop)]
         }
-        let outcomes = try (0..<configuration.training.replays).map { replay in
-            let (outcome, gradient) = try update(
-                noise.applied(to: batch), batch, step: step, replay: replay, wantsToStop: wantsToStop, wantsInput: true)
-            noise.ascend(gradient, batch)
-            return outcome
+    }
+
+    /// The parameters that the method trains.
+    var trainedGroups: Set<ParameterGroup> {
+        switch configuration.training.parameters {
+        case .all: [.backbone, .router]
+        case .router: [.router]
+        case .experts: [.backbone]
         }
-        try noise.share(batch)
-        return outcomes
     }
 
     /// Forward, backward with the exchange under way, optimizer.
     /// - Returns: Beside the outcome the gradient of the images, if wanted.
-    private func update(
+    private func updateByLoss(
         _ images: [Tensor], _ batch: PreparedBatch, step: Int, replay: Int = 0, wantsToStop: Bool,
         wantsInput: Bool = false
     ) throws -> (outcome: Outcome, gradient: [Tensor]) {
         let record = PassRecord()
-        let pass = Pass(
-            parameters: network.parameters, workspace: workspace, filters: filters,
-            arithmetic: configuration.kernelArithmetic, normalization: configuration.normalization,
-            routing: configuration.routing(step: step, draw: replay), statistics: statistics, samples: batch.indices,
-            record: record)
+        let pass = trainingPass(batch, step: step, draw: replay, record)
         let (logits, tape) = try network.forward(images, pass)
         let results = zip(logits, batch.labels).map { CrossEntropy.evaluate($0, $1, divisor: batch.globalSize) }
-        var sums = results.indices.map { shard -> [Double] in
-            let right = zip(CrossEntropy.predictions(logits[shard]), batch.labels[shard]).count { $0 == $1 }
-            return [results[shard].losses.reduce(0, +), Double(right), 0]
+        let sums = results.indices.map { shard in
+            [results[shard].losses.reduce(0, +), Double(correct(logits[shard], batch.labels[shard]))]
         }
-        sums[0][2] = wantsToStop ? 1 : 0
-        let totals = try record.settle(extra: sums, statistics, network.parameters)
+        let totals = try settle(record, sums, images, batch, step: step, wantsToStop: wantsToStop)
+        exchange.begin(trainedGroups)
+        let gradient = try network.backward(
+            results.map(\.dLogits), tape, pass, into: exchange.gradients, wantsInput: wantsInput)
+        let applied = try apply(trainedGroups, step: step, records: [record])
+        return (
+            Outcome(
+                passes: [PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: record.routers)],
+                gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: totals[2] > 0,
+                waitSeconds: applied.timing.waited, communicationSeconds: applied.timing.span),
+            gradient
+        )
+    }
+
+    /// A pass that trains on a batch: batch moments, noise and capacity, everything recorded.
+    func trainingPass(_ batch: PreparedBatch, step: Int, draw: Int, _ record: PassRecord) -> Pass {
+        Pass(
+            parameters: network.parameters, workspace: workspace, filters: filters,
+            arithmetic: configuration.kernelArithmetic, normalization: configuration.normalization,
+            routing: configuration.routing(step: step, draw: draw), statistics: statistics, samples: batch.indices,
+            record: record)
+    }
+
+    /// A pass of the network as it is used: running statistics, no noise.
+    func frozenPass(_ batch: PreparedBatch) -> Pass {
+        Pass(
+            parameters: network.parameters, workspace: workspace, filters: filters,
+            arithmetic: configuration.kernelArithmetic, normalization: .running,
+            folds: configuration.kernelArithmetic == .fast, routing: configuration.routing(step: nil),
+            statistics: statistics, samples: batch.indices)
+    }
+
+    /// Adds up a pass's sums over the global batch, the first of each shard being its loss.
+    /// - Parameter sums: One equally long list a shard.
+    /// - Returns: The totals, and last how many shards were asked to stop.
+    func settle(
+        _ record: PassRecord, _ sums: [[Double]], _ images: [Tensor], _ batch: PreparedBatch, step: Int,
+        wantsToStop: Bool
+    ) throws -> [Double] {
+        var lists = sums.map { $0 + [0] }
+        lists[0][lists[0].count - 1] = wantsToStop ? 1 : 0
+        let totals = try record.settle(extra: lists, statistics, network.parameters)
         guard totals[0].isFinite else {
             throw try diagnose(images, batch, step: step, isOwn: !sums.allSatisfy { $0[0].isFinite })
         }
+        return totals
+    }
 
-        exchange.begin()
-        let gradient = try network.backward(
-            results.map(\.dLogits), tape, pass, into: exchange.gradients, wantsInput: wantsInput)
+    /// Ends the exchange and moves the parameters of some groups.
+    func apply(
+        _ groups: Set<ParameterGroup>, step: Int, records: [PassRecord]
+    ) throws -> (norm: Double, rate: Double, timing: (waited: Double, span: Double)) {
         let timing = try exchange.finish()
         let norm = GradientNorm.value(exchange.total)
         guard norm.isFinite else {
             throw RunError.numerical("step \(step): the norm of the gradient is \(norm), expected a finite number")
         }
-        if let limit = configuration.training.optimizer.clipNorm {
+        let isRouters = groups == [.router]
+        let training = configuration.training
+        let alternates = isRouters && training.method == .advmoe
+        if let limit = (alternates ? training.routerOptimizer : training.optimizer).clipNorm {
             GradientNorm.clip(exchange.total, norm: norm, to: limit)
         }
-        let rate = schedule.rate(atStep: step)
-        optimizer.step(network.parameters, exchange.total, rate: rate, idle: idleExperts(record))
+        let rate = (isRouters ? routerSchedule : schedule).rate(atStep: step)
+        optimizer.step(
+            network.parameters, exchange.total, rate: rate, idle: idleExperts(records), groups: groups)
         average?.update(network.parameters)
-        let outcome = Outcome(
-            lossSum: totals[0], correct: Int(totals[1]), routers: record.routers, gradientNorm: norm, rate: rate,
-            isAskedToStop: totals[2] > 0, attackSeconds: 0, waitSeconds: timing.waited,
-            communicationSeconds: timing.span)
-        return (outcome, gradient)
+        return (norm, rate, timing)
     }
 
-    private func attacked(_ batch: PreparedBatch, step: Int) throws -> [Tensor] {
+    func timed<Result>(_ body: () throws -> Result) rethrows -> (result: Result, seconds: Double) {
+        let start = ContinuousClock.now
+        let result = try body()
+        return (result, (ContinuousClock.now - start) / .seconds(1))
+    }
+
+    func correct(_ logits: Tensor, _ labels: [Int32]) -> Int {
+        zip(CrossEntropy.predictions(logits), labels).count { $0 == $1 }
+    }
+
+    func attacked(_ batch: PreparedBatch, step: Int) throws -> [Tensor] {
         guard let attack else { return batch.images }
         let settings = configuration.attack
         let isFrozen = settings.batchNorm == .frozen
-        var pass = Pass(
-            parameters: network.parameters, workspace: workspace, filters: filters,
-            arithmetic: configuration.kernelArithmetic,
-            normalization: isFrozen ? .running : configuration.normalization,
-            folds: isFrozen && configuration.kernelArithmetic == .fast,
-            routing: configuration.routing(step: settings.routing == .noisy ? step : nil),
-            statistics: statistics, samples: batch.indices)
+        var pass = frozenPass(batch)
+        if !isFrozen {
+            pass.normalization = configuration.normalization
+            pass.folds = false
+        }
+        if settings.routing == .noisy { pass.routing = configuration.routing(step: step) }
         if settings.routing == .clean { pass.given = try network.routes(batch.images, pass) }
         let target = AttackedNetwork(network, pass, updatesStatistics: settings.batchNorm == .batchUpdating)
         return try attack.perturb(
@@ -145,40 +228,17 @@ final class TrainingStep {
             seed: configuration.training.seed, step: step)
     }
 
-    private func idleExperts(_ record: PassRecord) -> Set<ExpertOwner> {
-        var result: Set<ExpertOwner> = []
-        for router in record.routers {
-            for (expert, count) in router.global.chosen.enumerated() where count == 0 {
-                result.insert(ExpertOwner(layer: router.layer, expert: expert))
+    /// Experts without an image of the global batch in any of the passes.
+    private func idleExperts(_ records: [PassRecord]) -> Set<ExpertOwner> {
+        var seen: Set<ExpertOwner> = []
+        var all: Set<ExpertOwner> = []
+        for router in records.flatMap(\.routers) {
+            for (expert, count) in router.global.chosen.enumerated() {
+                let owner = ExpertOwner(layer: router.layer, expert: expert)
+                all.insert(owner)
+                if count > 0 { seen.insert(owner) }
             }
         }
-        return result
-    }
-
-    /// Finds the first layer that gives a value that is not finite, on the ranks where that happens, and returns the
-    /// error of the whole job.
-    private func diagnose(_ images: [Tensor], _ batch: PreparedBatch, step: Int, isOwn: Bool) throws -> RunError {
-        var finding = ""
-        if isOwn {
-            var pass = Pass(
-                parameters: network.parameters, workspace: workspace, filters: filters,
-                arithmetic: configuration.kernelArithmetic, normalization: .local,
-                routing: configuration.routing(step: nil), samples: batch.indices)
-            pass.checksValues = true
-            let place = "rank \(communicator.rank) on \(communicator.hostName)"
-            if let bad = images.first(where: { !$0.elements.allSatisfy(\.isFinite) }) {
-                finding = "\(place): the images themselves are not finite (\(bad.shape))"
-            } else {
-                do {
-                    _ = try network.forward(images, pass)
-                    finding = "\(place): every layer's output is finite, yet the loss is not"
-                } catch { finding = "\(place): \(error)" }
-            }
-        }
-        let findings = try communicator.gather([UInt8](finding.utf8), to: 0)
-        // Rank 0 tells all of it; each other rank, if it comes to speak, what happened on itself.
-        let all = findings.map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
-        let text = all.isEmpty ? (finding.isEmpty ? "See rank 0's message" : finding) : all.joined(separator: "; ")
-        return RunError.numerical("step \(step): the loss is not finite. \(text)")
+        return all.subtracting(seen)
     }
 }

@@ -54,8 +54,13 @@ struct TrainingWindow: Codable, Equatable {
     var imagesPerSecond: Double { loopSeconds > 0 ? Double(samples) / loopSeconds : 0 }
     var isEmpty: Bool { steps == 0 }
 
-    func metricsRow(_ position: RowPosition) -> MetricsRow {
-        MetricsRow(
+    func metricsRow(_ position: RowPosition, tellsStep: Bool = true) -> MetricsRow {
+        guard tellsStep else {
+            return MetricsRow(
+                position: position, loss: taskLoss + balanceLoss, taskLoss: taskLoss, balanceLoss: balanceLoss,
+                accuracy: accuracy, samples: samples)
+        }
+        return MetricsRow(
             position: position, loss: taskLoss + balanceLoss, taskLoss: taskLoss, balanceLoss: balanceLoss,
             accuracy: accuracy, samples: samples, learningRate: learningRate, wallSeconds: loopSeconds,
             imagesPerSecond: imagesPerSecond, attackSeconds: attackSeconds, allreduceSeconds: waitSeconds,

@@ -11,16 +11,16 @@ struct TrainingAttackTests {
     @Test("Methods make the attack they are known for, and tables call their inputs by it")
     func methods() throws {
         #expect(try resolve("training: {method: standard}").trainingAttack == nil)
-        #expect(try resolve("training: {method: standard}").trainingInputs == "clean")
+        #expect(try resolve("training: {method: standard}").trainingInputs == ["clean"])
         #expect(try resolve("training: {method: pgd}").trainingAttack?.steps == 10)
-        #expect(try resolve("training: {method: pgd}").trainingInputs == "pgd-linf-8of255-10")
+        #expect(try resolve("training: {method: pgd}").trainingInputs == ["pgd-linf-8of255-10"])
         let fast = try resolve("{training: {method: fast}, attack: {step_size: 10/255}}")
         #expect(fast.trainingAttack?.steps == 1 && fast.trainingAttack?.resolvedStart == .uniform)
-        #expect(fast.trainingInputs == "pgd-linf-8of255-1")
+        #expect(fast.trainingInputs == ["pgd-linf-8of255-1"])
         let sign = try resolve("{training: {method: fast}, attack: {name: fgsm, epsilon: 4/255}}")
         #expect(sign.trainingAttack?.resolvedStart == .uniform && sign.attack.resolvedStart == .none)
         let free = try resolve("{training: {method: free, replays: 6}, attack: {epsilon: 4/255}}")
-        #expect(free.trainingAttack == nil && free.trainingInputs == "free-linf-4of255-6")
+        #expect(free.trainingAttack == nil && free.trainingInputs == ["free-linf-4of255-6"])
     }
 
     @Test("Without a list, evaluations use the training attack without its noise; sweeps multiply what there is")

@@ -19,7 +19,7 @@ struct RunStateTests {
         return RunState(
             runID: "abc", step: 17, stepsPerEpoch: 5, configuration: configuration.yaml(),
             configurationHash: RunState.hash(of: configuration), tableOffsets: ["metrics": 123, "experts": 0],
-            blasKernel: "SkylakeX", ranks: 3, window: window, bestRobustAccuracy: 1 / 3)
+            blasKernel: "SkylakeX", ranks: 3, windows: [window], bestRobustAccuracy: 1 / 3)
     }
 
     private func checkpoint(_ data: Data) throws -> Checkpoint {
@@ -32,7 +32,7 @@ struct RunStateTests {
         let state = try state()
         let back = try RunState.read(from: try checkpoint(try state.data()))
         #expect(back.runID == "abc" && back.step == 17 && back.stepsPerEpoch == 5 && back.ranks == 3)
-        #expect(back.window == state.window && back.bestRobustAccuracy == 1 / 3)
+        #expect(back.windows == state.windows && back.bestRobustAccuracy == 1 / 3)
         #expect(back.tableOffsets == state.tableOffsets && back.blasKernel == "SkylakeX")
         let configuration = try back.runConfiguration(origin: "state.json")
         #expect(configuration.training.seed == 77 && configuration.attack.epsilon == 0.1)

@@ -101,7 +101,7 @@ struct TrainerTests {
 
     @Test(
         "A run stopped twice and resumed has the bits and the tables of the run that never stopped",
-        arguments: [RunConfiguration.Training.Method.pgd, .free])
+        arguments: [RunConfiguration.Training.Method.pgd, .free, .advmoe])
     func resume(_ method: RunConfiguration.Training.Method) throws {
         func eventful() -> RunConfiguration { self.eventful(method) }
         // Three steps an epoch, the last of them short: 4 and 8 are no ends of epochs.
@@ -134,10 +134,11 @@ struct TrainerTests {
             #expect(found == expected, "\(name).csv")
             #expect(expected.count > 1, "\(name).csv is empty")
         }
-        // Three rows of training, and clean and attacked images after the second and the third epoch.
+        // Three rows of training, twice as many where clean images are a pass too, and clean and attacked images after
+        // the second and the third epoch.
         let metrics = try table("whole", "metrics")
         // Averaged weights are evaluated beside the others, and free counts every replay.
-        #expect(metrics.count == 1 + 3 + (hasState ? 8 : 4))
+        #expect(metrics.count == 1 + (method == .advmoe ? 6 : 3) + (hasState ? 8 : 4))
         let samples = try #require(metrics[0].firstIndex(of: "samples"))
         #expect(metrics[1][samples] == (hasState ? "68" : "34"))
     }
