@@ -2,7 +2,8 @@ import Tensors
 
 /// A random change of training images; the raw value is its name in configurations.
 public enum Augmentation: String, CaseIterable, Sendable {
-    /// Pads the image with 4 zeros on each side and cuts a window of the original size at a uniform offset.
+    /// Puts the window that a network sees at a uniform place of the stored image; where it is the whole image, of the
+    /// image with 4 zeros on each side.
     case crop
     /// Mirrors left and right with probability one half.
     case flip
@@ -15,14 +16,12 @@ public enum Augmentation: String, CaseIterable, Sendable {
 ///
 /// A function of the seed, the epoch and the image's index alone, so every number of ranks sees the same images.
 struct AugmentationDraw: Equatable {
-    /// Zeros on each side of the image that the window is cut from.
-    static let padding = 4
-    /// The image as it is.
+    /// The central window as it is.
     static let unchanged = AugmentationDraw(rows: 0, columns: 0, mirrored: false)
 
-    /// Rows that the window lies below the image, -4...4.
+    /// Rows that the window lies below the central one.
     let rows: Int
-    /// Columns that the window lies to the right of the image, -4...4.
+    /// Columns that the window lies to the right of the central one.
     let columns: Int
     /// Whether the window is mirrored.
     let mirrored: Bool
@@ -36,12 +35,11 @@ struct AugmentationDraw: Equatable {
         self.jitter = jitter
     }
 
-    init(seed: UInt64, epoch: Int, index: Int, _ augmentations: Set<Augmentation>) {
+    init(seed: UInt64, epoch: Int, index: Int, _ augmentations: Set<Augmentation>, in window: ImageWindow) {
         var stream = RandomStream(seed: seed, purpose: .augmentation, step: epoch, index: index)
         // All numbers are drawn whatever is asked for, so that leaving one augmentation out does not change another.
-        let offsets = 2 * AugmentationDraw.padding + 1
-        let rows = stream.integer(below: offsets) - AugmentationDraw.padding
-        let columns = stream.integer(below: offsets) - AugmentationDraw.padding
+        let rows = window.rowShifts.lowerBound + stream.integer(below: window.rowShifts.count)
+        let columns = window.columnShifts.lowerBound + stream.integer(below: window.columnShifts.count)
         let mirrored = stream.integer(below: 2) == 1
         self.rows = augmentations.contains(.crop) ? rows : 0
         self.columns = augmentations.contains(.crop) ? columns : 0

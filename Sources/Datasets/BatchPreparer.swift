@@ -141,7 +141,8 @@ private struct BatchSource: Sendable {
         let indices = shards.map { Array(order.indices[$0]) }
         for (shard, destination) in zip(indices, destinations) {
             for (position, index) in shard.enumerated() {
-                let draw = AugmentationDraw(seed: seed, epoch: epoch, index: index, augmentations)
+                let draw = AugmentationDraw(
+                    seed: seed, epoch: epoch, index: index, augmentations, in: imageSet.window)
                 imageSet.write(index, draw, to: destination + position * imageSet.traits.imageSize)
             }
         }

@@ -28,6 +28,18 @@ public enum DatasetError: Error, Equatable, Sendable {
     case countMismatch(imageFile: String, images: Int, labelFile: String, labels: Int)
     /// The file holds no record.
     case empty(file: String)
+    /// A folder of images, or a list of them, is not as it has to be.
+    case unusableTree(folder: String, reason: String)
+    /// Image files cannot be decoded.
+    case corruptImages(folder: String, images: [CorruptImage], read: Int)
+    /// The decoded images of a folder do not fit into the memory of the machine.
+    case exceedsMemory(folder: String, bytes: Int, memory: Int)
+    /// A pack is damaged or is none.
+    case unusablePack(file: String, reason: String)
+    /// A setting does not go with the images.
+    case wrongSetting(key: String, value: Int, allowed: String)
+    /// Ranks hold other images than rank 0.
+    case ranksDiffer(own: String, first: String)
     /// More images are asked for than there are, or none.
     case wrongSampleCount(dataset: DatasetName, split: DatasetSplit, asked: Int, found: Int)
 }
@@ -63,6 +75,20 @@ extension DatasetError: CustomStringConvertible {
             return "\(imageFile) holds \(images) images but \(labelFile) \(labels) labels"
         case .empty(let file):
             return "\(file): holds no image"
+        case .unusableTree(let folder, let reason):
+            return "\(folder): \(reason)"
+        case .corruptImages(let folder, let images, let read):
+            return "\(folder): \(images.count) of \(read) images cannot be decoded: \(CorruptImage.few(images)); "
+                + "data.corrupt=skip leaves such images out"
+        case .exceedsMemory(let folder, let bytes, let memory):
+            return "\(folder): its images take \(bytes >> 20) MiB, expected at most half of the \(memory >> 20) MiB of "
+                + "memory; robustmoe data pack makes a file of them that need not fit"
+        case .unusablePack(let file, let reason):
+            return "\(file): \(reason)"
+        case .wrongSetting(let key, let value, let allowed):
+            return "\(key) is \(value), allowed is \(allowed)"
+        case .ranksDiffer(let own, let first):
+            return "this rank holds other images than rank 0: \(own), expected \(first)"
         case .wrongSampleCount(let dataset, let split, let asked, let found):
             return "data set \(dataset.rawValue): data.\(split.rawValue)_samples is \(asked), "
                 + "allowed are 1 to \(found), the images that were found"

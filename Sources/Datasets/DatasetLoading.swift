@@ -5,22 +5,28 @@ import Foundation
 /// CIFAR comes in its official binary files, MNIST and Fashion-MNIST in IDX files, gzip or plain; `path` is their folder
 /// or the one above it. Files are read and checked whole, also where `samples` asks for a few images only. Fashion-MNIST
 /// without a path is looked for where the package dataset-fashion-mnist of Debian and Ubuntu puts it. The synthetic set
-/// reads no file, and makes as many images as are asked for.
+/// reads no file, and makes as many images as are asked for. `folder` and `tiny-imagenet` are folders of image files,
+/// which are decoded into memory, or packs, which stay in their file; of image files only as many as asked for are read.
 /// - Parameters:
 ///   - name: The data set.
-///   - path: Where its files are; needed by all sets but `synthetic` and `fashion-mnist`.
-///   - split: The published part that is wanted.
-///   - samples: How many images to keep, the first in file order; nil for all.
+///   - path: Where its files are, or a pack; needed by all sets but `synthetic` and `fashion-mnist`.
+///   - split: The published part that is wanted; of image files, validation images are the test split.
+///   - samples: How many images to keep, the first in file order, which for image files goes round the classes; nil for
+///     all.
+///   - options: How image files and packs are read.
 /// - Returns: The images, with warnings for a person in ``ImageSet/warnings``.
 /// - Throws: ``DatasetError``: missing, damaged or mislabelled files, too few images.
 public func loadDataset(
-    _ name: DatasetName, path: String?, split: DatasetSplit, samples: Int? = nil
+    _ name: DatasetName, path: String?, split: DatasetSplit, samples: Int? = nil,
+    options: ImageFileOptions = ImageFileOptions()
 ) throws(DatasetError) -> ImageSet {
     switch name {
     case .cifar10, .cifar100:
         try loadCifar(name, path, split, samples)
     case .fashionMNIST, .mnist:
         try loadIdx(name, path, split, samples)
+    case .tinyImageNet, .folder:
+        try loadFileImages(name, path, split, samples, options)
     case .synthetic:
         SyntheticImages().images(split, count: try checkedSamples(name, split, samples, found: nil))
     }
@@ -123,7 +129,7 @@ private func idxFile(
 }
 
 /// Returns the number of images to keep; `found` is nil where any number can be made.
-private func checkedSamples(
+func checkedSamples(
     _ name: DatasetName, _ split: DatasetSplit, _ asked: Int?, found: Int?
 ) throws(DatasetError) -> Int {
     let available = found ?? SyntheticImages.defaultCount(split)
@@ -134,11 +140,7 @@ private func checkedSamples(
     return kept
 }
 
-private func joined(_ folder: String, _ name: String) -> String {
-    folder.hasSuffix("/") ? folder + name : folder + "/" + name
-}
-
-private func isFile(_ path: String) -> Bool {
+func isFile(_ path: String) -> Bool {
     var isFolder: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
 }

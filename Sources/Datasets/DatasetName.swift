@@ -4,7 +4,19 @@ public enum DatasetName: String, CaseIterable, Sendable {
     case cifar100
     case fashionMNIST = "fashion-mnist"
     case mnist
+    case tinyImageNet = "tiny-imagenet"
+    /// Pictures in folders, one folder a class, as ImageNet is kept.
+    case folder
     case synthetic
+
+    /// The side of the stored square images where the configuration names none; nil where the files fix the size.
+    public var usualSide: Int? {
+        switch self {
+        case .tinyImageNet: 64
+        case .folder: 256
+        default: nil
+        }
+    }
 }
 
 /// The two parts in which a data set is published.
@@ -13,13 +25,13 @@ public enum DatasetSplit: String, CaseIterable, Sendable {
     case test
 }
 
-/// What is known of a data set before any file is read.
+/// What a network has to know of a data set.
 public struct DatasetTraits: Equatable, Sendable {
     /// The name of each class, in label order.
     public let classNames: [String]
-    /// Rows of an image.
+    /// Rows of an image as networks see it.
     public let height: Int
-    /// Columns of an image.
+    /// Columns of an image as networks see it.
     public let width: Int
     /// Channels of a pixel: 3 for red, green and blue, 1 for grey.
     public let channels: Int
@@ -32,7 +44,7 @@ public struct DatasetTraits: Equatable, Sendable {
 
     /// The number of classes.
     public var classes: Int { classNames.count }
-    /// Bytes of an image.
+    /// Values of an image as networks see it.
     public var imageSize: Int { height * width * channels }
 
     /// Describes a data set.
@@ -54,7 +66,11 @@ public struct DatasetTraits: Equatable, Sendable {
 }
 
 extension DatasetName {
-    /// The shape, classes, normalisation and usual augmentation of the data set.
+    /// The shape, classes, normalisation and usual augmentation of the data set, before any file is read.
+    ///
+    /// A loaded ``ImageSet`` carries its own, which differ for folders: here they are taken to hold ImageNet, with its
+    /// 1,000 classes and windows of 224 pixels. ImageNet's mean and deviation are those of torchvision's networks;
+    /// Tiny-ImageNet has no official ones, and these are the most used.
     public var traits: DatasetTraits {
         switch self {
         case .cifar10:
@@ -74,6 +90,15 @@ extension DatasetName {
             DatasetTraits(
                 classNames: (0..<10).map(String.init), height: 28, width: 28, channels: 1, mean: [0.1307],
                 standardDeviation: [0.3081], augmentations: [.crop])
+        case .tinyImageNet:
+            DatasetTraits(
+                classNames: (0..<200).map(String.init), height: 64, width: 64, channels: 3,
+                mean: [0.4802, 0.4481, 0.3975], standardDeviation: [0.2302, 0.2265, 0.2262],
+                augmentations: [.crop, .flip])
+        case .folder:
+            DatasetTraits(
+                classNames: (0..<1000).map(String.init), height: 224, width: 224, channels: 3,
+                mean: [0.485, 0.456, 0.406], standardDeviation: [0.229, 0.224, 0.225], augmentations: [.crop, .flip])
         case .synthetic:
             DatasetTraits(
                 classNames: (0..<10).map { "pattern \($0)" }, height: 32, width: 32, channels: 3,

@@ -1,6 +1,8 @@
+import Crypto
+import Foundation
 import Tensors
 
-/// One part of a data set in memory: images as bytes, and their labels.
+/// One part of a data set in memory, or in a file that is mapped into it: images as bytes, and their labels.
 ///
 /// Every rank holds the whole set; which images a rank works on is the sampler's business.
 public struct ImageSet: Sendable {
@@ -8,37 +10,63 @@ public struct ImageSet: Sendable {
     public let name: DatasetName
     /// The part of the data set.
     public let split: DatasetSplit
-    /// Shape, classes, normalisation and usual augmentation.
+    /// Shape as networks see it, classes, normalisation and usual augmentation.
     public let traits: DatasetTraits
-    /// The pixels, 0 to 255, row-major NHWC: `[count, height, width, channels]`.
-    public let images: [UInt8]
+    /// The size of the stored images, and of the part of them that networks see.
+    public let window: ImageWindow
+    /// The pixels, 0 to 255, row-major NHWC: `[count, storedHeight, storedWidth, channels]`.
+    public let images: Data
     /// The class of each image, in `0..<classes`.
     public let labels: [Int32]
     /// What a person should know about how the set was loaded, a sentence each.
     public let warnings: [String]
+    /// A text that two ranks have in common where they hold the same images.
+    public let fingerprint: String
 
-    /// Makes a set of images that are in memory already.
+    /// Makes a set of images that are stored in the size in which networks see them.
     public init(
         name: DatasetName, split: DatasetSplit, traits: DatasetTraits, images: [UInt8], labels: [Int32],
         warnings: [String] = []
     ) {
+        self.init(
+            name: name, split: split, traits: traits,
+            window: ImageWindow(
+                storedHeight: traits.height, storedWidth: traits.width, height: traits.height, width: traits.width),
+            images: Data(images), labels: labels, warnings: warnings)
+    }
+
+    /// Makes a set of images of any stored size.
+    /// - Parameter source: What tells these images from others with the same labels, such as a checksum.
+    init(
+        name: DatasetName, split: DatasetSplit, traits: DatasetTraits, window: ImageWindow, images: Data,
+        labels: [Int32], warnings: [String], source: String = ""
+    ) {
+        let storedSize = window.storedHeight * window.storedWidth * traits.channels
         precondition(
-            images.count == labels.count * traits.imageSize,
-            "\(labels.count) labels need \(labels.count * traits.imageSize) bytes of images, got \(images.count)")
+            images.count == labels.count * storedSize,
+            "\(labels.count) labels need \(labels.count * storedSize) bytes of images, got \(images.count)")
+        precondition(
+            window.height == traits.height && window.width == traits.width,
+            "a window of \(window.height) x \(window.width) for \(traits.height) x \(traits.width)")
         precondition(labels.allSatisfy { $0 >= 0 && $0 < traits.classes }, "a label is outside 0..<\(traits.classes)")
         self.name = name
         self.split = split
         self.traits = traits
+        self.window = window
         self.images = images
         self.labels = labels
         self.warnings = warnings
+        let digest = labels.withUnsafeBytes { SHA256.hash(data: $0) }
+        fingerprint =
+            "\(name.rawValue) \(split.rawValue) \(labels.count) \(traits.height) \(traits.width) "
+            + "\(digest.hexadecimal) \(source)"
     }
 
     /// The number of images.
     public var count: Int { labels.count }
-    /// Rows of an image.
+    /// Rows of an image as networks see it.
     public var height: Int { traits.height }
-    /// Columns of an image.
+    /// Columns of an image as networks see it.
     public var width: Int { traits.width }
     /// Channels of a pixel.
     public var channels: Int { traits.channels }
@@ -51,7 +79,7 @@ public struct ImageSet: Sendable {
     /// The published standard deviation of each channel, images in [0, 1].
     public var standardDeviation: [Float] { traits.standardDeviation }
 
-    /// Returns the images of the given indices as they are, without augmentation, for evaluation.
+    /// Returns the images of the given indices without augmentation, for evaluation: their central windows.
     /// - Parameters:
     ///   - indices: The images wanted, in the order of the result; a range, or part of a list of indices.
     ///   - workspace: The memory that the tensor is taken from.
@@ -66,19 +94,21 @@ public struct ImageSet: Sendable {
         return (tensor, indices.map { labels[$0] }, Array(indices))
     }
 
-    /// Writes one image, shifted, mirrored and coloured as drawn, as floats in [0, 1]: byte / 255, NHWC.
+    /// Writes the window of one image, shifted, mirrored and coloured as drawn, as floats in [0, 1]: byte / 255, NHWC.
     ///
-    /// Pixels that the shift brings in from outside of the image are 0. `destination` holds `imageSize` floats.
+    /// Pixels that lie outside of the stored image are 0. `destination` holds `imageSize` floats.
     func write(_ index: Int, _ draw: AugmentationDraw, to destination: UnsafeMutablePointer<Float>) {
         precondition(index >= 0 && index < count, "image \(index) of a set of \(count)")
-        images.withUnsafeBufferPointer { bytes in
+        let (storedHeight, storedWidth) = (window.storedHeight, window.storedWidth)
+        let (top, left) = (window.top + draw.rows, window.left + draw.columns)
+        images.withUnsafeBytes { bytes in
             var target = destination
             for y in 0..<height {
-                let sourceY = y + draw.rows
+                let sourceY = top + y
                 for x in 0..<width {
-                    let sourceX = (draw.mirrored ? width - 1 - x : x) + draw.columns
-                    if sourceY >= 0 && sourceY < height && sourceX >= 0 && sourceX < width {
-                        let source = ((index * height + sourceY) * width + sourceX) * channels
+                    let sourceX = left + (draw.mirrored ? width - 1 - x : x)
+                    if sourceY >= 0 && sourceY < storedHeight && sourceX >= 0 && sourceX < storedWidth {
+                        let source = ((index * storedHeight + sourceY) * storedWidth + sourceX) * channels
                         for channel in 0..<channels { target[channel] = Float(bytes[source + channel]) / 255 }
                     } else {
                         target.update(repeating: 0, count: channels)
@@ -89,4 +119,9 @@ public struct ImageSet: Sendable {
         }
         draw.jitter?.apply(to: UnsafeMutableBufferPointer(start: destination, count: traits.imageSize), channels)
     }
+}
+
+extension Digest {
+    /// The digest as lower-case hexadecimal digits.
+    var hexadecimal: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 }

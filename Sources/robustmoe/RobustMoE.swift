@@ -7,7 +7,9 @@ struct RobustMoE: ParsableCommand {
         commandName: "robustmoe",
         abstract: "Trains mixture-of-experts CNNs that resist adversarial attacks, data-parallel over MPI.",
         version: Version.current,
-        subcommands: [Train.self, Evaluate.self, Experts.self, Convert.self, Report.self, Bench.self])
+        subcommands: [
+            Train.self, Evaluate.self, Experts.self, Convert.self, Report.self, Bench.self, DataCommand.self,
+        ])
 
     static func main() {
         ProcessorKernels.choose()

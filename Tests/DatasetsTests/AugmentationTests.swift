@@ -63,7 +63,8 @@ struct AugmentationTests {
         var mirrored = 0
         let draws = 81 * 200
         for index in 0..<draws {
-            let draw = AugmentationDraw(seed: 1, epoch: 0, index: index, [.crop, .flip])
+            let draw = AugmentationDraw(
+                seed: 1, epoch: 0, index: index, [.crop, .flip], in: AugmentationTests.set.window)
             counts[draw.rows * 100 + draw.columns, default: 0] += 1
             mirrored += draw.mirrored ? 1 : 0
         }
@@ -77,7 +78,9 @@ struct AugmentationTests {
     @Test("A draw is a function of seed, epoch and index, and leaving one augmentation out does not move the other")
     func dependsOnItsKeyAlone() {
         func all(seed: UInt64 = 5, epoch: Int = 2, _ asked: Set<Augmentation> = [.crop, .flip]) -> [AugmentationDraw] {
-            (0..<50).map { AugmentationDraw(seed: seed, epoch: epoch, index: $0, asked) }
+            (0..<50).map {
+                AugmentationDraw(seed: seed, epoch: epoch, index: $0, asked, in: AugmentationTests.set.window)
+            }
         }
         #expect(all() == all())
         #expect(all() != all(seed: 6))

@@ -23,7 +23,9 @@ struct BatchPreparerTests {
         return indices.flatMap { index in
             let tensor = Tensor(workspace, images: 1, height: 32, width: 32, channels: 3)
             set.write(
-                index, AugmentationDraw(seed: 11, epoch: epoch, index: index, [.crop, .flip]), to: tensor.pointer)
+                index,
+                AugmentationDraw(seed: 11, epoch: epoch, index: index, [.crop, .flip], in: set.window),
+                to: tensor.pointer)
             return tensor.toArray()
         }
     }

@@ -53,7 +53,8 @@ struct ColorJitterTests {
         var orders: Set<[Int]> = []
         var largest: [Float] = [0, 0, 0, 0]
         for index in 0..<1000 {
-            let draw = AugmentationDraw(seed: 1, epoch: 0, index: index, [.colorJitter])
+            let draw = AugmentationDraw(
+                seed: 1, epoch: 0, index: index, [.colorJitter], in: AugmentationTests.set.window)
             guard let jitter = draw.jitter else { continue }
             #expect(draw.rows == 0 && draw.columns == 0 && !draw.mirrored)
             orders.insert(jitter.order.map(\.rawValue))
@@ -69,7 +70,7 @@ struct ColorJitterTests {
     @Test("It shifts no other draw, belongs to the image and the epoch, and leaves grey images their greys")
     func independence() {
         func draw(_ epoch: Int, _ asked: Set<Augmentation>) -> AugmentationDraw {
-            AugmentationDraw(seed: 7, epoch: epoch, index: 3, asked)
+            AugmentationDraw(seed: 7, epoch: epoch, index: 3, asked, in: AugmentationTests.set.window)
         }
         let (with, without) = (draw(0, [.crop, .flip, .colorJitter]), draw(0, [.crop, .flip]))
         #expect((with.rows, with.columns, with.mirrored) == (without.rows, without.columns, without.mirrored))

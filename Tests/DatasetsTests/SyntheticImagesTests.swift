@@ -47,11 +47,14 @@ struct SyntheticImagesTests {
 
     @Test("Names, constants and augmentations are those of the contract")
     func traits() {
-        #expect(DatasetName.allCases.map(\.rawValue) == ["cifar10", "cifar100", "fashion-mnist", "mnist", "synthetic"])
-        #expect(DatasetName.allCases.map(\.traits.classes) == [10, 100, 10, 10, 10])
+        #expect(
+            DatasetName.allCases.map(\.rawValue) == [
+                "cifar10", "cifar100", "fashion-mnist", "mnist", "tiny-imagenet", "folder", "synthetic",
+            ])
+        #expect(DatasetName.allCases.map(\.traits.classes) == [10, 100, 10, 10, 200, 1000, 10])
         #expect(
             DatasetName.allCases.map { $0.traits.augmentations.map(\.rawValue) } == [
-                ["crop", "flip"], ["crop", "flip"], ["crop"], ["crop"], [],
+                ["crop", "flip"], ["crop", "flip"], ["crop"], ["crop"], ["crop", "flip"], ["crop", "flip"], [],
             ])
         #expect(DatasetName.cifar10.traits.mean == [0.4914, 0.4822, 0.4465])
         #expect(DatasetName.cifar100.traits.standardDeviation == [0.26733428, 0.25643846, 0.27615047])

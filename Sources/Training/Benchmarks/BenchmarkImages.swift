@@ -4,8 +4,7 @@ import Tensors
 extension ImageSet {
     /// Images for timing, of the shape of a data set, without any file: each class has a coarse pattern of its own, under
     /// noise and in a light that varies, so that a few steps teach a network something and routers find differences.
-    static func forBenchmarks(_ name: DatasetName, count: Int) -> ImageSet {
-        let traits = name.traits
+    static func forBenchmarks(_ name: DatasetName, _ traits: DatasetTraits, count: Int) -> ImageSet {
         // A pattern has 4 by 4 cells a channel.
         let cells = 16 * traits.channels
         let levels = (0..<traits.classes).map { label in

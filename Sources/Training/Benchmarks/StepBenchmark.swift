@@ -22,23 +22,21 @@ final class StepBenchmark {
     private var seconds = 0.0
 
     init(_ configuration: RunConfiguration, communicator: any Communicator, threads: Int) throws {
-        guard let name = DatasetName(rawValue: configuration.data.dataset.rawValue) else {
-            throw RunError.unusable("data.dataset \(configuration.data.dataset.rawValue) has no loader")
-        }
+        let name = try configuration.data.name
         self.communicator = communicator
-        traits = name.traits
+        workspace = Workspace(threads: threads)
+        traits = try name.traits(configuration.data.imageFileOptions(workspace.loop))
         var settings = configuration
         settings.training.optimizer.rate = 1e-8
         settings.training.schedule.name = .constant
         self.configuration = settings
-        workspace = Workspace(threads: threads)
-        network = try Network(configuration.networkSettings(name.traits), seed: configuration.training.seed)
+        network = try Network(configuration.networkSettings(traits), seed: configuration.training.seed)
         caches = [FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)]
         let batch = configuration.training.globalBatch
         preparer = BatchPreparer(
-            imageSet: .forBenchmarks(name, count: 4 * batch),
+            imageSet: .forBenchmarks(name, traits, count: 4 * batch),
             sampler: EpochSampler(count: 4 * batch, globalBatch: batch, seed: configuration.training.seed),
-            augmentations: configuration.data.resolvedAugmentation.compactMap { Augmentation(rawValue: $0.rawValue) },
+            augmentations: configuration.data.augmentations,
             seed: configuration.training.seed, rank: communicator.rank, ranks: communicator.size, workspace: workspace)
     }
 

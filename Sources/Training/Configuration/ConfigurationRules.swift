@@ -9,6 +9,22 @@ extension RunConfiguration {
             attack.check("evaluation.attacks.\(index)", &reader)
         }
         checkEvaluation(&reader)
+        checkData(&reader)
+    }
+
+    private func checkData(_ reader: inout ConfigurationReader) {
+        let names = "where data.dataset is not folder or tiny-imagenet"
+        for (key, side) in [("data.resize", data.resize), ("data.crop", data.crop)] {
+            reader.require(
+                side == nil || data.readsImageFiles, key, side, allowed: "null \(names)", beside: ["data.dataset"])
+        }
+        reader.require(
+            data.corrupt == .refuse || data.readsImageFiles, "data.corrupt", data.corrupt, allowed: "refuse \(names)",
+            beside: ["data.dataset"])
+        if let resize = data.resize, let crop = data.crop {
+            reader.require(
+                crop <= resize, "data.crop", crop, allowed: "at most data.resize, \(resize)", beside: ["data.resize"])
+        }
     }
 
     private func checkExperts(_ reader: inout ConfigurationReader) {

@@ -7,13 +7,18 @@ extension RunConfiguration {
             case cifar100
             case fashionMNIST = "fashion-mnist"
             case mnist
+            /// 200 classes of ImageNet at 64×64, in the folders in which it is published.
+            case tinyImageNet = "tiny-imagenet"
+            /// JPEG and PNG files in a folder for each class, as ImageNet is kept.
+            case folder
             /// Made from the seed, without files.
             case synthetic
         }
 
         /// A random change of a training image.
         public enum Augmentation: String, Sendable, ConfigurationChoice {
-            /// A window of the image's size out of the image with a border of zeros.
+            /// The window that the network sees at a random place of the stored image; where it is the whole image, of the
+            /// image with a border of zeros.
             case crop
             /// A left-right flip of every second image.
             case flip
@@ -21,9 +26,17 @@ extension RunConfiguration {
             case colorJitter = "color-jitter"
         }
 
+        /// What becomes of image files that cannot be decoded.
+        public enum CorruptImages: String, Sendable, ConfigurationChoice {
+            /// They end the run before it begins.
+            case refuse
+            /// They are left out, with a warning.
+            case skip
+        }
+
         /// The data set.
         public var dataset = Dataset.cifar10
-        /// The folder of its files; nil means where the system keeps them.
+        /// The folder of its files, or a pack; nil means where the system keeps them.
         public var path: String?
         /// The first so many training images in file order, at least 1; nil means all.
         public var trainSamples: Int?
@@ -31,6 +44,13 @@ extension RunConfiguration {
         public var testSamples: Int?
         /// The changes of training images; nil means the data set's own, see `resolvedAugmentation`.
         public var augmentation: [Augmentation]?
+        /// The side in pixels of the stored images of `folder` and `tiny-imagenet`, at least 1; nil means 256 and 64.
+        public var resize: Int?
+        /// The side of the square part of a stored image that networks see, at least 1, at most the stored side; nil means
+        /// 224 of images stored at 256, and whole images else.
+        public var crop: Int?
+        /// What becomes of image files that cannot be decoded.
+        public var corrupt = CorruptImages.refuse
 
         /// Makes the section with every default.
         public init() {}
@@ -39,18 +59,21 @@ extension RunConfiguration {
         public var resolvedAugmentation: [Augmentation] {
             if let augmentation { return augmentation }
             return switch dataset {
-            case .cifar10, .cifar100: [.crop, .flip]
+            case .cifar10, .cifar100, .tinyImageNet, .folder: [.crop, .flip]
             case .mnist, .fashionMNIST: [.crop]
             case .synthetic: []
             }
         }
+
+        /// Whether the images are files of their own, whose size is to be chosen.
+        var readsImageFiles: Bool { dataset == .tinyImageNet || dataset == .folder }
     }
 }
 
 extension RunConfiguration.DataSource: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("dataset", \.dataset, "the data set"),
-        ConfigurationKey("path", \.path, "folder of its files", .ifGiven(.notEmpty)),
+        ConfigurationKey("path", \.path, "folder of its files, or a pack", .ifGiven(.notEmpty)),
         ConfigurationKey(
             "train_samples", \.trainSamples, "the first so many training images; null: all", .ifGiven(.atLeast(1))),
         ConfigurationKey(
@@ -58,5 +81,13 @@ extension RunConfiguration.DataSource: ConfigurationSection {
         ConfigurationKey(
             "augmentation", \.augmentation, "changes of training images; null: the data set's own",
             .ifGiven(.distinct())),
+        ConfigurationKey(
+            "resize", \.resize,
+            "side in pixels of the stored images of folder and tiny-imagenet; null: 256 and 64", .ifGiven(.atLeast(1))),
+        ConfigurationKey(
+            "crop", \.crop,
+            "side of the part of a stored image that networks see; null: 224 of images stored at 256, else all of it",
+            .ifGiven(.atLeast(1))),
+        ConfigurationKey("corrupt", \.corrupt, "what becomes of image files that cannot be decoded"),
     ]
 }

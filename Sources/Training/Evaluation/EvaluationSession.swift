@@ -69,28 +69,28 @@ public struct EvaluationSession: Sendable {
             if !force { try RunDirectory.requireNone(at: output) }
         }
         let workspace = Workspace(threads: placement.threads[communicator.rank])
-        let data = try RunData(configuration)
-        let network = try Network(configuration.networkSettings(data.evaluation.traits), seed: 0)
+        let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
+        let network = try Network(configuration.networkSettings(data.set.traits), seed: 0)
         try prepared.weights.load(configuration.evaluation.weights, into: network)
         let fixed = try fixedLayers.map { try FixedExperts.layers($0, of: network) }
         // Results that are to be replaced stay until every rank has its data and its network.
         try communicator.barrier()
         let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
-        for warning in data.warnings { try recorder?.say("warning: \(warning)") }
+        for warning in data.set.warnings { try recorder?.say("warning: \(warning)") }
         let evaluator = Evaluator(
             network: network, configuration: configuration, communicator: communicator, workspace: workspace,
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes))
         let attacks = configuration.resolvedEvaluationAttacks
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
-        let result = try evaluator.run(data.evaluation, data.evaluationIndices, attacks, suffix: suffix)
-        if let result, let recorder { try write(result, data.evaluation.classNames, prepared, recorder) }
+        let result = try evaluator.run(data.set, data.indices, attacks, suffix: suffix)
+        if let result, let recorder { try write(result, data.set.classNames, prepared, recorder) }
         if let fixed {
             let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)
             let table = try recorder.map {
                 try CSVWriter(
                     path: $0.directory.file("fixed_experts.csv"), rows: FixedExpertRow.self, runID: $0.runID)
             }
-            try experts.run(data.evaluation, data.evaluationIndices, gated: result) { layer, expert, input, gated in
+            try experts.run(data.set, data.indices, gated: result) { layer, expert, input, gated in
                 try table?.append(row(layer, expert, input, gated, prepared))
                 try recorder?.say("\(layer) \(expert.map { "expert \($0)" } ?? "gated") \(Console.line(input))")
             }

@@ -1,50 +1,118 @@
+import Collectives
 import Datasets
+import Tensors
 
-/// The images of a run: what it trains on and what it evaluates on.
+/// The images of a training run, the same on all ranks.
 struct RunData {
     let train: ImageSet
     let trainIndices: [Int]
-    let evaluation: ImageSet
-    let evaluationIndices: [Int]
+    let evaluation: EvaluationData
     let augmentations: [Augmentation]
     let hasValidation: Bool
     let warnings: [String]
 
-    init(_ configuration: RunConfiguration) throws {
-        let source = configuration.data
-        guard let name = DatasetName(rawValue: source.dataset.rawValue) else {
-            throw RunError.unusable("data.dataset \(source.dataset.rawValue) has no loader")
-        }
-        train = try loadDataset(name, path: source.path, split: .train, samples: source.trainSamples)
-        let fraction = configuration.training.validationFraction
-        hasValidation = fraction > 0
-        let split = trainValidationSplit(count: train.count, fraction: fraction, seed: configuration.training.seed)
-        trainIndices = split.train
-        let evaluated = try RunData.evaluated(configuration, name, train: (train, split.validation))
-        evaluation = evaluated.set
-        evaluationIndices = evaluated.indices
-        augmentations = source.resolvedAugmentation.compactMap { Augmentation(rawValue: $0.rawValue) }
-        warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.warnings : [])
+    /// Loads the images; collective.
+    /// - Parameter loop: Where image files are decoded.
+    init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
+        Self.announce(configuration.data, communicator)
+        let training = try TrainingData(configuration, loop)
+        train = training.set
+        trainIndices = training.train
+        hasValidation = configuration.training.validationFraction > 0
+        evaluation = try EvaluationData(configuration, loop, training)
+        augmentations = configuration.data.augmentations
+        warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
+        try Self.requireSame([train, evaluation.set], communicator)
     }
 
-    /// The images that a configuration evaluates on: the validation part of `train`, or the test set.
-    private static func evaluated(
-        _ configuration: RunConfiguration, _ name: DatasetName, train: (set: ImageSet, validation: [Int])
-    ) throws -> (set: ImageSet, indices: [Int]) {
-        let set: ImageSet
+    /// Says what may take a while.
+    static func announce(_ source: RunConfiguration.DataSource, _ communicator: any Communicator) {
+        guard communicator.isRoot, source.readsImageFiles, let path = source.path, FileSystem.isDirectory(path) else {
+            return
+        }
+        Console.print("decoding the images in \(path)")
+    }
+
+    /// Throws where a rank holds other images than rank 0: every rank reads files of its own, and hosts may keep copies.
+    static func requireSame(_ sets: [ImageSet], _ communicator: any Communicator) throws {
+        let own = sets.map(\.fingerprint).joined(separator: ", ")
+        let first = try TrainingSession.shared(own, communicator)
+        guard own == first else { throw DatasetError.ranksDiffer(own: own, first: first) }
+    }
+}
+
+/// The training images of a data set, and which of them are set aside for validation.
+private struct TrainingData {
+    let set: ImageSet
+    let train: [Int]
+    let validation: [Int]
+
+    init(_ configuration: RunConfiguration, _ loop: ParallelLoop) throws {
+        let source = configuration.data
+        set = try loadDataset(
+            source.name, path: source.path, split: .train, samples: source.trainSamples,
+            options: source.imageFileOptions(loop))
+        (train, validation) = trainValidationSplit(
+            count: set.count, fraction: configuration.training.validationFraction, seed: configuration.training.seed)
+    }
+}
+
+/// The images that a network is evaluated on: the validation part of the training images, or the test set.
+struct EvaluationData {
+    let set: ImageSet
+    let indices: [Int]
+
+    /// Loads the images, and no others; collective.
+    /// - Parameter loop: Where image files are decoded.
+    init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
+        RunData.announce(configuration.data, communicator)
+        try self.init(configuration, loop, nil)
+        try RunData.requireSame([set], communicator)
+    }
+
+    fileprivate init(_ configuration: RunConfiguration, _ loop: ParallelLoop, _ training: TrainingData?) throws {
+        let source = configuration.data
         let all: [Int]
         switch configuration.resolvedEvaluationSplit {
-        case .validation: (set, all) = train
+        case .validation:
+            let training = try training ?? TrainingData(configuration, loop)
+            (set, all) = (training.set, training.validation)
         case .test:
             set = try loadDataset(
-                name, path: configuration.data.path, split: .test, samples: configuration.data.testSamples)
+                source.name, path: source.path, split: .test, samples: source.testSamples,
+                options: source.imageFileOptions(loop))
             all = Array(0..<set.count)
         }
-        guard let samples = configuration.evaluation.samples else { return (set, all) }
+        guard let samples = configuration.evaluation.samples else {
+            indices = all
+            return
+        }
         guard samples <= all.count else {
             throw RunError.unusable(
                 "evaluation.samples is \(samples), allowed are 1 to \(all.count), the images there are")
         }
-        return (set, Array(all[..<samples]))
+        indices = Array(all[..<samples])
+    }
+}
+
+extension RunConfiguration.DataSource {
+    /// The data set.
+    var name: DatasetName {
+        get throws {
+            guard let name = DatasetName(rawValue: dataset.rawValue) else {
+                throw RunError.unusable("data.dataset \(dataset.rawValue) has no loader")
+            }
+            return name
+        }
+    }
+
+    /// The changes of training images.
+    var augmentations: [Datasets.Augmentation] {
+        resolvedAugmentation.compactMap { Datasets.Augmentation(rawValue: $0.rawValue) }
+    }
+
+    /// How image files and packs are read.
+    func imageFileOptions(_ loop: ParallelLoop) -> ImageFileOptions {
+        ImageFileOptions(resize: resize, crop: crop, corrupt: corrupt == .skip ? .skip : .refuse, loop: loop)
     }
 }

@@ -59,7 +59,7 @@ public final class Trainer {
                 "distributed.deterministic_shards is \(shards), expected a multiple of the \(communicator.size) ranks")
         }
         let perRank = shards == 0 ? 1 : shards / communicator.size
-        data = try RunData(configuration)
+        data = try RunData(configuration, loop: workspace.loop, communicator)
         network = try Network(configuration.networkSettings(data.train.traits), seed: configuration.training.seed)
         if checkpoint == nil, let path = configuration.training.initialCheckpoint {
             try Trainer.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
@@ -227,7 +227,7 @@ public final class Trainer {
         let evaluator = Evaluator(
             network: network, configuration: configuration, communicator: communicator, workspace: workspace,
             filters: step.filters)
-        let result = try evaluator.run(data.evaluation, data.evaluationIndices, attacks, suffix: suffix)
+        let result = try evaluator.run(data.evaluation.set, data.evaluation.indices, attacks, suffix: suffix)
         guard let result, let recorder else { return nil }
         try recorder.record(
             result, epoch: done / stepsPerEpoch, step: done, split: configuration.resolvedEvaluationSplit.rawValue,

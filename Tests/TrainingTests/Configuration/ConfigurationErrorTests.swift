@@ -186,6 +186,21 @@ struct ConfigurationErrorTests {
                 "training: {schedule: {minimum_rate: 0.2}}", "1: training.schedule.minimum_rate: found 0.2",
                 "at most training.optimizer.rate, 0.1"
             ),
+            (
+                "data: {dataset: mnist, resize: 32}", "1: data.resize: found 32",
+                "null where data.dataset is not folder or tiny-imagenet"
+            ),
+            (
+                "data: {crop: 32}", "1: data.crop: found 32", "null where data.dataset is not folder or tiny-imagenet"
+            ),
+            (
+                "data: {dataset: synthetic, corrupt: skip}", "1: data.corrupt: found skip",
+                "refuse where data.dataset is not folder or tiny-imagenet"
+            ),
+            (
+                "data: {dataset: folder, resize: 128, crop: 224}", "1: data.crop: found 224",
+                "at most data.resize, 128"
+            ),
         ])
     func combinations(yaml: String, found: String, allowed: String) {
         #expect(problems(yaml) == ["run.yaml:\(found); allowed: \(allowed)"])

@@ -131,6 +131,9 @@ struct ConfigurationReadingTests {
                   train_samples: null
                   test_samples: null
                   augmentation: null
+                  resize: null
+                  crop: null
+                  corrupt: refuse
                 distributed:
                   batch_norm: local
                   deterministic_shards: 0
@@ -288,7 +291,7 @@ struct ConfigurationReadingTests {
         #expect(try resolve("", "attack.name=fgsm").attack.resolvedStart == .none)
         let own: [(String, [RunConfiguration.DataSource.Augmentation])] = [
             ("cifar10", [.crop, .flip]), ("cifar100", [.crop, .flip]), ("mnist", [.crop]), ("fashion-mnist", [.crop]),
-            ("synthetic", []),
+            ("tiny-imagenet", [.crop, .flip]), ("folder", [.crop, .flip]), ("synthetic", []),
         ]
         for (name, augmentation) in own {
             #expect(try resolve("", "data.dataset=\(name)").data.resolvedAugmentation == augmentation)

@@ -86,11 +86,14 @@ private func unusual() -> RunConfiguration {
     run.evaluation.split = .validation
     run.evaluation.samples = 1000
     run.evaluation.chunk = 32
-    run.data.dataset = .fashionMNIST
-    run.data.path = "$DATA/fashion mnist"
+    run.data.dataset = .tinyImageNet
+    run.data.path = "$DATA/tiny imagenet"
     run.data.trainSamples = 500
     run.data.testSamples = 400
     run.data.augmentation = []
+    run.data.resize = 48
+    run.data.crop = 40
+    run.data.corrupt = .skip
     run.distributed.batchNorm = .synchronized
     run.distributed.deterministicShards = 8
     run.distributed.bucketMegabytes = 0.5

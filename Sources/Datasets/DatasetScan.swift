@@ -1,0 +1,75 @@
+import Foundation
+
+/// What going over all images of a split has shown.
+public struct DatasetScan: Sendable {
+    /// Shape as networks see it, classes, normalisation.
+    public let traits: DatasetTraits
+    /// The size of the stored images, and of the part of them that networks see.
+    public let window: ImageWindow
+    /// The images of each class, in label order.
+    public let classCounts: [Int]
+    /// The SHA-256 of the stored images and, after them, their labels in 32 bits, little-endian.
+    public let sha256: String
+    /// Files that cannot be decoded.
+    public let corrupt: [CorruptImage]
+    /// The sizes of the files with the fewest and the most pixels, such as `375 x 500`, rows first; nil where all images
+    /// have the stored size.
+    public let fileSizes: (smallest: String, largest: String)?
+    /// What a person should know about how the split was read, a sentence each.
+    public let warnings: [String]
+
+    /// The number of images.
+    public var count: Int { classCounts.reduce(0, +) }
+}
+
+/// Reads a whole split once, a block of images at a time, and checks everything there is to check.
+///
+/// Image files are decoded and resized as for training; of packs the checksums are compared, whatever their size.
+/// - Parameters:
+///   - name: The data set.
+///   - path: Where its files are, or a pack.
+///   - split: The published part that is wanted.
+///   - options: How image files are read.
+///   - body: Is given each block of stored images, `[images][height][width][channels]`, and the images' labels.
+/// - Throws: ``DatasetError``, for corrupt image files only once all have been read, and only if they are to be refused;
+///   and what `body` throws.
+public func scanDataset(
+    _ name: DatasetName, path: String?, split: DatasetSplit, options: ImageFileOptions = ImageFileOptions(),
+    _ body: (UnsafeRawBufferPointer, ArraySlice<Int32>) throws -> Void = { _, _ in }
+) throws -> DatasetScan {
+    var digest = SplitDigest()
+    var counts: [Int: Int] = [:]
+    func see(_ images: UnsafeRawBufferPointer, _ labels: ArraySlice<Int32>) throws {
+        digest.append(images, labels)
+        for label in labels { counts[Int(label), default: 0] += 1 }
+        try body(images, labels)
+    }
+    func scan(
+        _ traits: DatasetTraits, _ window: ImageWindow, _ reading: TreeReading?, warnings: [String]
+    ) -> DatasetScan {
+        let sizes = reading?.sizes.map { (smallest: "\($0.smallest)", largest: "\($0.largest)") }
+        return DatasetScan(
+            traits: traits, window: window, classCounts: (0..<traits.classes).map { counts[$0] ?? 0 },
+            sha256: digest.finish(), corrupt: reading?.corrupt ?? [], fileSizes: sizes, warnings: warnings)
+    }
+    guard name.usualSide != nil else {
+        let set = try loadDataset(name, path: path, split: split)
+        try set.images.withUnsafeBytes { try see($0, set.labels[...]) }
+        return scan(set.traits, set.window, nil, warnings: set.warnings)
+    }
+    let source = try FileImages(name, path, split, options)
+    let window = try options.window(storedHeight: source.size.height, storedWidth: source.size.width)
+    let traits = source.traits(name, window)
+    switch source {
+    case .pack(let pack):
+        let (images, labels, expected) = try pack.contents(split)
+        try images.withUnsafeBytes { try see($0, labels[...]) }
+        let found = digest.finish()
+        guard found == expected else { throw pack.damage(split, found: found, expected: expected) }
+        return scan(traits, window, nil, warnings: [])
+    case .tree(let images):
+        let reading = try images.read(limit: .max, see)
+        try reading.check(images.tree, options.corrupt)
+        return scan(traits, window, reading, warnings: images.tree.warnings)
+    }
+}

@@ -1,0 +1,167 @@
+import CJPEG
+import CPNG
+import Foundation
+
+/// Why one image file is of no use, in words that follow its name.
+struct ImageFault: Error, Equatable {
+    let reason: String
+}
+
+/// Rows and columns of a picture.
+struct PictureSize: Equatable, CustomStringConvertible {
+    let height: Int
+    let width: Int
+
+    var pixels: Int { height * width }
+    var description: String { "\(height) x \(width)" }
+}
+
+/// Turns image files into red, green and blue bytes of one size; its memory serves one worker, file after file.
+///
+/// JPEG and PNG are told apart by their first bytes, whatever the name. Grey and palettes become colours, and 16 bits
+/// their upper 8; the black, cyan, magenta and yellow of JPEGs are taken as Adobe stores them, inverted. What is
+/// transparent lies over black. Profiles, gamma and EXIF rotation are not applied, as in Pillow. A file that libjpeg would
+/// fill up with grey, or whose bits are no code, is damaged.
+final class ImageDecoder {
+    /// The most pixels that a file may declare: a few bytes can claim gigabytes.
+    static let mostPixels = 100_000_000
+    /// The most bytes of a file.
+    static let mostBytes = 1 << 29
+
+    private var file: [UInt8] = []
+    private var pixels: [UInt8] = []
+    private var resizer = BilinearResizer()
+
+    /// Reads a file and writes it in the wanted size.
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - size: The size wanted; the ratio of the sides is not kept.
+    ///   - destination: Receives `3 * size.pixels` bytes, `[height][width][channel]`.
+    /// - Returns: The size that the file has.
+    func decode(
+        _ path: String, to size: PictureSize, into destination: UnsafeMutablePointer<UInt8>
+    ) throws(ImageFault) -> PictureSize {
+        let found = try decode(path)
+        pixels.withUnsafeBufferPointer { source in
+            resizer.resize(source, found, to: size, into: destination)
+        }
+        return found
+    }
+
+    /// Reads a file as it is, and returns its size and its pixels, `[height][width][channel]`.
+    func picture(_ path: String) throws(ImageFault) -> (size: PictureSize, pixels: [UInt8]) {
+        let size = try decode(path)
+        return (size, Array(pixels[..<(3 * size.pixels)]))
+    }
+
+    private func decode(_ path: String) throws(ImageFault) -> PictureSize {
+        let count = try read(path)
+        let start = file[..<min(count, 8)]
+        if start.starts(with: [0xff, 0xd8, 0xff]) { return try decodeJPEG(count) }
+        if start.elementsEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) { return try decodePNG(count) }
+        let bytes = start.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+        throw ImageFault(reason: "neither JPEG nor PNG, begins with \(bytes)")
+    }
+
+    /// Reads a file into memory and returns its size in bytes.
+    private func read(_ path: String) throws(ImageFault) -> Int {
+        // Without O_NONBLOCK a pipe would hold us here until somebody writes to it.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw ImageFault(reason: systemText(errno)) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw ImageFault(reason: systemText(errno)) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw ImageFault(reason: "no ordinary file") }
+        let count = Int(status.st_size)
+        guard count > 0 else { throw ImageFault(reason: "empty file") }
+        guard count <= ImageDecoder.mostBytes else {
+            throw ImageFault(reason: "\(count) bytes, at most \(ImageDecoder.mostBytes) are read")
+        }
+        grow(&file, to: count)
+        var filled = 0
+        while filled < count {
+            let read = file.withUnsafeMutableBytes { buffer in
+                Foundation.read(descriptor, buffer.baseAddress.map { $0 + filled }, count - filled)
+            }
+            if read == 0 { throw ImageFault(reason: "ends early: \(filled) of \(count) bytes") }
+            if read > 0 {
+                filled += read
+            } else if errno != EINTR {
+                throw ImageFault(reason: systemText(errno))
+            }
+        }
+        return count
+    }
+
+    private func decodeJPEG(_ count: Int) throws(ImageFault) -> PictureSize {
+        var message = [CChar](repeating: 0, count: Int(CJPEG_messageSize) + 1)
+        var shape = CJPEG_Shape()
+        guard CJPEG_read(file, count, &shape, nil, &message) == 0 else { throw fault("JPEG", message) }
+        let size = try checkedSize(shape.height, shape.width)
+        let bytes = size.pixels * Int(shape.channels)
+        grow(&pixels, to: bytes)
+        guard CJPEG_read(file, count, &shape, &pixels, &message) == 0 else { throw fault("JPEG", message) }
+        if shape.channels == 4 { inkToColor(size.pixels) }
+        return size
+    }
+
+    private func decodePNG(_ count: Int) throws(ImageFault) -> PictureSize {
+        var message = [CChar](repeating: 0, count: Int(CPNG_messageSize) + 1)
+        var (width, height) = (0, 0)
+        guard CPNG_read(file, count, &width, &height, nil, &message) == 0 else { throw fault("PNG", message) }
+        let size = try checkedSize(height, width)
+        grow(&pixels, to: 4 * size.pixels)
+        guard CPNG_read(file, count, &width, &height, &pixels, &message) == 0 else { throw fault("PNG", message) }
+        layOverBlack(size.pixels)
+        return size
+    }
+
+    private func checkedSize(_ height: Int, _ width: Int) throws(ImageFault) -> PictureSize {
+        guard height > 0, width > 0 else { throw ImageFault(reason: "no pixels, \(height) rows of \(width)") }
+        let (pixels, overflows) = height.multipliedReportingOverflow(by: width)
+        guard !overflows, pixels <= ImageDecoder.mostPixels else {
+            throw ImageFault(
+                reason: "declares \(height) rows of \(width) pixels, at most \(ImageDecoder.mostPixels) are decoded")
+        }
+        return PictureSize(height: height, width: width)
+    }
+
+    private func fault(_ kind: String, _ message: [CChar]) -> ImageFault {
+        let text = String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return ImageFault(reason: "\(kind): \(text)")
+    }
+
+    /// Turns inverted cyan, magenta, yellow and black into red, green and blue, in place.
+    private func inkToColor(_ count: Int) {
+        pixels.withUnsafeMutableBufferPointer { bytes in
+            for pixel in 0..<count {
+                let light = Int(bytes[4 * pixel + 3])
+                for channel in 0..<3 {
+                    let ink = 255 - Int(bytes[4 * pixel + channel])
+                    bytes[3 * pixel + channel] = UInt8(max(0, light - scaled(ink, by: light)))
+                }
+            }
+        }
+    }
+
+    /// Takes away the fourth byte of every pixel, by which the others count, in place.
+    private func layOverBlack(_ count: Int) {
+        pixels.withUnsafeMutableBufferPointer { bytes in
+            for pixel in 0..<count {
+                let alpha = Int(bytes[4 * pixel + 3])
+                for channel in 0..<3 {
+                    bytes[3 * pixel + channel] = UInt8(scaled(Int(bytes[4 * pixel + channel]), by: alpha))
+                }
+            }
+        }
+    }
+
+    /// The product of two bytes, each a share of 255, rounded to the nearest.
+    private func scaled(_ value: Int, by share: Int) -> Int { (value * share + 127) / 255 }
+
+    private func grow(_ buffer: inout [UInt8], to count: Int) {
+        if buffer.count < count { buffer = [UInt8](repeating: 0, count: count) }
+    }
+
+    private func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
+}

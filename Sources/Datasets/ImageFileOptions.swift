@@ -1,0 +1,85 @@
+import Tensors
+
+/// What becomes of image files that cannot be decoded.
+public enum CorruptImagePolicy: String, CaseIterable, Sendable {
+    /// They are an error, once all files have been read.
+    case refuse
+    /// They are left out, with a warning.
+    case skip
+}
+
+/// An image file that is of no use.
+public struct CorruptImage: Equatable, Sendable, CustomStringConvertible {
+    /// The file within the data set's folder.
+    public let file: String
+    /// What is wrong with it.
+    public let reason: String
+
+    /// The file and what is wrong with it.
+    public var description: String { "\(file) (\(reason))" }
+
+    /// The first few of a list, for a sentence.
+    static func few(_ images: [CorruptImage]) -> String {
+        let shown = 5
+        return images.prefix(shown).map(\.description).joined(separator: "; ")
+            + (images.count > shown ? "; and \(images.count - shown) more" : "")
+    }
+}
+
+/// How the data sets that consist of image files, and packs made of them, are read.
+public struct ImageFileOptions: Sendable {
+    /// The side of the stored images in pixels, whatever the ratio of a file's sides; nil means the data set's own.
+    public var resize: Int?
+    /// The side of the square part of a stored image that networks see; nil means the data set's own.
+    public var crop: Int?
+    /// What becomes of files that cannot be decoded.
+    public var corrupt: CorruptImagePolicy
+    /// The loop in which files are decoded.
+    public var loop: ParallelLoop
+
+    /// Collects options.
+    public init(
+        resize: Int? = nil, crop: Int? = nil, corrupt: CorruptImagePolicy = .refuse,
+        loop: ParallelLoop = ParallelLoop(threads: 1)
+    ) {
+        self.resize = resize
+        self.crop = crop
+        self.corrupt = corrupt
+        self.loop = loop
+    }
+
+    /// Returns the window in stored images of a size.
+    ///
+    /// Without ``crop`` it is 224 pixels of images stored at 256 (the recipe of ImageNet), and all of any other image.
+    /// - Throws: ``DatasetError/wrongSetting(key:value:allowed:)`` for a window that is larger than the image.
+    public func window(storedHeight: Int, storedWidth: Int) throws(DatasetError) -> ImageWindow {
+        let isOfImageNet = storedHeight == 256 && storedWidth == 256
+        let side = crop ?? (isOfImageNet ? 224 : nil)
+        let largest = min(storedHeight, storedWidth)
+        if let side, !(1...largest).contains(side) {
+            throw .wrongSetting(
+                key: "data.crop", value: side, allowed: "1 to \(largest) in images of \(storedHeight) x \(storedWidth)")
+        }
+        return ImageWindow(
+            storedHeight: storedHeight, storedWidth: storedWidth, height: side ?? storedHeight,
+            width: side ?? storedWidth)
+    }
+}
+
+extension DatasetName {
+    /// What a network of this data set is built for when no file is at hand, such as for timing.
+    public func traits(_ options: ImageFileOptions) throws(DatasetError) -> DatasetTraits {
+        guard let side = options.resize ?? usualSide else { return traits }
+        let window = try options.window(storedHeight: side, storedWidth: side)
+        return traits.sized(window, classNames: traits.classNames)
+    }
+}
+
+extension DatasetTraits {
+    /// The same with another size and other classes.
+    func sized(_ window: ImageWindow, classNames: [String]) -> DatasetTraits {
+        DatasetTraits(
+            classNames: classNames, height: window.height, width: window.width, channels: channels, mean: mean,
+            standardDeviation: standardDeviation, augmentations: augmentations)
+    }
+}
