@@ -57,9 +57,7 @@ extension TrainingStep {
             clean.record, cleanSums, batch.images, batch, step: step, wantsToStop: wantsToStop)
         // The router alone, then the model, then the model again behind the attack.
         if isPublished { clean.record.reapply(.router, network.parameters) }
-        guard let routing = clean.tape.imageRouting else {
-            throw RunError.unusable("training.router_objective label-modulo needs moe.scope image")
-        }
+        let routing = try learned(clean.tape.imageRouting)
         let scores = routing.probabilities
         let (images, seconds) = try timed { try divergingImages(batch, step: step, draw: 0, scores: scores) }
         if isPublished {
@@ -98,15 +96,23 @@ extension TrainingStep {
             })
     }
 
+    private func learned(_ routing: ImageRouting?) throws -> ImageRouting {
+        guard let routing, routing.isLearned else {
+            throw RunError.unusable(
+                "training.router_objective label-modulo needs a router on the image that decides: expected moe.scope image "
+                    + "and moe.routes learned, found \(configuration.moe.scope.rawValue) and "
+                    + configuration.moe.routes.written.flow)
+        }
+        return routing
+    }
+
     /// A training pass of the image's router alone.
     private func routerForward(
         _ images: [Tensor], _ batch: PreparedBatch, step: Int
     ) throws -> (routing: ImageRouting, pass: Pass) {
         let record = PassRecord()
         let pass = trainingPass(batch, step: step, draw: Self.routerDraw, record)
-        guard let routing = try network.route(images, pass) else {
-            throw RunError.unusable("training.router_objective label-modulo needs moe.scope image")
-        }
+        let routing = try learned(try network.route(images, pass))
         _ = try record.settle(extra: images.map { _ in [] }, statistics, network.parameters)
         return (routing, pass)
     }
