@@ -101,7 +101,7 @@ enum EvaluatedWeights: Sendable {
                 let stored = ModelTensors.normalization(mean: settings.mean, deviation: settings.deviation)
                 for tensor in stored { tensors[tensor.name] = tensor }
             }
-            if !file.hasImageRouter {
+            if file.layout.repeatsRouter, !file.hasImageRouter {
                 // First values, which nobody asks for.
                 for tensor in ModelTensors.tensors(network) where tensor.name.hasPrefix("router.") {
                     tensors[tensor.name] = tensor

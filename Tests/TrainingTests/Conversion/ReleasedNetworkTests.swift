@@ -59,7 +59,7 @@ struct ReleasedNetworkTests {
 
     private func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: scratch(name))) }
 
-    @Test("there and back gives the same file, with the router repeated below every layer or not", arguments: released)
+    @Test("there and back gives the same file, with the router repeated below every layer or not", arguments: ReleasedNetworkTests.released)
     func roundTrip(_ subject: ConversionSubject) throws {
         _ = try write(try subject.network())
         try convert(.robustmoe, .robustMoECNN, "own", "released")
@@ -124,7 +124,7 @@ struct ReleasedNetworkTests {
             tensors[name] = NamedTensor(name: name, shape: tensor.shape, values: .float(values))
         }
         let error = try #require(throws: (any Error).self) { try convert(.robustMoECNN, .robustmoe, "split", "no") }
-        #expect(ExitStatus(error) == .checkpoint && "\(error)".contains("\(name) differs from router.layer2.0.conv2.weight"))
+        #expect(Training.ExitStatus(error) == .checkpoint && "\(error)".contains("\(name) differs from router.layer2.0.conv2.weight"))
         #expect(!scratch.exists("no"))
     }
 
@@ -133,7 +133,7 @@ struct ReleasedNetworkTests {
         func expect(_ settings: [String], _ layout: CheckpointLayout, _ phrase: String) throws {
             _ = try write(try ConversionSubject("", settings + ["model.width=8"], has: []).network())
             let error = try #require(throws: (any Error).self) { try convert(.robustmoe, layout, "own", "no") }
-            #expect(ExitStatus(error) == .checkpoint && "\(error)".contains(phrase), "\(error)")
+            #expect(Training.ExitStatus(error) == .checkpoint && "\(error)".contains(phrase), "\(error)")
             #expect(!scratch.exists("no"))
         }
         try expect(Self.image, .torchvision, "has no mixtures of experts, found 2 channel experts")

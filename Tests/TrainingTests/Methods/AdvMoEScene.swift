@@ -1,3 +1,4 @@
+import Attacks
 import Datasets
 import Networks
 import Synchronization
@@ -5,7 +6,6 @@ import Tensors
 import TestSupport
 import Testing
 
-@testable import Attacks
 @testable import Training
 
 /// The network of a fixture, its batches, and comparisons with what PyTorch made of them.
