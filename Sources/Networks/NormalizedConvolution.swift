@@ -10,7 +10,8 @@ struct NormalizedConvolution {
     /// The operation in front of the batch norm.
     enum Operation {
         case plain(SlabConvolution)
-        case experts(ExpertConvolution)
+        // Its router may hold convolutions in turn.
+        indirect case experts(ExpertConvolution)
     }
     let path: String
     let operation: Operation

@@ -88,7 +88,7 @@ struct ChannelExpertTests {
             for slot in single.parameters.slots where slot.group == .backbone {
                 let source = mixture.parameters.values(of: try self.slot(slot.name, mixture))
                 let start = source.count == slot.count ? 0 : expert * slot.count
-                single.parameters.values(of: slot).update(fromContentsOf: source[start..<start + slot.count])
+                for index in 0..<slot.count { single.parameters.values(of: slot)[index] = source[start + index] }
             }
             single.parameters.noteChange()
             let alone = try single.forward([x], pass(single, routing: .uniform, images: 7)).logits[0]
@@ -113,7 +113,9 @@ struct ChannelExpertTests {
         var expected = 0.0
         for slot in network.parameters.slots {
             guard case .slabs = slot.layout else { continue }
-            for index in slot.range { expected += Double(gradients.arenas[0][index]) * Double(network.parameters.values[index]) }
+            for index in slot.range {
+                expected += Double(gradients.arenas[0][index]) * Double(network.parameters.values[index])
+            }
         }
         let chosen = try #require(tape.imageRouting?.routes[0].experts[0])
         let bias = gradients.total(of: try slot("router.fc.bias", network))
@@ -157,11 +159,13 @@ struct ChannelExpertTests {
         network.parameters.noteChange()
         let x = images(3)
         let weights: [Float] = [0.7, -0.4, -1.1, 0.3, 0.5, 0.9]
-        func value() throws -> Double {
-            let routing = try #require(try network.route([x], pass(network, images: 3)))
-            return zip(routing.logProbabilities[0], weights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
-        }
         let pass = pass(network, images: 3)
+        func value() throws -> Double {
+            let routing = try #require(try network.route([x], pass))
+            var sum = 0.0
+            for (value, weight) in zip(routing.logProbabilities[0], weights) { sum += Double(value) * Double(weight) }
+            return sum
+        }
         let routing = try #require(try network.route([x], pass))
         let dLogits = Tensor(workspace, images: 3, channels: 2)
         for image in 0..<3 {

@@ -85,6 +85,9 @@ extension SlotLayout {
             return (0..<count).flatMap { slab in filter.map { slab * filter.count + $0 } }
         case .matrix(let inputs, let outputs):
             return (0..<count).map { $0 % outputs * inputs + $0 / outputs }
+        case .slabs(let slabs, let kernel, let inputs, let outputs):
+            let slab = SlotLayout.convolution(kernel: kernel, inputs: inputs, outputs: outputs)
+            return (0..<slabs).flatMap { index in slab.memoryOrder.map { index * slab.count + $0 } }
         case .vector, .counter: return Array(0..<count)
         }
     }

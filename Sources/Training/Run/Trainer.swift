@@ -66,18 +66,19 @@ public final class Trainer {
         }
         let training = configuration.training
         windows = configuration.trainingInputs.map { _ in TrainingWindow() }
+        let data = data
         func sampler(_ seed: UInt64) -> EpochSampler {
             EpochSampler(samples: data.trainIndices, globalBatch: training.globalBatch, seed: seed)
         }
-        func preparer(_ seed: UInt64) -> BatchPreparer {
+        func makePreparer(_ seed: UInt64, _ workspace: Workspace) -> BatchPreparer {
             BatchPreparer(
                 imageSet: data.train, sampler: sampler(seed), augmentations: data.augmentations, seed: seed,
                 rank: communicator.rank, ranks: communicator.size, shardsPerRank: perRank, workspace: workspace)
         }
         stepsPerEpoch = sampler(training.seed).stepsPerEpoch
-        self.preparer = preparer(training.seed)
+        preparer = makePreparer(training.seed, workspace)
         let drawsForRouters = training.method == .advmoe && !training.sharedBatch
-        routerPreparer = drawsForRouters ? preparer(training.seed &+ Self.routerStream) : nil
+        routerPreparer = drawsForRouters ? makePreparer(training.seed &+ Self.routerStream, workspace) : nil
         step = TrainingStep(
             network, configuration, communicator: communicator, workspace: workspace, shards: perRank,
             stepsPerEpoch: stepsPerEpoch, traits: data.train.traits)

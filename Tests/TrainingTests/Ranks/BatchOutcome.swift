@@ -100,7 +100,7 @@ extension RankScene {
             network.parameters, shards: shards, isOrdered: shards > 1, bucketMegabytes: 0.01, communicator)
         return try restoringStatistics {
             let lossSum = try record.settle(extra: sums, statistics, network.parameters)[0]
-            exchange.begin()
+            exchange.begin([.backbone, .router])
             let losesPart = mistake == .lostPart && communicator.rank == communicator.size - 1
             let gradients = losesPart ? Gradients(network.parameters, shards: shards) : exchange.gradients
             _ = try network.backward(results.map(\.dLogits), tape, pass, into: gradients, wantsInput: false)

@@ -36,8 +36,8 @@ extension RankTests {
                     scene.batch(communicator, shards: each, range), step: number, wantsToStop: false)
                 for outcome in outcomes {
                     traces.window.add(
-                        samples: range.count, lossSum: outcome.lossSum, correct: outcome.correct,
-                        routers: outcome.routers, gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+                        samples: range.count, lossSum: outcome.passes[0].lossSum, correct: outcome.passes[0].correct,
+                        routers: outcome.passes[0].routers, gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
                 }
             }
             func bits(_ values: UnsafeMutableBufferPointer<Float>) -> [UInt32] { values.map(\.bitPattern) }

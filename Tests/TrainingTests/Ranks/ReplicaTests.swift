@@ -90,7 +90,7 @@ extension RankTests {
                 let exchange = GradientExchange(
                     parameters, shards: 1, isOrdered: false, bucketMegabytes: megabytes, communicator)
                 for _ in 0..<2 {
-                    exchange.begin()
+                    exchange.begin([.backbone, .router])
                     _ = try scene.network.backward([dLogits], tape, pass, into: exchange.gradients, wantsInput: false)
                     let timing = try exchange.finish()
                     #expect(timing.waited >= 0 && timing.span >= timing.waited - 1e-3)
@@ -120,8 +120,8 @@ extension RankTests {
             #expect(outcomes.count == 1)
             // The first momentum is the gradient, and the weights follow it.
             let found = BatchOutcome(
-                taskLoss: outcome.lossSum / 7, balanceLoss: outcome.routers.reduce(0) { $0 + $1.balanceLoss },
-                gradient: Array(step.optimizer.momentum), chosen: outcome.routers.map(\.global.chosen))
+                taskLoss: outcome.passes[0].lossSum / 7, balanceLoss: outcome.passes[0].routers.reduce(0) { $0 + $1.balanceLoss },
+                gradient: Array(step.optimizer.momentum), chosen: outcome.passes[0].routers.map(\.global.chosen))
             expectAgreement(found.difference(from: reference, parameters, tolerance: 1e-5))
             let rate = Float(outcome.rate)
             let follows = parameters.values.indices.allSatisfy {
