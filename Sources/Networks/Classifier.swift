@@ -12,7 +12,9 @@ struct Classifier {
         self.inputs = inputs
         self.classes = classes
         let standard = Initializer.uniform(bound: 1 / Float(inputs).squareRoot())
-        weight = parameters.register("fc.weight", .matrix(inputs: inputs, outputs: classes), deviation.map { .normal(deviation: $0) } ?? standard)
+        weight = parameters.register(
+            "fc.weight", .matrix(inputs: inputs, outputs: classes), deviation.map { .normal(deviation: $0) } ?? standard
+        )
         bias = parameters.register("fc.bias", .vector(classes), deviation == nil ? standard : .constant(0))
     }
 

@@ -92,7 +92,8 @@ public struct Network {
             }
         }
         classifier = Classifier(
-            inputs: inputs, classes: settings.classes, deviation: settings.mixture?.kind == .channel ? 0.01 : nil, parameters)
+            inputs: inputs, classes: settings.classes, deviation: settings.mixture?.kind == .channel ? 0.01 : nil,
+            parameters)
         self.elements = elements
         self.ranges = ranges
         self.parameters = parameters
@@ -162,7 +163,8 @@ public struct Network {
         return (
             logits,
             Tape(
-                imageRouting: routing, order: order, stem: stemTape[0], unpooled: isPooled ? stemOutput[0] : [], stemOutput: pooled, elements: tapes,
+                imageRouting: routing, order: order, stem: stemTape[0], unpooled: isPooled ? stemOutput[0] : [],
+                stemOutput: pooled, elements: tapes,
                 classifier: tape)
         )
     }

@@ -117,8 +117,10 @@ final class NetworkBuilder {
             norm: BatchNorm(norm, channels: shape.outputs, parameters, owner: owner))
     }
 
-    /// Whether a mixture may stand in place of a convolution. Channel experts take the stem of no network, and the shortcuts
-    /// of residual ones only under the ImageNet stem (advmoe, "MoE nets").
+    /// Whether a mixture may stand in place of a convolution.
+    ///
+    /// Channel experts take the stem of no network, and the shortcuts of residual ones only under the ImageNet stem
+    /// (advmoe, "MoE nets").
     private func isCandidate(_ role: Role, _ mixture: MixtureSettings) -> Bool {
         switch mixture.kind {
         case .conv: role != .shortcut || mixture.includesDownsample

@@ -42,7 +42,8 @@ struct ResidualBlock {
             blocks.map { $0.units[depth - 1] }, y, addends: addends, rectifies: true, pass)
         tapes.append(lastTapes)
         let blockTapes = blocks.indices.map { block in
-            Tape(x: x[block], units: tapes.map { $0[block] }, downsample: shortcuts.isEmpty ? nil : shortcutTapes[block])
+            Tape(
+                x: x[block], units: tapes.map { $0[block] }, downsample: shortcuts.isEmpty ? nil : shortcutTapes[block])
         }
         return (result, blockTapes)
     }

@@ -59,7 +59,8 @@ struct RouterNetwork {
                 parameters, initial, group: .router)
             let norm = BatchNorm("\(path).router.bn1", channels: middle, parameters, group: .router)
             front = [
-                NormalizedConvolution(path: "\(path).router.conv1", operation: .plain(SlabConvolution(convolution)),
+                NormalizedConvolution(
+                    path: "\(path).router.conv1", operation: .plain(SlabConvolution(convolution)),
                     norm: norm)
             ]
             head = linear("router.conv2", kernel: kernel, inputs: middle, hasBias: false)

@@ -43,7 +43,8 @@ struct SlabConvolution {
     ) -> (y: Tensor, moments: ChannelMoments) {
         let y = slabs[0].makeOutput(x)
         var moments = ChannelMoments(
-            count: 0, sum: [Double](repeating: 0, count: y.channels), squares: [Double](repeating: 0, count: y.channels))
+            count: 0, sum: [Double](repeating: 0, count: y.channels), squares: [Double](repeating: 0, count: y.channels)
+        )
         for (slab, range) in parts(x, shard: shard, pass) {
             moments.add(slab.forwardWithMoments(x.slice(range), center: center, into: y.slice(range), pass))
         }

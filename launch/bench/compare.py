@@ -285,7 +285,9 @@ class Comparison:
                     if network == "advmoe-routes":
                         self.time_routes(number, parts)
                         continue
-                    self.add_ours(network, number, run_ours(options, network, parts, share, options.repetitions))
+                    # Two networks of 16 experts a part: each in a process of its own, so that memory lasts.
+                    for some in [[part] for part in parts] if network == "uniform" else [parts]:
+                        self.add_ours(network, number, run_ours(options, network, some, share, options.repetitions))
                     for mode in modes_of(options, network):
                         self.look_around()
                         self.add_theirs(

@@ -164,11 +164,14 @@ def ascend(x, start, loss, steps=2):
 class Alternation:
     """The training step of the released code.
 
-    `start(images, draw)` gives the first iterate of each of its two attacks, whose draws are 0 and 16.
+    `start(images, draw)` gives the first iterate of each of its two attacks, whose draws are 0 and 16; `climb` goes on.
     """
 
-    def __init__(self, network, rate, start=random_start, steps=2, momentum=0.9, decay=5e-4, beta=6.0, alpha=6.0):
-        self.network, self.start, self.steps, self.beta, self.alpha = network, start, steps, beta, alpha
+    def __init__(
+        self, network, rate, start=random_start, climb=ascend, steps=2, momentum=0.9, decay=5e-4, beta=6.0, alpha=6.0
+    ):
+        self.network, self.start, self.climb, self.steps = network, start, climb, steps
+        self.beta, self.alpha = beta, alpha
         self.optimizers = [
             torch.optim.SGD(group, lr=rate, momentum=momentum, weight_decay=decay) for group in network.groups()]
 
@@ -176,7 +179,7 @@ class Alternation:
         network = self.network
         network.eval()
         clean = network(x)
-        return ascend(
+        return self.climb(
             x, self.start(x, draw),
             lambda attacked: divergence(clean, network(attacked)) + divergence(scores, network.router(attacked)),
             self.steps)

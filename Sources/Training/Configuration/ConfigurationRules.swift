@@ -40,7 +40,8 @@ extension RunConfiguration {
             beside: ["moe.kind"])
         reader.require(
             (moe.router == .resnet20) == (moe.scope == .image), "moe.router", moe.router,
-            allowed: moe.scope == .image ? "resnet20 where moe.scope is image" : "any but resnet20 where moe.scope is layer",
+            allowed: moe.scope == .image
+                ? "resnet20 where moe.scope is image" : "any but resnet20 where moe.scope is layer",
             beside: ["moe.scope"])
         reader.require(
             !isChannel || moe.topK == 1, "moe.top_k", moe.topK, allowed: "1 where moe.kind is channel",
@@ -103,7 +104,8 @@ extension RunConfiguration {
             allowed: "pgd or none where training.method is \(training.method.rawValue)", beside: ["training.method"])
         let usesRouter = attack.objective == .router || attack.objective == .modelAndRouter
         reader.require(
-            divides || ![.kl, .router, .modelAndRouter].contains(attack.objective), "attack.objective", attack.objective,
+            divides || ![.kl, .router, .modelAndRouter].contains(attack.objective), "attack.objective",
+            attack.objective,
             allowed: "auto or cross-entropy where training.method is \(training.method.rawValue)",
             beside: ["training.method"])
         reader.require(
@@ -122,8 +124,9 @@ extension RunConfiguration {
             training.routerObjective == .trades || moe.scope == .image, "training.router_objective",
             training.routerObjective, allowed: "trades unless moe.scope is image", beside: ["moe.scope"])
         reader.require(
-            training.statisticsUpdates == .once || (isAlternating && training.sharedBatch && moe.scope == .image
-                && training.order == .expertsFirst && training.routerObjective == .labelModulo),
+            training.statisticsUpdates == .once
+                || (isAlternating && training.sharedBatch && moe.scope == .image
+                    && training.order == .expertsFirst && training.routerObjective == .labelModulo),
             "training.statistics_updates", training.statisticsUpdates,
             allowed: "once unless the step is that of preset advmoe-code", beside: ["training.method", "moe.scope"])
     }
@@ -137,7 +140,8 @@ extension RunConfiguration {
             [.standard, .pgd, .fast].contains(training.method),
             "null where training.method is \(training.method.rawValue)", "training.method")
         require(
-            distributed.batchNorm == .local, "null where distributed.batch_norm is synchronized", "distributed.batch_norm")
+            distributed.batchNorm == .local, "null where distributed.batch_norm is synchronized",
+            "distributed.batch_norm")
         require(
             distributed.deterministicShards == 0, "null where there are distributed.deterministic_shards",
             "distributed.deterministic_shards")

@@ -118,12 +118,15 @@ public struct EvaluationSession: Sendable {
         let experts = try CSVWriter(
             path: path("expert_classes.csv"), rows: ExpertClassRow.self, runID: recorder.runID)
         let isMixture = result.inputs.contains { $0.dissection != nil }
-        let dissections = try isMixture
+        let dissections =
+            try isMixture
             ? CSVWriter(path: path("dissection.csv"), rows: DissectionRow.self, runID: recorder.runID) : nil
         for input in result.inputs {
             for row in input.classRows(split: split, names: classNames) { try classes.append(row) }
             for row in input.expertClassRows(split: split, names: classNames) { try experts.append(row) }
-            if let dissection = input.dissection { try dissections?.append(dissection.row(split: split, inputs: input.name)) }
+            if let dissection = input.dissection {
+                try dissections?.append(dissection.row(split: split, inputs: input.name))
+            }
             try recorder.say(Console.line(input))
         }
     }

@@ -40,7 +40,9 @@ struct AttackGoal {
         cleanLogits: @autoclosure () throws -> [Tensor]
     ) rethrows {
         if objective == .kl { self.cleanLogits = try cleanLogits() }
-        guard objective == .router || objective == .modelAndRouter, let mixture = network.settings.mixture else { return }
+        guard objective == .router || objective == .modelAndRouter, let mixture = network.settings.mixture else {
+            return
+        }
         usesModel = objective != .router
         routerWeight = objective == .router ? 1 : Float(weight)
         let experts = mixture.router.experts

@@ -44,7 +44,8 @@ enum ModelTensors {
     private static func forEachPair(_ layout: SlotLayout, _ body: (_ inside: Int, _ outside: Int) -> Void) {
         var (filters, taps, inputs, outputs) = (1, 1, 1, 1)
         switch layout {
-        case .slabs(let count, let kernel, let i, let o): (filters, taps, inputs, outputs) = (count, kernel * kernel, i, o)
+        case .slabs(let count, let kernel, let i, let o):
+            (filters, taps, inputs, outputs) = (count, kernel * kernel, i, o)
         case .convolution(let kernel, let i, let o): (taps, inputs, outputs) = (kernel * kernel, i, o)
         case .matrix(let i, let o): (inputs, outputs) = (i, o)
         case .vector(let count): outputs = count

@@ -21,8 +21,8 @@ struct ConfigurationErrorTests {
     private static let paths =
         "a list of: a text, each a path such as layer4.0.conv1, where * stands for one component; or null"
     private static let expertKeys =
-        "kind, placement, routes, include_downsample, experts, top_k, router, router_kernel, straight_through, weights, "
-        + "noise, capacity, statistics, balance, variance_weight"
+        "kind, placement, routes, include_downsample, experts, top_k, router, router_kernel, scope, straight_through, "
+        + "weights, noise, capacity, statistics, balance, variance_weight"
 
     @Test(
         "A value out of range or of the wrong type is named with what is allowed",
@@ -52,7 +52,7 @@ struct ConfigurationErrorTests {
             ),
             ("training.schedule.milestones=[5, 5]", "a list of: an integer, at least 1, each above the one before"),
             ("training.schedule.milestones=5", "a list of: an integer, at least 1, each above the one before"),
-            ("training.method=trades", "standard, pgd, fast, free"),
+            ("training.method=mart", "standard, pgd, fast, free, trades, advmoe"),
             ("training.optimizer.clip_norm=0", "\(number), above 0; or null"),
             ("training.weight_average=1", "\(number), at least 0, below 1; or null"),
             ("training.replays=0", positive),
@@ -70,16 +70,16 @@ struct ConfigurationErrorTests {
             ("moe.capacity=0", "\(number), above 0; or null"),
             ("moe.variance_weight=-1", "\(number), at least 0"),
             (
-                "moe.router=resnet20",
-                "gap-linear, conv-gap, double-conv-gap, fixed-projection, first-channels, random"
+                "moe.router=pooled",
+                "gap-linear, conv-gap, double-conv-gap, fixed-projection, first-channels, random, resnet20"
             ),
-            ("moe.balance.loss=kl", "entropy, column-entropy, switch, variance, none"),
+            ("moe.balance.loss=kl", "auto, entropy, column-entropy, switch, variance, none"),
             ("data.augmentation=[crop, crop]", "a list of: crop, flip, color-jitter, each once; or null"),
             ("data.test_samples=0", "\(positive); or null"),
             ("distributed.deterministic_shards=-2", "an integer, at least 0"),
             ("distributed.threads=0", "auto or \(positive)"),
             ("evaluation.split=train", "validation, test; or null"),
-            ("preset=advmoe-code", "robust-sparse-moes, null"),
+            ("preset=advmoe", "advmoe-code, advmoe-paper, robust-sparse-moes, null"),
         ])
     func values(override: String, allowed: String) {
         let sides = override.split(separator: "=")
@@ -207,7 +207,7 @@ struct ConfigurationErrorTests {
             ("training.momentum=0.5", "training.optimizer.momentum"), ("topk=2", "moe.top_k"),
             ("attack.stepSize=1", "attack.step_size"),
             ("model.architecture=resnet43", "resnet34"), ("moe.balance.loss=Entropy", "entropy"),
-            ("distributed.threads=atuo", "auto"), ("moe.scope=image", nil), ("training.beta=6", nil),
+            ("distributed.threads=atuo", "auto"), ("moe.temperature=2", nil), ("training.dropout=6", nil),
             ("data.dataset=imagenet", nil),
         ] as [(String, String?)])
     func suggestions(override: String, meant: String?) {

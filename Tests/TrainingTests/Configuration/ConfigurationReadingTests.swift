@@ -23,6 +23,7 @@ struct ConfigurationReadingTests {
                   architecture: resnet18
                   stem: cifar
                   width: null
+                  ratio: 1
                   normalize: dataset
                 moe:
                   kind: none
@@ -33,24 +34,33 @@ struct ConfigurationReadingTests {
                   top_k: 1
                   router: gap-linear
                   router_kernel: 3
+                  scope: layer
                   straight_through: auto
                   weights: renormalised
                   noise: 0
                   capacity: null
                   statistics: global
                   balance:
-                    loss: entropy
+                    loss: auto
                     weight: 0.5
                   variance_weight: 0
                 training:
                   method: standard
                   epochs: 100
                   global_batch: 128
+                  micro_batch: null
                   seed: 12345
                   initial_checkpoint: null
                   replays: 4
                   replay_balance_factor: 1
                   weight_average: null
+                  parameters: all
+                  beta: 6
+                  alpha: 6
+                  order: router-first
+                  router_objective: trades
+                  shared_batch: false
+                  statistics_updates: once
                   optimizer:
                     name: sgd
                     rate: 0.1
@@ -64,6 +74,25 @@ struct ConfigurationReadingTests {
                     per: step
                     warmup: before
                     warmup_epochs: 0
+                    lag_epochs: 0
+                    power: 0.9
+                    milestones: []
+                    gamma: 0.1
+                    minimum_rate: 0
+                  router_optimizer:
+                    name: sgd
+                    rate: 0.1
+                    momentum: 0.9
+                    nesterov: false
+                    weight_decay: 0.0005
+                    decay_exclude: []
+                    clip_norm: null
+                  router_schedule:
+                    name: cosine
+                    per: step
+                    warmup: before
+                    warmup_epochs: 0
+                    lag_epochs: 0
                     power: 0.9
                     milestones: []
                     gamma: 0.1

@@ -29,8 +29,9 @@ struct AdvMoEFixture: Decodable {
         let statistics: [String: Statistics]?
     }
     struct Iteration: Decodable {
-        /// For each attack, (x′ − x) · 255 at spread places.
-        let attacked: [[Double]]
+        /// For each attack and each of its steps, whether each gradient is positive: a bit an element of the batch, in
+        /// PyTorch's order, from the highest of each byte on.
+        let signs: [[Data]]
         /// The mean cross entropy of clean images and beta times the mean divergence.
         let losses: [Double]
         let lossesError: Double

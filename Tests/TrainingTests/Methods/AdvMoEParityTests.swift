@@ -1,4 +1,6 @@
+import Attacks
 import Collectives
+import Datasets
 import Networks
 import Tensors
 import TestSupport
@@ -10,12 +12,11 @@ import Testing
 ///
 /// One pass is held to multiples of what separates PyTorch's float32 from its float64, as in "Parity with PyTorch".
 ///
-/// Training goes on from its own attacks. Where an attack starts the divergence is nearly 0, a difference of logits that
-/// agree to three digits or four, so that its gradient has three or four digits less than they have: of 6144 pixels one
-/// may have a gradient that small, and then another sign. Fixtures were chosen such that PyTorch's own runs agree on all
-/// pixels; ours may differ in a few. A pixel changes a loss by a ten-thousandth, and what it changes is carried on by
-/// weights, hence wider bounds for later iterations; a pass left out, swapped or repeated, a wrong sign or another
-/// optimizer moves these figures by a tenth at least.
+/// In training ours attacks, and then goes on from where PyTorch's attacks ended. Where an attack starts the divergence is
+/// nearly 0, a difference of logits that agree to three digits, so that rounding decides the signs of a few gradients, in
+/// PyTorch's own float64 too (`agreeing` in the fixtures); a pixel of ten grey levels then decides about all that follows.
+/// From the same images everything agrees to rounding, three steps with momentum included: a thousandth of norms leaves
+/// room for units carried over their kinks, and any pass left out, swapped or repeated moves these figures by more.
 @Suite("Parity of AdvMoE with PyTorch")
 struct AdvMoEParityTests {
     @Test(
@@ -36,35 +37,30 @@ struct AdvMoEParityTests {
         let step = TrainingStep(
             scene.network, scene.configuration, communicator: SoloCommunicator(), workspace: scene.workspace, shards: 1,
             stepsPerEpoch: 1, traits: scene.traits)
-        let attack = RecordedAttack(attack: try #require(step.attack))
+        let attack = FollowedAttack(attack: try #require(step.attack as? ProjectedGradientDescent))
         step.attack = attack
-        let iterations = try #require(fixture.iterations)
-        for (number, known) in iterations.enumerated() {
+        for (number, known) in try #require(fixture.iterations).enumerated() {
+            let what = "iteration \(number)"
             let other = fixture.method == .paper ? scene.batch(2 * number + 1) : nil
+            attack.course.expect(known.signs)
             let outcome = try #require(
                 try step.run(scene.batch(2 * number), routerBatch: other, step: number, wantsToStop: false).first)
-            let what = "iteration \(number)"
-            let changes = attack.changes.take()
-            #expect(changes.count == known.attacked.count)
-            for (change, exact) in zip(changes, known.attacked) {
-                let differing = zip(AdvMoEScene.probes(change, exact.count), exact).count { abs($0 - $1) > 0.02 }
-                #expect(differing <= exact.count / 100, "\(what): \(differing) of \(exact.count) pixels differ")
-            }
-            let bound = number == 0 ? 2e-3 : 1e-2
+            #expect(attack.course.shares.count == known.signs.count)
+            #expect(attack.course.shares.allSatisfy { $0 >= 0.97 }, "\(what): pixels agree \(attack.course.shares)")
             for (pass, exact) in zip(outcome.passes, known.losses) {
                 let mean = pass.lossSum / Double(fixture.batch)
-                #expect(abs(mean - exact) <= bound * (1 + exact), "\(what): \(mean), \(exact)")
+                #expect(abs(mean - exact) <= 8 * known.lossesError + 2e-5 * (1 + exact), "\(what): \(mean), \(exact)")
             }
             #expect(outcome.passes.map(\.correct) == known.right, "\(what)")
             #expect(
-                abs(outcome.gradientNorm - known.gradientNorm) <= bound * known.gradientNorm,
+                abs(outcome.gradientNorm - known.gradientNorm) <= 1e-3 * known.gradientNorm,
                 "\(what): \(outcome.gradientNorm), \(known.gradientNorm)")
-            scene.expect(known.statistics, within: bound, what)
+            scene.expect(known.statistics, within: 1e-4, what)
             if let momentum = known.momentum {
-                scene.expect(step.optimizer.momentum, momentum, within: 5 * bound, "\(what): momentum")
+                scene.expect(step.optimizer.momentum, momentum, within: 1e-3, "\(what): momentum")
             }
         }
-        scene.expect(scene.network.parameters.values, try #require(fixture.weights), within: 5e-3, "weight")
+        scene.expect(scene.network.parameters.values, try #require(fixture.weights), within: 1e-5, "weight")
     }
 }
 

@@ -1,11 +1,12 @@
-import Attacks
 import Datasets
+import Foundation
 import Networks
 import Synchronization
 import Tensors
 import TestSupport
 import Testing
 
+@testable import Attacks
 @testable import Training
 
 /// The network of a fixture, its batches, and comparisons with what PyTorch made of them.
@@ -94,32 +95,51 @@ struct AdvMoEScene {
     }
 }
 
-/// An attack that remembers what it made.
-struct RecordedAttack: Attack {
-    /// For each call, (x′ − x) · 255 of the first shard in PyTorch's order.
-    final class Changes: Sendable {
-        private let calls = Mutex<[[Double]]>([])
+/// An attack that goes where known signs lead, from its own start, and notes how many of its own pixels would be the same.
+struct FollowedAttack: Attack {
+    /// What is known of the attacks to come, and what came of those that were.
+    final class Course: Sendable {
+        private let state = Mutex<(coming: [[Data]], shares: [Double])>(([], []))
 
-        func note(_ change: [Double]) { calls.withLock { $0.append(change) } }
+        func expect(_ signs: [[Data]]) { state.withLock { $0 = (signs, []) } }
 
-        /// Hands out what was noted since the last time.
-        func take() -> [[Double]] {
-            calls.withLock { calls in
-                defer { calls = [] }
-                return calls
-            }
-        }
+        fileprivate func next() -> [Data] { state.withLock { $0.coming.isEmpty ? [] : $0.coming.removeFirst() } }
+
+        fileprivate func note(_ share: Double) { state.withLock { $0.shares.append(share) } }
+
+        /// For each attack since ``expect(_:)``, the share of pixels on which both agree.
+        var shares: [Double] { state.withLock(\.shares) }
     }
 
-    let attack: any Attack
-    let changes = Changes()
+    let attack: ProjectedGradientDescent
+    let course = Course()
 
     func perturb<Target: AttackTarget>(
         _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: Target, seed: UInt64, step: Int
     ) throws -> [Tensor] {
-        let result = try attack.perturb(
+        let own = try attack.perturb(
             images, objective, samples: samples, against: target, seed: seed, step: step)
-        changes.note(zip(result[0].channelsFirst, images[0].channelsFirst).map { ($0 - $1) * 255 })
+        let followed = attack.start.draw(
+            attack.ball, around: images, samples: samples, clamps: false, seed: seed, step: step)
+        for signs in course.next() {
+            attack.ball.ascend(
+                followed[0], along: Self.direction(signs, like: images[0]), by: { _ in attack.stepSize },
+                around: images[0])
+        }
+        let equal = zip(own[0].elements, followed[0].elements).count { abs($0 - $1) <= 1e-6 }
+        course.note(Double(equal) / Double(own[0].count))
+        return followed
+    }
+
+    /// 1 and −1 where bits in PyTorch's order say so.
+    private static func direction(_ bits: Data, like images: Tensor) -> Tensor {
+        let result = Tensor(like: images)
+        for place in 0..<result.count {
+            let (pixel, channel) = place.quotientAndRemainder(dividingBy: images.channels)
+            let (image, position) = pixel.quotientAndRemainder(dividingBy: images.pixels)
+            let bit = (image * images.channels + channel) * images.pixels + position
+            result.pointer[place] = bits[bit / 8] >> (7 - bit % 8) & 1 == 1 ? 1 : -1
+        }
         return result
     }
 }

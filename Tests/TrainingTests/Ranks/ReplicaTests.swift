@@ -120,7 +120,8 @@ extension RankTests {
             #expect(outcomes.count == 1)
             // The first momentum is the gradient, and the weights follow it.
             let found = BatchOutcome(
-                taskLoss: outcome.passes[0].lossSum / 7, balanceLoss: outcome.passes[0].routers.reduce(0) { $0 + $1.balanceLoss },
+                taskLoss: outcome.passes[0].lossSum / 7,
+                balanceLoss: outcome.passes[0].routers.reduce(0) { $0 + $1.balanceLoss },
                 gradient: Array(step.optimizer.momentum), chosen: outcome.passes[0].routers.map(\.global.chosen))
             expectAgreement(found.difference(from: reference, parameters, tolerance: 1e-5))
             let rate = Float(outcome.rate)
