@@ -66,7 +66,9 @@ extension CheckpointLayout {
         let found =
             "found \(mixture.experts) \(mixture.kind.rawValue) experts in \(mixture.layers.joined(separator: ", "))"
         if known.isEmpty { return "layout \(rawValue) has no mixtures of experts, \(found)" }
-        if !known.contains(mixture.kind) { return "layout \(rawValue) has no \(mixture.kind.rawValue) experts, \(found)" }
+        if !known.contains(mixture.kind) {
+            return "layout \(rawValue) has no \(mixture.kind.rawValue) experts, \(found)"
+        }
         if self == .robustMoECNN, mixture.scope == .layer {
             return "layout \(rawValue) has one router on the image, found one a layer: \(found)"
         }

@@ -124,7 +124,8 @@ struct ModelSignature: Equatable {
     func configurationLayer(
         origin: String, normalize: RunConfiguration.Model.Normalization? = nil
     ) -> ConfigurationLayer {
-        var text = "model: {architecture: \(architecture.rawValue), stem: \(stem.rawValue), width: \(width), ratio: \(ratio)"
+        var text =
+            "model: {architecture: \(architecture.rawValue), stem: \(stem.rawValue), width: \(width), ratio: \(ratio)"
         if let normalize { text += ", normalize: \(normalize.rawValue)" }
         text += "}\nmoe: {kind: \(mixture?.kind.rawValue ?? "none")"
         if let mixture {

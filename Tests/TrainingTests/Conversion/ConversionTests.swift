@@ -136,7 +136,8 @@ struct ConversionTests {
         #expect(try SafetensorsFile.read(scratch("back")) == SafetensorsFile.read(own))
         let mixture = try write(try ConversionSubject.all[1].network(), "mixture")
         let refused = try complaint { try convert(.robustmoe, .torchvision, mixture, scratch("no")) }
-        #expect(refused.status == .checkpoint && refused.text.contains("has no mixtures of experts, found 4 experts"))
+        #expect(
+            refused.status == .checkpoint && refused.text.contains("has no mixtures of experts, found 4 conv experts"))
     }
 
     @Test("the signature tells network, placement, experts and router")
@@ -155,7 +156,8 @@ struct ConversionTests {
 
     @Test("missing, superfluous and misshaped tensors are listed in one error, under the file's own names")
     func mismatches() throws {
-        try convert(.robustmoe, .robustSparseMoEs, try write(try ConversionSubject.all[1].network()), scratch("foreign"))
+        try convert(
+            .robustmoe, .robustSparseMoEs, try write(try ConversionSubject.all[1].network()), scratch("foreign"))
         var tensors = try SafetensorsFile.read(scratch("foreign"))
         tensors["model.layer2.1.conv1.weight"] = nil
         tensors["model.layer4.0.conv1.gate.network.2.bias"] = nil

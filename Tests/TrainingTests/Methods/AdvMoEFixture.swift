@@ -83,7 +83,9 @@ struct AdvMoEFixture: Decodable {
         switch method {
         case .code: result = ["preset=advmoe-code"]
         case .paper:
-            result = ["preset=advmoe-paper", "training.schedule.name=constant", "training.router_schedule.name=constant"]
+            result = [
+                "preset=advmoe-paper", "training.schedule.name=constant", "training.router_schedule.name=constant",
+            ]
         case .trades, nil:
             result = [
                 "training.method=trades", "moe.kind=channel", "model.normalize=none", "attack.step_size=5/255",

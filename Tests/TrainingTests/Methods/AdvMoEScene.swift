@@ -44,12 +44,16 @@ struct AdvMoEScene {
         (0..<count).map { values[$0 * values.count / count] }
     }
 
+    /// What every tensor may differ by: the score gradients ⟨dY, Y⟩ of a layer add up to nothing but rounding in front of a
+    /// batch norm that its experts share, and so does the gradient of its router's bias.
+    private static let floor = 2e-6
+
     /// Expects norm and values of a tensor within `bound` of the known norm, plus a multiple of PyTorch's own error.
     func expect(
         _ found: [Double], _ known: AdvMoEFixture.Probe, within bound: Double, factor: Double = 8, _ name: String
     ) {
         let norm = found.reduce(0) { $0 + $1 * $1 }.squareRoot()
-        let limit = factor * known.error + bound * known.norm
+        let limit = factor * known.error + bound * known.norm + Self.floor
         #expect(abs(norm - known.norm) <= limit, "norm of \(name): \(norm), known \(known.norm)")
         let distance = zip(Self.probes(found, known.values.count), known.values).reduce(0) {
             $0 + ($1.0 - $1.1) * ($1.0 - $1.1)
