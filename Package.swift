@@ -45,14 +45,17 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-        .testTarget(name: "NetworksTests", dependencies: ["Networks"], exclude: ["Fixtures"]),
+        .target(name: "TestSupport", dependencies: ["Networks", "Tensors"], path: "Tests/TestSupport"),
+        .testTarget(name: "NetworksTests", dependencies: ["Networks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "AttacksTests", dependencies: ["Attacks"]),
         .testTarget(
             name: "DatasetsTests", dependencies: ["Datasets", .product(name: "Crypto", package: "swift-crypto")],
             exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
         .testTarget(
-            name: "TrainingTests", dependencies: ["Training", .product(name: "SwiftCSV", package: "SwiftCSV")]),
+            name: "TrainingTests",
+            dependencies: ["TestSupport", "Training", .product(name: "SwiftCSV", package: "SwiftCSV")],
+            exclude: ["Fixtures"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
         .testTarget(
             name: "CommandTests",

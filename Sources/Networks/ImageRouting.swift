@@ -13,7 +13,7 @@ public struct ImageRouting {
     /// The routes taken.
     public var routes: [Routes] { tape.routes }
     /// Whether the router itself decided.
-    var isLearned: Bool { tape.network != nil }
+    public var isLearned: Bool { tape.network != nil }
 }
 
 extension Network {

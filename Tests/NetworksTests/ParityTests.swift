@@ -1,5 +1,6 @@
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Networks
@@ -145,12 +146,12 @@ struct FixtureRun {
         }
         let task = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: nil, wantsInput: true)[0]
         expectProbe(
-            channelsFirst(task), expected.inputGradient.task, tolerance.factor, tolerance.gradients,
+            task.channelsFirst, expected.inputGradient.task, tolerance.factor, tolerance.gradients,
             "task input gradient",
             prefix: true)
         if let objective = expected.inputGradient.objective {
             expectProbe(
-                channelsFirst(dx), objective, tolerance.factor, tolerance.gradients, "objective input gradient",
+                dx.channelsFirst, objective, tolerance.factor, tolerance.gradients, "objective input gradient",
                 prefix: true)
         }
         if let norms = expected.norms {
@@ -249,16 +250,5 @@ struct FixtureRun {
         for (value, exact) in zip(found, known) {
             #expect(abs(Double(value) - exact) <= bound * (1 + abs(exact)), "\(name)")
         }
-    }
-
-    /// NHWC to NCHW.
-    private func channelsFirst(_ x: Tensor) -> [Double] {
-        var result = [Double](repeating: 0, count: x.count)
-        for index in 0..<x.count {
-            let (pixel, channel) = index.quotientAndRemainder(dividingBy: x.channels)
-            let (image, place) = pixel.quotientAndRemainder(dividingBy: x.pixels)
-            result[(image * x.channels + channel) * x.pixels + place] = Double(x.pointer[index])
-        }
-        return result
     }
 }

@@ -17,7 +17,18 @@ NETWORKS = {
     "block-2": {"kind": "block", "placement": "layer4", "experts": 4, "top_k": 2},
     # Our side alone, beside our own dense network.
     "uniform": {"kind": "conv", "placement": "layer4.1", "experts": 16, "top_k": 1, "routes": "uniform"},
+    # AdvMoE's training step and a gradient step of its evaluation, beside the released way of computing them.
+    "advmoe": {"preset": "advmoe-code", "experts": 2},
+    "advmoe-evaluation": {"preset": "advmoe-code", "experts": 2},
+    # Our side alone: more channel experts of the same width, beside two.
+    "advmoe-routes": {"preset": "advmoe-code"},
 }
+# The released code computes in one way only.
+RELEASED = ["released"]
+ADVMOE_STEPS, ADVMOE_RATIO = 2, 0.5
+# Experts and routes of advmoe-routes, and two updates by TRADES, as routes that are given teach no router.
+ROUTES = [(experts, routes) for routes in ("uniform", "0") for experts in (2, 4, 8)]
+GIVEN_ROUTES = ["training.router_objective=trades", "training.statistics_updates=once", "attack.objective=kl"]
 PARTS = {"forward": "forward, evaluation mode", "attack": "attack step", "clean": "training step, clean"}
 COLUMNS = [
     "commit", "processor", "version", "blas_kernel", "threads", "batch", "width", "network", "work", "side", "mode",
@@ -36,7 +47,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="launch/bench/compare")
     parser.add_argument("--program", required=True)
     parser.add_argument("--networks", default=",".join(NETWORKS), help="of " + ", ".join(NETWORKS))
-    parser.add_argument("--modes", default="eager,compile,bf16", help="of eager, compile, bf16")
+    parser.add_argument("--modes", default="eager,compile,bf16", help="of eager, compile, bf16; advmoe has one of its own")
     parser.add_argument("--parts", default="", help="of forward, attack, clean, adversarial; all for dense, else adversarial")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each side, in turn")
     parser.add_argument("--repetitions", type=int, default=3, help="timed repetitions in a process")
@@ -58,8 +69,21 @@ def parse():
 def parts_of(options, network):
     if options.parts:
         return options.parts.split(",")
-    return {"dense": ["forward", "attack", "clean", "adversarial"], "uniform": ["attack", "adversarial"]}.get(
-        network, ["adversarial"])
+    return {
+        "dense": ["forward", "attack", "clean", "adversarial"], "uniform": ["attack", "adversarial"],
+        "advmoe-evaluation": ["attack"], "advmoe-routes": ["attack", "adversarial"]}.get(network, ["adversarial"])
+
+
+def is_advmoe(network):
+    return "preset" in NETWORKS[network]
+
+
+def modes_of(options, network):
+    return [] if network in ("uniform", "advmoe-routes") else RELEASED if is_advmoe(network) else options.modes
+
+
+def steps_of(options, network):
+    return ADVMOE_STEPS if is_advmoe(network) else options.steps
 
 
 def run_ours(options, network, parts, share, repetitions, settings=()):
@@ -68,13 +92,15 @@ def run_ours(options, network, parts, share, repetitions, settings=()):
         command = [
             options.program, "bench", "step", "--csv", table, "--repetitions", str(repetitions),
             f"training.global_batch={options.batch}", f"model.width={options.width}",
-            f"attack.steps={options.steps}", f"distributed.threads={options.threads}", *settings]
+            f"attack.steps={steps_of(options, network)}", f"distributed.threads={options.threads}", *settings]
         for part in parts:
             command += ["--part", part]
         if share:
             command += ["--share", share]
         kind = NETWORKS[network]
-        if kind:
+        if is_advmoe(network):
+            command += [f"preset={kind['preset']}", f"model.ratio={ADVMOE_RATIO}"]
+        elif kind:
             command += [f"moe.kind={kind['kind']}", f"moe.placement=[{kind['placement']}]",
                         f"moe.experts={kind['experts']}", f"moe.top_k={kind['top_k']}",
                         f"moe.routes={kind.get('routes', 'learned')}"]
@@ -86,14 +112,18 @@ def run_ours(options, network, parts, share, repetitions, settings=()):
 
 def run_theirs(options, network, parts, share, mode, repetitions, *more):
     command = [
-        sys.executable, "launch/bench/pytorch_step.py", "--mode", mode, "--parts", ",".join(parts),
-        "--repetitions", str(repetitions), *more]
-    for name in ("batch", "width", "threads", "steps"):
+        sys.executable, f"launch/bench/pytorch_{'advmoe' if is_advmoe(network) else 'step'}.py", "--parts",
+        ",".join(parts), "--repetitions", str(repetitions), "--steps", str(steps_of(options, network)), *more]
+    for name in ("batch", "width", "threads"):
         command += [f"--{name}", str(getattr(options, name))]
     if share:
         command += ["--share", share]
     kind = NETWORKS[network]
-    if kind:
+    if is_advmoe(network):
+        command += ["--experts", str(kind["experts"]), "--ratio", str(ADVMOE_RATIO)]
+    else:
+        command += ["--mode", mode]
+    if kind and not is_advmoe(network):
         command += ["--kind", kind["kind"], "--placement", kind["placement"], "--experts", str(kind["experts"]),
                     "--top-k", str(kind["top_k"])]
     return json.loads(tables.run(command).splitlines()[-1])
@@ -125,6 +155,40 @@ def passes(part, steps):
     return {"forward": 1, "attack": 2, "clean": 3, "adversarial": 2 * steps + 3}[part]
 
 
+def channel_flops(options, executed_experts):
+    """Operations of a direct forward pass of channel experts' ResNet-18, and of its router."""
+    side, inputs, total = 32, options.width, 32 * 32 * 27 * options.width
+    for stage in range(4):
+        for index in range(2):
+            outputs = int(ADVMOE_RATIO * (options.width << stage))
+            side //= 2 if stage and not index else 1
+            total += executed_experts * side * side * 9 * (inputs + outputs) * outputs
+            total += side * side * inputs * outputs if inputs != outputs else 0
+            inputs = outputs
+    router = 32 * 32 * 27 * 16
+    for stage, side in enumerate((32, 16, 8)):
+        width = 16 << stage
+        router += side * side * 9 * width * ((width if stage == 0 else width // 2) + 5 * width)
+    return 2 * options.batch * (total + inputs * 10), 2 * options.batch * router
+
+
+def work_flops(options, network, part, is_released=False):
+    """Operations of a work: what it needs, or what the released AdvMoE code executes for it."""
+    if not is_advmoe(network):
+        return forward_flops(options, network) * passes(part, options.steps)
+    backbone, router = channel_flops(options, NETWORKS[network].get("experts", 2) if is_released else 1)
+    if network == "advmoe-routes":
+        # Nobody asks the router; two updates by TRADES, the frozen clean pass of each attack among them.
+        return backbone * (2 if part == "attack" else 2 * (1 + 2 * ADVMOE_STEPS + 6))
+    if part == "attack":
+        return 3 * backbone + 6 * router if is_released else 2 * backbone + 2 * router
+    attacks = 2 * (1 + 2 * ADVMOE_STEPS)
+    if is_released:
+        # Five more passes forward in the two halves, gradients of two; the router is asked twice as often, in attacks too.
+        return backbone * (attacks + 4 + 4) + router * (2 * (1 + 4 * ADVMOE_STEPS) + 6 + 8)
+    return backbone * (attacks + 3 + 4) + router * (attacks + 3 + 4)
+
+
 class Comparison:
     def __init__(self, options):
         self.options = options
@@ -136,11 +200,16 @@ class Comparison:
         self.common = {
             **tables.machine(), "threads": options.threads, "batch": options.batch, "width": options.width}
 
+    def works(self, network):
+        """What our side calls each part."""
+        advmoe = {"adversarial": f"training step, advmoe-{ADVMOE_STEPS}"} if is_advmoe(network) else {}
+        return {**self.parts, **advmoe}
+
     def add(self, network, part, side, mode, number, seconds, **more):
-        work = self.parts.get(part, part)
+        work = self.works(network).get(part, part)
         median = statistics.median(seconds)
         self.times[network, part, mode].append(median)
-        flops = forward_flops(self.options, network) * passes(part, self.options.steps)
+        flops = work_flops(self.options, network, part)
         self.rows.append({
             **self.common, "network": network, "work": work, "side": side, "mode": mode, "round": number,
             "idle_share_before": f"{self.idle:.2f}", "median_seconds": f"{median:.6g}", "min_seconds": f"{min(seconds):.6g}",
@@ -149,12 +218,12 @@ class Comparison:
         print(f"  {network}, {work}: {mode} {median * 1e3:.1f} ms, {self.options.batch / median:.1f} images/s",
               flush=True)
 
-    def add_ours(self, network, number, rows):
-        names = {name: part for part, name in self.parts.items()}
+    def add_ours(self, network, number, rows, mode=None):
+        names = {name: part for part, name in self.works(network).items()}
         for row in rows:
             seconds = [float(row[name]) for name in ("min_seconds", "median_seconds", "max_seconds")]
-            mode = "own dense" if network == "uniform" and row["network"] == "dense" else "robustmoe"
-            self.add(network, names[row["work"]], "robustmoe", mode, number, seconds, blas_kernel=row["blas_kernel"],
+            own = "own dense" if network == "uniform" and row["network"] == "dense" else "robustmoe"
+            self.add(network, names[row["work"]], "robustmoe", mode or own, number, seconds, blas_kernel=row["blas_kernel"],
                      peak_gflops=f"{self.peak:.5g}",
                      peak_resident_mebibytes=row["peak_resident_mebibytes"])
 
@@ -183,10 +252,10 @@ class Comparison:
                 if abs(losses[one] - losses[other]) > limit * max(1, abs(losses[one])):
                     self.notes.append(f"warning: {network}, {mode}: losses of {name} differ: the sides do unlike work")
         if "mm_gflops" in result and mode != "bf16":
-            flops = forward_flops(self.options, network)
-            shares = {part: flops * passes(part, self.options.steps) / statistics.median(times) / 1e9
+            shares = {part: work_flops(self.options, network, part, is_advmoe(network)) / statistics.median(times) / 1e9
                       / result["mm_gflops"] for part, times in result["seconds"].items() if part != "mm"}
-            best = max(shares.values())
+            # The released way masks and gathers what it has computed: it may spend a part of its time on that.
+            best = 1 if is_advmoe(network) else max(shares.values())
             self.notes.append(
                 f"{network}, {mode}: PyTorch at {', '.join(f'{share:.2f} ({part})' for part, share in shares.items())} "
                 f"of its torch.mm's {result['mm_gflops']:.0f} GFLOP/s (OpenBLAS's sgemm: {self.peak:.0f})"
@@ -207,18 +276,19 @@ class Comparison:
             for number in range(1, options.rounds + 1):
                 for network in options.networks:
                     parts = parts_of(options, network)
-                    share = "" if network == "uniform" else f"{shared}/{network}"
+                    share = f"{shared}/{network}" if modes_of(options, network) else ""
                     print(f"round {number} of {options.rounds}, {network}", flush=True)
                     if number == 1 and share:
                         run_ours(options, network, ["forward"], share, 1)
                     self.look_around()
                     self.measure_peak()
+                    if network == "advmoe-routes":
+                        self.time_routes(number, parts)
+                        continue
                     # Two networks of 16 experts a part: each in a process of its own, so that memory lasts.
                     for some in [[part] for part in parts] if network == "uniform" else [parts]:
                         self.add_ours(network, number, run_ours(options, network, some, share, options.repetitions))
-                    if network == "uniform":
-                        continue
-                    for mode in options.modes:
+                    for mode in modes_of(options, network):
                         self.look_around()
                         self.add_theirs(
                             network, number, mode,
@@ -229,6 +299,27 @@ class Comparison:
                     "something else runs here, and the ratios are worth little")
             if "dense" in options.networks and not options.no_memory:
                 self.compare_memory(f"{shared}/dense")
+            if "advmoe-routes" in options.networks:
+                self.summarise_routes()
+
+    def time_routes(self, number, parts):
+        """Numbers of experts in turn, images spread evenly over them or all sent to one."""
+        for experts, routes in ROUTES:
+            rows = run_ours(self.options, "advmoe-routes", parts, "", self.options.repetitions,
+                            [f"moe.experts={experts}", f"moe.routes={routes}", *GIVEN_ROUTES])
+            self.add_ours("advmoe-routes", number, rows, mode=f"{experts} experts, routes {routes}")
+
+    def summarise_routes(self):
+        """Ratios of the time of two experts to that of more, by the same routes."""
+        for part in parts_of(self.options, "advmoe-routes"):
+            time = lambda experts, routes: statistics.median(
+                self.times["advmoe-routes", part, f"{experts} experts, routes {routes}"])
+            for experts, routes in ROUTES:
+                if experts > 2:
+                    self.notes.append(
+                        f"advmoe-routes, {self.works('advmoe-routes')[part]}: {experts} experts by routes {routes} take "
+                        f"{time(experts, routes) / time(2, routes):.3f}x the time of 2, "
+                        f"{time(experts, routes) / time(2, 'uniform'):.3f}x that of 2 by uniform ones")
 
     def look_around(self):
         """Notes how idle the machine is before a process is timed."""
@@ -268,7 +359,7 @@ class Comparison:
                 if not ours:
                     continue
                 others = {mode: self.times[network, part, mode]
-                          for mode in self.options.modes + ["own dense"] if (network, part, mode) in self.times}
+                          for mode in self.options.modes + RELEASED + ["own dense"] if (network, part, mode) in self.times}
                 fp32 = [mode for mode in ("eager", "compile") if mode in others]
                 if fp32:
                     others["best fp32"] = others[min(fp32, key=lambda mode: statistics.median(others[mode]))]
@@ -276,7 +367,7 @@ class Comparison:
                     ratio = statistics.median(theirs) / statistics.median(ours)
                     pairs = [their / our for our, their in zip(ours, theirs)]
                     summary.append({
-                        **self.common, "network": network, "work": self.parts[part], "against": mode,
+                        **self.common, "network": network, "work": self.works(network)[part], "against": mode,
                         "robustmoe_images_per_second": f"{self.options.batch / statistics.median(ours):.4g}",
                         "other_images_per_second": f"{self.options.batch / statistics.median(theirs):.4g}",
                         "ratio": f"{ratio:.3f}", "ratio_low": f"{min(pairs):.3f}", "ratio_high": f"{max(pairs):.3f}",

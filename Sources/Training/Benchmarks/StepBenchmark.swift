@@ -29,6 +29,8 @@ final class StepBenchmark {
         var settings = configuration
         settings.training.optimizer.rate = 1e-8
         settings.training.schedule.name = .constant
+        settings.training.routerOptimizer.rate = 1e-8
+        settings.training.routerSchedule.name = .constant
         self.configuration = settings
         network = try Network(configuration.networkSettings(traits), seed: configuration.training.seed)
         caches = [FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)]
@@ -61,14 +63,24 @@ final class StepBenchmark {
                     _ = try network.forward(batch.images, pass)
                 }
             case .attack:
-                let target = AttackedNetwork(network, frozenPass(batch))
-                let objective = Objective.crossEntropy(batch.labels)
+                let seesRouter = [.router, .modelAndRouter].contains(configuration.attack.objective)
+                let goal =
+                    seesRouter
+                    ? AttackGoal(
+                        configuration.attack.objective, labels: batch.labels, network: network,
+                        weight: configuration.training.beta, cleanLogits: []) : AttackGoal()
+                let target = AttackedNetwork(network, frozenPass(batch), goal: goal)
+                let objective = seesRouter ? Objective.target(batch.labels) : .crossEntropy(batch.labels)
                 return TimedWork(name: "attack step", images: images) {
                     _ = try target.outcomeAndInputGradient(batch.images, objective)
                 }
             case .clean: return trainingWork(.standard, name: "training step, clean")
             case .adversarial:
                 let attack = configuration.attack
+                if [.trades, .advmoe].contains(configuration.training.method) {
+                    let method = configuration.training.method
+                    return trainingWork(method, name: "training step, \(method.rawValue)-\(attack.steps)")
+                }
                 let name = attack.name == .pgd ? "PGD-\(attack.steps)" : attack.resolvedId
                 return trainingWork(.pgd, name: "training step, \(name)")
             }
@@ -79,8 +91,10 @@ final class StepBenchmark {
         let step = trainingStep(method, configuration)
         return TimedWork(name: name, images: configuration.training.globalBatch) { [self] in
             let start = ContinuousClock.now
-            let updates = try step.run(nextBatch(), step: 0, wantsToStop: false)
-            guard method != .standard else { return }
+            let hasTwo = method == .advmoe && !configuration.training.sharedBatch
+            let updates = try step.run(
+                nextBatch(), routerBatch: hasTwo ? nextBatch() : nil, step: 0, wantsToStop: false)
+            if method == .standard { return }
             attackSeconds += updates.reduce(0) { $0 + $1.attackSeconds }
             seconds += (ContinuousClock.now - start) / .seconds(1)
         }

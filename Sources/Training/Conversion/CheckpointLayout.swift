@@ -6,6 +6,9 @@ public enum CheckpointLayout: String, CaseIterable, Sendable {
     case torchvision
     /// The state dict of the public repository of "Robust Experts": of the bare model, or of its Lightning module.
     case robustSparseMoEs = "robust-sparse-moes"
+    /// The state dict of the public AdvMoE code: ResNets, dense or with channel experts, whose one router stands there once
+    /// for the network and once more for every layer that it decides for.
+    case robustMoECNN = "robust-moe-cnn"
 }
 
 extension CheckpointLayout {
@@ -23,7 +26,7 @@ extension CheckpointLayout {
     /// What may stand before every name; the first is what is written.
     var prefixes: [String] {
         switch self {
-        case .robustmoe, .torchvision: [""]
+        case .robustmoe, .torchvision, .robustMoECNN: [""]
         case .robustSparseMoEs: ["model.", "model.model."]
         }
     }
@@ -31,7 +34,7 @@ extension CheckpointLayout {
     /// The parts of each kind of router that are called otherwise here, a list a kind; all else has the program's names.
     private var routers: [[RouterPart]] {
         switch self {
-        case .robustmoe, .torchvision: []
+        case .robustmoe, .torchvision, .robustMoECNN: []
         case .robustSparseMoEs:
             [
                 // gap-linear, conv-gap, fixed-projection, double-conv-gap; the numbers count a Sequential's modules.
@@ -50,17 +53,69 @@ extension CheckpointLayout {
         }
     }
 
-    /// Whether mixtures of experts have names here.
-    var knowsMixtures: Bool { self != .torchvision }
+    /// Why the weights of a network cannot be called by this layout's names, or nil.
+    func refusal(_ mixture: ModelSignature.Mixture?) -> String? {
+        guard let mixture else { return nil }
+        let known: [RunConfiguration.MixtureOfExperts.Kind] =
+            switch self {
+            case .robustmoe: [.conv, .block, .channel]
+            case .torchvision: []
+            case .robustSparseMoEs: [.conv, .block]
+            case .robustMoECNN: [.channel]
+            }
+        let found =
+            "found \(mixture.experts) \(mixture.kind.rawValue) experts in \(mixture.layers.joined(separator: ", "))"
+        if known.isEmpty { return "layout \(rawValue) has no mixtures of experts, \(found)" }
+        if !known.contains(mixture.kind) {
+            return "layout \(rawValue) has no \(mixture.kind.rawValue) experts, \(found)"
+        }
+        if self == .robustMoECNN, mixture.scope == .layer {
+            return "layout \(rawValue) has one router on the image, found one a layer: \(found)"
+        }
+        return nil
+    }
+
     /// Whether the input's normalisation is stored beside the weights.
     var holdsNormalization: Bool { self == .robustmoe }
+    /// What images are normalised by where neither the file nor the user says so; nil means as ever.
+    var usualNormalization: RunConfiguration.Model.Normalization? {
+        self == .robustMoECNN ? .some(.none) : nil
+    }
+    /// Whether a network with one router may be without it, and whether every layer that it decides for repeats it.
+    var repeatsRouter: Bool { self == .robustMoECNN }
+
+    /// The name of the tensor that a tensor of this name repeats: the network's router below a layer.
+    func original(ofRepetition name: String) -> String? {
+        guard repeatsRouter, let range = name.firstRange(of: ".router.") else { return nil }
+        return String(name[name.index(after: range.lowerBound)...])
+    }
+
+    /// What a router's tensor is called below a layer.
+    static func repetition(_ name: String, under layer: String) -> String { "\(layer).\(name)" }
 
     /// The names here of tensors with the program's own names, without a prefix.
-    func foreignNames(_ own: some Sequence<String>) -> [String: String] { renamed(own, from: \.own, to: \.foreign) }
+    func foreignNames(_ own: some Sequence<String>, stem: RunConfiguration.Model.Stem) -> [String: String] {
+        if self == .robustMoECNN {
+            return Dictionary(own.map { ($0, stem == .cifar ? Self.smallName($0) : $0) }) { first, _ in first }
+        }
+        return renamed(own, from: \.own, to: \.foreign)
+    }
 
     /// The program's own names of tensors here, whose prefix is taken off.
     func ownNames(_ foreign: some Sequence<String>) -> [String: String] {
-        renamed(foreign, from: \.foreign, to: \.own)
+        if self == .robustMoECNN {
+            return Dictionary(foreign.map { ($0, Self.ownName(ofSmall: $0)) }) { first, _ in first }
+        }
+        return renamed(foreign, from: \.foreign, to: \.own)
+    }
+
+    /// The public AdvMoE code's names in networks for small images.
+    private static func smallName(_ own: String) -> String {
+        own.hasPrefix("fc.") ? "linear" + own.dropFirst(2) : own.replacing(".downsample.", with: ".shortcut.")
+    }
+
+    private static func ownName(ofSmall name: String) -> String {
+        name.hasPrefix("linear.") ? "fc" + name.dropFirst(6) : name.replacing(".shortcut.", with: ".downsample.")
     }
 
     /// Renames the routers' parts; a layer's kind is the smallest one that has all the names which are there.

@@ -34,14 +34,17 @@ public struct ConversionSession: Sendable {
         }
         let file = try WeightFile(try inputFile(), layout: source)
         let signature = try file.signature()
-        if let mixture = signature.mixture, !target.knowsMixtures {
-            throw RunError.checkpoint(
-                "\(file.path): layout \(target.rawValue) has no mixtures of experts, found \(mixture.experts) experts in "
-                    + mixture.layers.joined(separator: ", "))
-        }
-        let slots = try Network.slots(try signature.networkSettings(origin: file.path))
-        var tensors = try file.tensors(slots, channels: signature.channels)
+        if let refusal = target.refusal(signature.mixture) { throw RunError.checkpoint("\(file.path): \(refusal)") }
+        let settings = try signature.networkSettings(origin: file.path)
+        var tensors = try file.tensors(try Network.slots(settings), channels: signature.channels)
         var lines = ["read \(file.path): \(describe(signature))"]
+        if signature.mixture?.scope == .image, !file.hasImageRouter {
+            let network = try Network(settings, seed: 0)
+            for tensor in ModelTensors.tensors(network) where tensor.name.hasPrefix("router.") {
+                tensors[tensor.name] = tensor
+            }
+            lines.append("found no router: the one written has first values, it is not trained")
+        }
         if target.holdsNormalization {
             if !source.holdsNormalization {
                 for tensor in try normalizationTensors(signature) { tensors[tensor.name] = tensor }
@@ -52,13 +55,22 @@ public struct ConversionSession: Sendable {
                 lines.append("left out \(name) \(values): layout \(target.rawValue) does not store it")
             }
         }
-        let prefix = target.prefixes[0]
-        let names = target.foreignNames(tensors.keys)
-        do {
-            try SafetensorsFile.write(
-                tensors.values.map { $0.renamed(prefix + (names[$0.name] ?? $0.name)) }, to: output)
-        } catch { throw CheckpointError(error) }
-        return lines + ["wrote \(output): \(tensors.count) tensors, layout \(target.rawValue)"]
+        let written = named(tensors, signature)
+        do { try SafetensorsFile.write(written, to: output) } catch { throw CheckpointError(error) }
+        return lines + ["wrote \(output): \(written.count) tensors, layout \(target.rawValue)"]
+    }
+
+    /// The tensors under the target's names, the router repeated where that is its habit.
+    private func named(_ tensors: [String: NamedTensor], _ signature: ModelSignature) -> [NamedTensor] {
+        let names = target.foreignNames(tensors.keys, stem: signature.stem)
+        var result = tensors.values.map { $0.renamed(target.prefixes[0] + (names[$0.name] ?? $0.name)) }
+        if target.repeatsRouter, let mixture = signature.mixture {
+            let router = result.filter { $0.name.hasPrefix("router.") }
+            for layer in mixture.layers {
+                result += router.map { $0.renamed(CheckpointLayout.repetition($0.name, under: layer)) }
+            }
+        }
+        return result
     }
 
     private func inputFile() throws -> String {
@@ -97,8 +109,9 @@ public struct ConversionSession: Sendable {
         let network =
             "\(signature.architecture.rawValue), \(signature.stem.rawValue) stem, width \(signature.width), "
             + "\(signature.channels) channels, \(signature.classes) classes"
-        guard let mixture = signature.mixture else { return network }
-        return network + ", \(mixture.experts) \(mixture.kind.rawValue) experts in "
+        let ratio = signature.ratio == 1 ? "" : ", ratio \(signature.ratio)"
+        guard let mixture = signature.mixture else { return network + ratio }
+        return network + ratio + ", \(mixture.experts) \(mixture.kind.rawValue) experts in "
             + "\(mixture.layers.joined(separator: ", ")), router \(mixture.router.rawValue)"
     }
 }

@@ -13,11 +13,14 @@ struct ModelSignature: Equatable {
         var experts: Int
         var router: RunConfiguration.MixtureOfExperts.Router
         var routerKernel: Int?
+        var scope = RunConfiguration.MixtureOfExperts.Scope.layer
     }
 
     let architecture: RunConfiguration.Model.Architecture
     let stem: RunConfiguration.Model.Stem
+    /// Channels of the first stage, and the factor of all widths.
     let width: Int
+    let ratio: Double
     let channels: Int
     let classes: Int
     let mixture: Mixture?
@@ -35,29 +38,42 @@ struct ModelSignature: Equatable {
                     + "none of them \(names.joined(separator: " or "))")
         }
         let stems = ["conv1.weight", "conv1.experts.0.weight"]
-        let stage = try extent(0, of: "bn1.weight", stems[0], stems[1])
-        width = stage
+        let behindStem = try extent(0, of: "bn1.weight", stems[0], stems[1])
         channels = try extent(1, of: stems[0], stems[1])
         stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
         classes = try extent(0, of: "fc.weight", "fc.bias")
         let names = shapes.keys.map { $0.split(separator: ".", omittingEmptySubsequences: false).map(String.init) }
         let blocks = Self.blocksOfStages(names)
         let isBottleneck = names.contains { $0.contains("bn3") }
-        let inner = shapes.filter { $0.key.hasPrefix("layer1.") && $0.key.hasSuffix(".bn2.weight") }
-            .compactMap { $0.value.first }.max()
+        func widest(_ stage: Int, _ norm: String) -> Int {
+            shapes.filter { $0.key.hasPrefix("layer\(stage).") && $0.key.hasSuffix(".\(norm).weight") }
+                .compactMap { $0.value.first }.max() ?? 0
+        }
+        let inner = widest(1, "bn2")
+        let stages = blocks.indices.map {
+            isBottleneck ? widest($0 + 1, "bn3") / 4 : widest($0 + 1, "bn2")
+        }
         let known = RunConfiguration.Model.Architecture.allCases.first { architecture in
             guard architecture.blocks == blocks else { return false }
             guard case .bottleneck(let widening) = architecture.block else { return !isBottleneck }
-            return isBottleneck && inner == widening * stage
+            return isBottleneck && inner == widening * stages[0]
         }
         guard let known else {
-            let kind = isBottleneck ? "bottleneck blocks, \(inner ?? 0) channels inside the first" : "basic blocks"
+            let kind = isBottleneck ? "bottleneck blocks, \(inner) channels inside the first" : "basic blocks"
             throw refusal(
-                "found stages of \(blocks) \(kind), stem \(stage) channels; expected one of "
+                "found stages of \(blocks) \(kind), stem \(behindStem) channels; expected one of "
                     + RunConfiguration.Model.Architecture.allCases.map(\.rawValue).joined(separator: ", "))
         }
         architecture = known
         mixture = try Self.mixture(names, shapes, path)
+        let keepsStem = mixture?.kind == .channel && stem == .cifar
+        guard let scaling = Self.scaling(stem: behindStem, stages: stages, keepsStem: keepsStem) else {
+            throw refusal(
+                "found stages of \(stages) channels behind a stem of \(behindStem); expected such as each doubles, or "
+                    + "the integer parts of a ratio times those of a network that is "
+                    + (keepsStem ? "\(behindStem)" : "64") + " channels wide")
+        }
+        (self.width, self.ratio) = scaling
     }
 
     /// Blocks of stages 1, 2, …, as the highest numbers tell.
@@ -82,34 +98,39 @@ struct ModelSignature: Equatable {
             kinds[name[..<place].joined(separator: ".")] = name[(place + 2)...] == ["weight"] ? .conv : .block
             experts = max(experts, expert + 1)
         }
-        guard let kind = kinds.values.first, let first = kinds.keys.min() else { return nil }
+        guard let kind = kinds.values.first, let first = kinds.keys.min() else { return channelMixture(shapes) }
         guard kinds.values.allSatisfy({ $0 == kind }) else {
             throw RunError.checkpoint(
                 "\(path): found experts that are convolutions and experts that are blocks; expected one kind")
         }
-        let (router, kernel): (RunConfiguration.MixtureOfExperts.Router, Int?) =
-            if let shape = shapes["\(first).router.conv1.weight"] {
-                (.doubleConvGap, shape.last)
-            } else if let shape = shapes["\(first).router.weight"] {
-                shape.count == 4 ? (.convGap, shape[3]) : (.gapLinear, nil)
-            } else if shapes["\(first).router.projection"] != nil {
-                (.fixedProjection, nil)
-            } else {
-                (.firstChannels, nil)
-            }
+        let (router, kernel) = router(ofLayer: first, shapes)
         return Mixture(
             kind: kind, layers: kinds.keys.sorted(), experts: experts, router: router, routerKernel: kernel)
     }
 
+    /// The kind of a layer's router, and the side of its filters if it has any.
+    static func router(
+        ofLayer path: String, _ shapes: [String: [Int]]
+    ) -> (RunConfiguration.MixtureOfExperts.Router, kernel: Int?) {
+        if let shape = shapes["\(path).router.conv1.weight"] { return (.doubleConvGap, shape.last) }
+        if let shape = shapes["\(path).router.weight"] {
+            return shape.count == 4 ? (.convGap, shape[3]) : (.gapLinear, nil)
+        }
+        return (shapes["\(path).router.projection"] == nil ? .firstChannels : .fixedProjection, nil)
+    }
+
     /// The signature as settings.
-    func configurationLayer(origin: String) -> ConfigurationLayer {
-        var text = """
-            model: {architecture: \(architecture.rawValue), stem: \(stem.rawValue), width: \(width)}
-            moe: {kind: \(mixture?.kind.rawValue ?? "none")
-            """
+    /// - Parameter normalize: What images are normalised by, if that is known.
+    func configurationLayer(
+        origin: String, normalize: RunConfiguration.Model.Normalization? = nil
+    ) -> ConfigurationLayer {
+        var text =
+            "model: {architecture: \(architecture.rawValue), stem: \(stem.rawValue), width: \(width), ratio: \(ratio)"
+        if let normalize { text += ", normalize: \(normalize.rawValue)" }
+        text += "}\nmoe: {kind: \(mixture?.kind.rawValue ?? "none")"
         if let mixture {
             text += ", placement: [\(mixture.layers.joined(separator: ", "))], experts: \(mixture.experts)"
-            text += ", router: \(mixture.router.rawValue)"
+            text += ", router: \(mixture.router.rawValue), scope: \(mixture.scope.rawValue)"
             if let kernel = mixture.routerKernel { text += ", router_kernel: \(kernel)" }
         }
         return ConfigurationLayer(yaml: text + "}", origin: origin)

@@ -7,13 +7,23 @@ struct WeightFile: Sendable {
     /// What stands before every name.
     let prefix: String
     private let kinds: [String: SafetensorsFile.Kind]
+    /// The names of what repeats a tensor of `kinds`, and the names of those tensors.
+    private let repetitions: [String: String]
 
     /// Reads the names and shapes; no values yet.
     /// - Throws: ``RunError/checkpoint(_:)`` if no name is one of the layout.
     init(_ path: String, layout: CheckpointLayout) throws {
         self.path = path
         self.layout = layout
+        var kinds: [String: SafetensorsFile.Kind]
         do { kinds = try SafetensorsFile.kinds(path) } catch { throw CheckpointError(error) }
+        var repetitions: [String: String] = [:]
+        for name in kinds.keys {
+            guard let original = layout.original(ofRepetition: name), kinds[original] != nil else { continue }
+            repetitions[name] = original
+        }
+        for name in repetitions.keys { kinds[name] = nil }
+        (self.kinds, self.repetitions) = (kinds, repetitions)
         let names = kinds.keys
         // The longer prefix contains the shorter one.
         let prefixes = layout.prefixes.sorted { $0.count > $1.count }
@@ -34,15 +44,32 @@ struct WeightFile: Sendable {
         return try ModelSignature(shapes, path: path)
     }
 
+    /// Whether the file holds a router of the whole network.
+    var hasImageRouter: Bool { kinds.keys.contains { $0.hasPrefix("\(prefix)router.") } }
+
+    private var stem: RunConfiguration.Model.Stem {
+        let filter = kinds["\(prefix)conv1.weight"] ?? kinds["\(prefix)conv1.experts.0.weight"]
+        return filter?.shape.last == 7 ? .imagenet : .cifar
+    }
+
     /// The tensors of a network's slots, by the slots' names; the normalisation too where the layout stores it.
-    /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous.
+    ///
+    /// The router of the whole network may be absent where the layout allows it.
+    /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells that a
+    ///   repetition is none.
     func tensors(_ slots: [Slot], channels: Int) throws -> [String: NamedTensor] {
-        var expected = slots.map { ($0.name, $0.layout.shape) }
+        let lacksRouter = layout.repeatsRouter && !hasImageRouter
+        var expected = slots.filter { !lacksRouter || $0.group != .router }.map { ($0.name, $0.layout.shape) }
         if layout.holdsNormalization { expected += ModelTensors.normalizationNames.map { ($0, [channels]) } }
-        let foreign = layout.foreignNames(expected.map(\.0)).mapValues { prefix + $0 }
+        let foreign = layout.foreignNames(expected.map(\.0), stem: stem).mapValues { prefix + $0 }
         try TensorMismatch(kinds, expected: expected.map { (foreign[$0.0] ?? $0.0, $0.1) }).check(path)
         let found: [String: NamedTensor]
         do { found = try SafetensorsFile.read(path) } catch { throw CheckpointError(error) }
+        for (name, original) in repetitions.sorted(by: { $0.key < $1.key })
+        where found[name]?.values != found[original]?.values || found[name]?.shape != found[original]?.shape {
+            throw RunError.checkpoint(
+                "\(path): \(name) differs from \(original), expected the same router below every layer")
+        }
         var result: [String: NamedTensor] = [:]
         for (own, name) in foreign { result[own] = found[name]?.renamed(own) }
         return result

@@ -31,8 +31,18 @@ enum EvaluatedWeights: Sendable {
         case .checkpoint(let checkpoint, let state):
             let origin = "\(checkpoint.path)/state.json"
             return try state.runConfiguration(origin: origin).carriedOver(origin: origin)
-        case .file(let file, _): return try file.signature().configurationLayer(origin: file.path)
+        case .file(let file, _):
+            return try file.signature().configurationLayer(origin: file.path, normalize: file.layout.usualNormalization)
         }
+    }
+
+    /// Checks that the weights are all that a run of this configuration asks for.
+    func check(_ configuration: RunConfiguration) throws {
+        guard case .file(let file, _) = self, configuration.moe.kind == .channel, configuration.moe.scope == .image,
+            configuration.moe.routes == .learned, !file.hasImageRouter
+        else { return }
+        throw RunError.unusable(
+            "\(file.path) holds no router; expected one, or moe.routes uniform or an expert's number, found learned")
     }
 
     /// What tables call the weights.
@@ -90,6 +100,12 @@ enum EvaluatedWeights: Sendable {
                 let settings = network.settings
                 let stored = ModelTensors.normalization(mean: settings.mean, deviation: settings.deviation)
                 for tensor in stored { tensors[tensor.name] = tensor }
+            }
+            if file.layout.repeatsRouter, !file.hasImageRouter {
+                // First values, which nobody asks for.
+                for tensor in ModelTensors.tensors(network) where tensor.name.hasPrefix("router.") {
+                    tensors[tensor.name] = tensor
+                }
             }
             try ModelTensors.load(tensors, into: network, from: file.path)
         }

@@ -45,6 +45,7 @@ public struct EvaluationSession: Sendable {
         let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
         let configuration = try RunConfiguration.resolve(
             layers: [try weights.configurationLayer()] + file + settings.map { ConfigurationLayer(override: $0) })
+        try weights.check(configuration)
         guard configuration.resolvedEvaluationAttacks.allSatisfy({ $0.batchNorm == .frozen }) else {
             throw RunError.unusable(
                 "attack.batch_norm: batch would evaluate another network than the one that is used; expected frozen")

@@ -48,9 +48,7 @@ extension TrainingStep {
         let isPublished = configuration.training.statisticsUpdates == .published
         let clean = try cleanForward(batch, step: step, draw: 0, wantsToStop: wantsToStop)
         let (tape, record) = (clean.forward.tape, clean.forward.record)
-        guard let routing = tape.imageRouting else {
-            throw RunError.unusable("training.router_objective label-modulo needs moe.scope image")
-        }
+        let routing = try learned(tape.imageRouting)
         // The released code runs the router alone, then the model, then the model again behind the attack.
         if isPublished { record.reapply(.router, network.parameters) }
         let (images, seconds) = try timed {
@@ -78,15 +76,23 @@ extension TrainingStep {
             })
     }
 
+    private func learned(_ routing: ImageRouting?) throws -> ImageRouting {
+        guard let routing, routing.isLearned else {
+            throw RunError.unusable(
+                "training.router_objective label-modulo needs a router on the image that decides: expected moe.scope image "
+                    + "and moe.routes learned, found \(configuration.moe.scope.rawValue) and "
+                    + configuration.moe.routes.written.flow)
+        }
+        return routing
+    }
+
     /// A training pass of the image's router alone.
     private func routerForward(
         _ images: [Tensor], _ batch: PreparedBatch, step: Int
     ) throws -> (routing: ImageRouting, pass: Pass) {
         let record = PassRecord()
         let pass = trainingPass(batch, step: step, draw: Self.routerDraw, record)
-        guard let routing = try network.route(images, pass) else {
-            throw RunError.unusable("training.router_objective label-modulo needs moe.scope image")
-        }
+        let routing = try learned(try network.route(images, pass))
         _ = try record.settle(extra: images.map { _ in [] }, statistics, network.parameters)
         return (routing, pass)
     }

@@ -36,7 +36,7 @@ final class TrainingStep {
     let workspace: Workspace
     let exchange: GradientExchange
     let statistics: CommunicatorStatistics
-    let attack: (any Attack)?
+    var attack: (any Attack)?
     private let schedule: LearningRateSchedule
     private let routerSchedule: LearningRateSchedule
     /// The perturbation of `free`, and nil with every other method.

@@ -6,7 +6,7 @@ import Testing
 @testable import Training
 
 /// Names and shapes of a network, and files of its weights in any layout.
-private struct Subject: CustomTestStringConvertible {
+struct ConversionSubject: CustomTestStringConvertible {
     let testDescription: String
     let settings: [String]
     /// Names that the other layout must have, and how many tensors.
@@ -20,10 +20,10 @@ private struct Subject: CustomTestStringConvertible {
         self.count = count
     }
 
-    func network(seed: UInt64 = 3) throws -> Network {
+    func network(seed: UInt64 = 3, traits: DatasetTraits = DatasetName.cifar100.traits) throws -> Network {
         let configuration = try RunConfiguration.resolve(
             layers: (settings + ["data.dataset=cifar100"]).map { ConfigurationLayer(override: $0) })
-        let network = try Network(configuration.networkSettings(DatasetName.cifar100.traits), seed: seed)
+        let network = try Network(configuration.networkSettings(traits), seed: seed)
         // Statistics that are no constants, so that a mix-up shows.
         for (place, slot) in network.parameters.slots.enumerated() where slot.isStatistic {
             network.parameters.values(of: slot).update(repeating: Float(place))
@@ -32,46 +32,46 @@ private struct Subject: CustomTestStringConvertible {
     }
 
     static let all = [
-        Subject(
+        ConversionSubject(
             "dense", ["model.width=4"], has: ["model.layer4.0.downsample.1.running_var", "model.fc.bias"], count: 122),
-        Subject(
+        ConversionSubject(
             "conv, gap-linear", ["model.width=4", "moe.kind=conv"],
             has: [
                 "model.layer4.0.conv1.gate.network.2.weight", "model.layer4.0.conv1.gate.network.2.bias",
                 "model.layer4.0.downsample.0.experts.3.weight",
             ], count: 147),
-        Subject(
+        ConversionSubject(
             "conv, conv-gap", ["model.width=4", "moe.kind=conv", "moe.router=conv-gap"],
             has: ["model.layer4.1.conv2.gate.network.0.weight"], count: 142),
-        Subject(
+        ConversionSubject(
             "conv, double-conv-gap",
             ["model.width=4", "moe.kind=conv", "moe.router=double-conv-gap", "moe.router_kernel=1"],
             has: [
                 "model.layer4.1.conv2.gate.network.0.weight", "model.layer4.1.conv2.gate.network.1.running_mean",
                 "model.layer4.1.conv2.gate.network.2.weight",
             ]),
-        Subject(
+        ConversionSubject(
             "block, fixed-projection", ["model.width=4", "moe.kind=block", "moe.router=fixed-projection"],
             has: ["model.layer4.1.gate.network.support_vectors"]),
-        Subject(
+        ConversionSubject(
             "block, first-channels", ["model.width=4", "moe.kind=block", "moe.router=first-channels"],
             has: ["model.layer4.1.experts.0.conv1.weight"]),
-        Subject(
+        ConversionSubject(
             "block, gap-linear", ["model.width=4", "moe.kind=block"],
             has: [
                 "model.layer4.0.gate.network.2.weight", "model.layer4.0.experts.2.downsample.1.num_batches_tracked",
                 "model.layer4.1.experts.3.bn2.bias",
             ], count: 216),
-        Subject(
+        ConversionSubject(
             "layer4.1 alone", ["model.width=4", "moe.kind=block", "moe.placement=[layer4.1]"],
             has: ["model.layer4.1.gate.network.2.weight"], count: 160),
-        Subject(
+        ConversionSubject(
             "ResNet-50, conv", ["model.architecture=resnet50", "model.width=4", "moe.kind=conv"],
             has: ["model.layer4.2.conv3.experts.1.weight"], count: 370),
-        Subject(
+        ConversionSubject(
             "ResNet-50, block", ["model.architecture=resnet50", "model.width=4", "moe.kind=block"],
             has: ["model.layer4.2.experts.1.bn3.weight"], count: 506),
-        Subject(
+        ConversionSubject(
             "WRN-50-2", ["model.architecture=wrn-50-2", "model.width=4", "model.stem=imagenet"],
             has: ["model.layer3.5.conv2.weight"], count: 320),
     ]
@@ -103,8 +103,8 @@ struct ConversionTests {
         return ("\(error)", Training.ExitStatus(error))
     }
 
-    @Test("there and back gives the same file, byte for byte", arguments: Subject.all)
-    fileprivate func roundTrip(_ subject: Subject) throws {
+    @Test("there and back gives the same file, byte for byte", arguments: ConversionSubject.all)
+    func roundTrip(_ subject: ConversionSubject) throws {
         let own = try write(try subject.network())
         let foreign = scratch("foreign")
         try convert(.robustmoe, .robustSparseMoEs, own, foreign)
@@ -126,7 +126,7 @@ struct ConversionTests {
 
     @Test("torchvision's layout is the program's own without normalisation, and has no mixtures")
     func torchvision() throws {
-        let network = try Subject.all[0].network()
+        let network = try ConversionSubject.all[0].network()
         let own = try write(network)
         let lines = try convert(.robustmoe, .torchvision, own, scratch("tv"))
         #expect(lines.contains { $0.contains("left out normalize.mean") })
@@ -134,14 +134,15 @@ struct ConversionTests {
         #expect(Set(tensors.keys) == Set(network.parameters.slots.map(\.name)))
         try convert(.torchvision, .robustmoe, scratch("tv"), scratch("back"), normalize: "cifar100")
         #expect(try SafetensorsFile.read(scratch("back")) == SafetensorsFile.read(own))
-        let mixture = try write(try Subject.all[1].network(), "mixture")
+        let mixture = try write(try ConversionSubject.all[1].network(), "mixture")
         let refused = try complaint { try convert(.robustmoe, .torchvision, mixture, scratch("no")) }
-        #expect(refused.status == .checkpoint && refused.text.contains("has no mixtures of experts, found 4 experts"))
+        #expect(
+            refused.status == .checkpoint && refused.text.contains("has no mixtures of experts, found 4 conv experts"))
     }
 
     @Test("the signature tells network, placement, experts and router")
     func signature() throws {
-        for subject in Subject.all {
+        for subject in ConversionSubject.all {
             let network = try subject.network()
             let file = try WeightFile(try write(network, subject.testDescription), layout: .robustmoe)
             let found = try file.signature().networkSettings(origin: "file")
@@ -155,7 +156,8 @@ struct ConversionTests {
 
     @Test("missing, superfluous and misshaped tensors are listed in one error, under the file's own names")
     func mismatches() throws {
-        try convert(.robustmoe, .robustSparseMoEs, try write(try Subject.all[1].network()), scratch("foreign"))
+        try convert(
+            .robustmoe, .robustSparseMoEs, try write(try ConversionSubject.all[1].network()), scratch("foreign"))
         var tensors = try SafetensorsFile.read(scratch("foreign"))
         tensors["model.layer2.1.conv1.weight"] = nil
         tensors["model.layer4.0.conv1.gate.network.2.bias"] = nil
@@ -179,7 +181,7 @@ struct ConversionTests {
 
     @Test("what cannot be converted says why, and writes nothing")
     func mistakes() throws {
-        let own = try write(try Subject.all[0].network())
+        let own = try write(try ConversionSubject.all[0].network())
         try convert(.robustmoe, .robustSparseMoEs, own, scratch("foreign"))
         func expect(_ status: Training.ExitStatus, _ phrase: String, _ body: () throws -> Void) throws {
             let refused = try complaint(body)

@@ -1,15 +1,16 @@
-import Foundation
+import Networks
 import Tensors
 
-@testable import Networks
-
 /// Numbers that a hash makes from a salt and a name, so that fixtures need not store weights: the scheme of
-/// `Fixtures/make_fixtures.py`.
-struct HashedValues {
-    let salt: String
+/// `NetworksTests/Fixtures/make_fixtures.py`.
+public struct HashedValues {
+    private let salt: String
+
+    /// The numbers of one salt.
+    public init(salt: String) { self.salt = salt }
 
     /// u(name, 0 ..< count) in [0, 1).
-    func uniforms(_ name: String, _ count: Int) -> [Double] {
+    public func uniforms(_ name: String, _ count: Int) -> [Double] {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in "\(salt)/\(name)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return (0..<UInt64(count)).map { index in
@@ -22,7 +23,7 @@ struct HashedValues {
     }
 
     /// Sets every slot of a network.
-    func fill(_ parameters: Parameters, gain: Double, routerGain: Double) {
+    public func fill(_ parameters: Parameters, gain: Double, routerGain: Double) {
         for slot in parameters.slots {
             let u = uniforms(slot.name, slot.count)
             let values: [Double]
@@ -53,7 +54,7 @@ struct HashedValues {
     }
 
     /// A batch of images with structure: noise on a 4×4 grid of patches, so that mixtures send them different ways.
-    func images(_ workspace: Workspace, _ count: Int, channels: Int, height: Int, width: Int) -> Tensor {
+    public func images(_ workspace: Workspace, _ count: Int, channels: Int, height: Int, width: Int) -> Tensor {
         let pixels = uniforms("images", count * channels * height * width)
         let patches = uniforms("patches", count * channels * 16)
         let result = Tensor(workspace, images: count, height: height, width: width, channels: channels)
@@ -75,15 +76,13 @@ struct HashedValues {
 
 extension SlotLayout {
     /// For each element in memory, its index in PyTorch's layout.
-    var memoryOrder: [Int] {
+    public var memoryOrder: [Int] {
         switch self {
         case .convolution(let kernel, let inputs, let outputs):
-            let taps = kernel * kernel
-            return (0..<count).map { place in
-                let (tap, rest) = place.quotientAndRemainder(dividingBy: inputs * outputs)
-                let (input, output) = rest.quotientAndRemainder(dividingBy: outputs)
-                return (output * inputs + input) * taps + tap
-            }
+            return Self.filterOrder(taps: kernel * kernel, inputs: inputs, outputs: outputs)
+        case .slabs(let count, let kernel, let inputs, let outputs):
+            let filter = Self.filterOrder(taps: kernel * kernel, inputs: inputs, outputs: outputs)
+            return (0..<count).flatMap { slab in filter.map { slab * filter.count + $0 } }
         case .matrix(let inputs, let outputs):
             return (0..<count).map { $0 % outputs * inputs + $0 / outputs }
         case .slabs(let slabs, let kernel, let inputs, let outputs):
@@ -93,10 +92,31 @@ extension SlotLayout {
         }
     }
 
+    private static func filterOrder(taps: Int, inputs: Int, outputs: Int) -> [Int] {
+        (0..<taps * inputs * outputs).map { place in
+            let (tap, rest) = place.quotientAndRemainder(dividingBy: inputs * outputs)
+            let (input, output) = rest.quotientAndRemainder(dividingBy: outputs)
+            return (output * inputs + input) * taps + tap
+        }
+    }
+
     /// Reorders a slot's elements from memory to PyTorch's layout.
-    func outside<Element: BinaryFloatingPoint>(_ memory: some Collection<Element>) -> [Double] {
+    public func outside<Element: BinaryFloatingPoint>(_ memory: some Collection<Element>) -> [Double] {
         var result = [Double](repeating: 0, count: count)
         for (place, value) in zip(memoryOrder, memory) { result[place] = Double(value) }
+        return result
+    }
+}
+
+extension Tensor {
+    /// The elements in PyTorch's order, images by channels by pixels.
+    public var channelsFirst: [Double] {
+        var result = [Double](repeating: 0, count: count)
+        for index in 0..<count {
+            let (pixel, channel) = index.quotientAndRemainder(dividingBy: channels)
+            let (image, place) = pixel.quotientAndRemainder(dividingBy: pixels)
+            result[(image * channels + channel) * pixels + place] = Double(pointer[index])
+        }
         return result
     }
 }
