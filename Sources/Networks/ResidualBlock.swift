@@ -5,9 +5,11 @@ import Tensors
 ///
 /// A basic block is 3×3, 3×3; a bottleneck 1×1, 3×3 with the stride, 1×1 to four times the channels (v1.5). Functions
 /// take the same block of several experts at once, `[block][shard]`.
-struct ResidualBlock {
+struct ResidualBlock: ParallelBlock {
     let units: [NormalizedConvolution]
     let downsample: NormalizedConvolution?
+
+    var isRectified: Bool { true }
 
     struct Tape {
         let units: [NormalizedConvolution.Tape]

@@ -21,7 +21,7 @@ struct RouterNetwork {
     }
 
     /// Channels between the two convolutions of ``RouterKind/doubleConvGap(kernel:)``.
-    private static let middleChannels = 8
+    static let middleChannels = 8
 
     let experts: Int
     /// The convolution and its batch norm in front of the head, or none.

@@ -6,7 +6,7 @@ import Testing
 /// Frozen passes with the batch norm folded into the filters against unfolded ones.
 @Suite("Folded batch norm")
 struct FoldingTests {
-    static let cases = [NetworkCase.dense] + NetworkCase.mixtures
+    static let cases = [NetworkCase.dense] + NetworkCase.mixtures + NetworkCase.architectures
 
     private func rms(_ x: Tensor) -> Double { (projection(x, x) / Double(x.count)).squareRoot() }
 

@@ -33,7 +33,10 @@ struct HashedValues {
                     slot.name.contains(".router.") ? routerGain / fan.squareRoot() : gain * (6.0 / fan).squareRoot()
                 values = u.map { (2 * $0 - 1) * bound }
             case .matrix(let inputs, _):
-                let bound = (slot.name == "fc.weight" ? 1 : routerGain) / Double(inputs).squareRoot()
+                let bound = (slot.name.contains(".router.") ? routerGain : 1) / Double(inputs).squareRoot()
+                values = u.map { (2 * $0 - 1) * bound }
+            case .flattenedMap(let side, let channels, _):
+                let bound = 1 / Double(side * side * channels).squareRoot()
                 values = u.map { (2 * $0 - 1) * bound }
             case .counter: values = [0]
             case .vector:
@@ -77,7 +80,7 @@ extension SlotLayout {
     /// For each element in memory, its index in PyTorch's layout.
     var memoryOrder: [Int] {
         switch self {
-        case .convolution(let kernel, let inputs, let outputs):
+        case .flattenedMap(let kernel, let inputs, let outputs), .convolution(let kernel, let inputs, let outputs):
             let taps = kernel * kernel
             return (0..<count).map { place in
                 let (tap, rest) = place.quotientAndRemainder(dividingBy: inputs * outputs)

@@ -8,7 +8,8 @@ import Testing
 /// Under exact products in a network whose units do not switch every gradient slot agrees to 1e-5 of its norm (DESIGN).
 @Suite("Shards")
 struct ShardTests {
-    static let cases = [NetworkCase.dense] + NetworkCase.balanced + NetworkCase.others
+    static let cases =
+        [NetworkCase.dense] + NetworkCase.balanced + NetworkCase.others + NetworkCase.architectures
     static let layouts = [[3, 4], [7, 0], [0, 7], [2, 3, 2], [0, 6, 1]]
 
     struct Result {
@@ -87,8 +88,8 @@ struct ShardTests {
     @Test("global running statistics also where shards normalise by themselves", arguments: cases)
     func localStatistics(_ test: NetworkCase) throws {
         let subject = try TestNetwork(test)
-        let count = subject.parameters.slots.first { $0.name == "bn1.num_batches_tracked" }
-        let stem = try #require(subject.parameters.slots.first { $0.name == "bn1.running_var" })
+        let count = subject.parameters.slots.first { $0.name.hasSuffix("num_batches_tracked") }
+        let stem = try #require(subject.parameters.slots.first { $0.name.hasSuffix("running_var") })
         let before = Array(subject.parameters.statistics)
         let whole = try run(subject, [7], .local)
         let cut = try run(subject, [3, 0, 4], .local)

@@ -85,7 +85,7 @@ extension RunConfiguration {
 
         /// What an expert is.
         public var kind = Kind.none
-        /// The parameter paths that get experts; nil means `[layer4]`.
+        /// The parameter paths that get experts; nil means the architecture's last stage, such as `[layer4]`.
         public var placement: [String]?
         /// Who decides which expert an image goes to.
         public var routes = Routes.learned
@@ -119,11 +119,6 @@ extension RunConfiguration {
 
         /// Makes the section with every default.
         public init() {}
-
-        /// The paths that get experts: those given, or the stage with the most channels; none in a dense network.
-        public var resolvedPlacement: [String] {
-            kind == .none ? [] : placement ?? ["layer4"]
-        }
 
         /// Whether the gate is straight-through, with `auto` decided.
         public var isStraightThrough: Bool {
@@ -171,7 +166,7 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("kind", \.kind, "what an expert is"),
         ConfigurationKey(
-            "placement", \.placement, "parameter paths that get experts; null: [layer4]",
+            "placement", \.placement, "parameter paths that get experts; null: the last stage, such as [layer4]",
             .ifGiven(.each(.parameterPath))),
         ConfigurationKey("routes", \.routes, "who decides which expert an image goes to"),
         ConfigurationKey("include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too"),

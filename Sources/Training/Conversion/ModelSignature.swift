@@ -46,18 +46,25 @@ struct ModelSignature: Equatable {
         let inner = shapes.filter { $0.key.hasPrefix("layer1.") && $0.key.hasSuffix(".bn2.weight") }
             .compactMap { $0.value.first }.max()
         let known = RunConfiguration.Model.Architecture.allCases.first { architecture in
-            guard architecture.blocks == blocks else { return false }
-            guard case .bottleneck(let widening) = architecture.block else { return !isBottleneck }
+            guard architecture.blocks == blocks, case .resNet(let block) = architecture.layers else { return false }
+            guard case .bottleneck(let widening) = block else { return !isBottleneck }
             return isBottleneck && inner == widening * stage
         }
         guard let known else {
             let kind = isBottleneck ? "bottleneck blocks, \(inner ?? 0) channels inside the first" : "basic blocks"
             throw refusal(
                 "found stages of \(blocks) \(kind), stem \(stage) channels; expected one of "
-                    + RunConfiguration.Model.Architecture.allCases.map(\.rawValue).joined(separator: ", "))
+                    + Self.architectures.map(\.rawValue).joined(separator: ", "))
         }
         architecture = known
         mixture = try Self.mixture(names, shapes, path)
+    }
+
+    /// Those with torchvision's names, which all layouts share.
+    private static var architectures: [RunConfiguration.Model.Architecture] {
+        RunConfiguration.Model.Architecture.allCases.filter { architecture in
+            if case .resNet = architecture.layers { true } else { false }
+        }
     }
 
     /// Blocks of stages 1, 2, …, as the highest numbers tell.

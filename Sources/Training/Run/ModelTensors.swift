@@ -46,6 +46,7 @@ enum ModelTensors {
         switch layout {
         case .convolution(let kernel, let i, let o): (taps, inputs, outputs) = (kernel * kernel, i, o)
         case .matrix(let i, let o): (taps, inputs, outputs) = (1, i, o)
+        case .flattenedMap(let side, let i, let o): (taps, inputs, outputs) = (side * side, i, o)
         case .vector(let count): (taps, inputs, outputs) = (1, 1, count)
         case .counter: (taps, inputs, outputs) = (1, 1, 1)
         }
