@@ -30,8 +30,10 @@ class Trainer:
         self.steps = options.steps
         self.weights = list(self.model.parameters())
         # The weights stand still, so that every repetition does the same work.
+        is_mixture = options.kind != "none"
+        # The fused step fails where an expert gets its first image, and so its momentum, after others have theirs.
         self.optimizer = torch.optim.SGD(
-            self.weights, lr=1e-8, momentum=0.9, weight_decay=5e-4, fused=True)
+            self.weights, lr=1e-8, momentum=0.9, weight_decay=5e-4, fused=not is_mixture, foreach=is_mixture)
 
     def cast(self):
         return torch.autocast("cpu", dtype=torch.bfloat16) if self.is_bf16 else contextlib.nullcontext()
