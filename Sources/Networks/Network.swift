@@ -42,9 +42,7 @@ public struct Network {
         ranges = builder.ranges
         mixtureLayers = builder.mixtureLayers
         try Network.check(settings.mixture, builder.candidates)
-        cost = settings.imageSize.map { _ in
-            NetworkCost(layers: builder.costs, chosen: settings.mixture?.router.gate.topK ?? 1)
-        }
+        cost = settings.imageSize.map { _ in builder.cost }
     }
 
     private static func check(_ mixture: MixtureSettings?, _ candidates: [String]) throws {
@@ -67,8 +65,9 @@ public struct Network {
     public static func cost(_ settings: NetworkSettings, imageSize: MapSize) throws -> NetworkCost {
         var settings = settings
         settings.imageSize = imageSize
-        let known = try Network(settings, registering: Parameters()).cost
-        return known ?? NetworkCost(layers: [], chosen: 1)
+        let builder = NetworkBuilder(settings, Parameters())
+        _ = try builder.build()
+        return builder.cost
     }
 
     /// Computes logits, `[images, 1, 1, classes]`, of every shard.
@@ -99,17 +98,16 @@ public struct Network {
         var g = classifier.backward(
             dLogits, tape.classifier, masksInput: elements.last?.isRectified ?? false, pass, into: gradients)
         var end = parameters.parameterCount
-        // From the end of the arena to its beginning: what an element has no parameters for asks for no exchange.
-        func hand(over start: Int) {
+        func finish(from start: Int) {
             if start < end { gradients?.onReady(start..<end) }
             end = start
         }
-        hand(over: ranges.last?.upperBound ?? 0)
+        finish(from: ranges.last?.upperBound ?? 0)
         for index in elements.indices.reversed() {
             g = try tape.elements[index].backward(
                 g, masksInput: index > 0 && elements[index - 1].isRectified, wantsInput: wantsInput || index > 0, pass,
                 into: gradients)
-            hand(over: ranges[index].lowerBound)
+            finish(from: ranges[index].lowerBound)
         }
         guard wantsInput else { return [] }
         let scale = settings.deviation.map { 1 / $0 }

@@ -16,8 +16,12 @@ final class NetworkBuilder {
     /// Paths that a placement may name.
     private(set) var candidates: [String] = []
     private(set) var mixtureLayers: [String] = []
-    /// The costs of layers whose maps are known.
-    private(set) var costs: [LayerCost] = []
+    private var costs: [LayerCost] = []
+
+    /// What an image costs, as far as maps are known.
+    var cost: NetworkCost {
+        NetworkCost(layers: costs, chosen: settings.mixture?.router.gate.topK ?? 1)
+    }
 
     init(_ settings: NetworkSettings, _ parameters: Parameters) {
         self.settings = settings
@@ -88,29 +92,26 @@ final class NetworkBuilder {
             norm: BatchNorm(path, channels: channels, parameters, owner: owner, isTrained: isTrained))
     }
 
-    /// A linear layer on top of global average pooling, with PyTorch's own initialisation.
+    /// A linear layer on top of global average pooling, as PyTorch draws it, with another bias if given.
     func linearClassifier(_ path: String, bias: Initializer? = nil) -> Classifier {
         let uniform = Initializer.uniform(bound: 1 / Float(channels).squareRoot())
-        return classifier(side: 1, [(path, settings.classes)], weight: { _ in uniform }, bias: bias ?? uniform)
+        return classifier(side: 1, [(path, settings.classes)], weight: uniform, bias: bias ?? uniform)
     }
 
     /// Linear layers on top of average pooling to a map of `side` rows and columns.
-    /// - Parameter weight: The initialisation of a matrix with so many inputs.
     func classifier(
-        side: Int, _ layers: [(path: String, outputs: Int)], weight: (Int) -> Initializer, bias: Initializer
+        side: Int, _ layers: [(path: String, outputs: Int)], weight: Initializer, bias: Initializer
     ) -> Classifier {
-        var inputs = channels
-        var side = side
-        let first = side
+        var input = (side: side, channels: channels)
         let linear = layers.map { path, outputs in
             let layer = Linear(
-                path, side: side, channels: inputs, outputs: outputs, parameters, weight: weight(side * side * inputs),
+                path, side: input.side, channels: input.channels, outputs: outputs, parameters, weight: weight,
                 bias: bias)
-            if settings.imageSize != nil { count(path, layer.inputs * layer.outputs) }
-            (inputs, side) = (outputs, 1)
+            count(path, layer.inputs * layer.outputs)
+            input = (1, outputs)
             return layer
         }
-        return Classifier(side: first, layers: linear)
+        return Classifier(side: side, layers: linear)
     }
 
     /// A block or, where the placement says so, a mixture of blocks, behind the last element.

@@ -34,6 +34,6 @@ extension NetworkBuilder {
         return classifier(
             side: Self.pooledSide,
             [("classifier.0", Self.hidden), ("classifier.2", Self.hidden), ("classifier.4", settings.classes)],
-            weight: { _ in .normal(deviation: 0.01) }, bias: .constant(0))
+            weight: .normal(deviation: 0.01), bias: .constant(0))
     }
 }

@@ -141,9 +141,9 @@ CASES = {
     "wrn-skipping": small("dense", LARGE, blocks=(1, 2), architecture="wrn", widening=2, skips=True, stem="imagenet",
                           salt=0),
     "wrn-conv-experts": small("conv", COLOUR, 1, "entropy", blocks=(1, 1), architecture="wrn", widening=2,
-                              placement="block2", salt=0),
+                              placement="block2", salt=49),
     "vgg": small("dense", COLOUR, blocks=(1, 2, 1), architecture="vgg", ratio=0.7, salt=0),
-    "densenet": small("dense", ODD, blocks=(2, 2), architecture="densenet", ratio=0.9, salt=0),
+    "densenet": small("dense", ODD, blocks=(2, 2), architecture="densenet", ratio=0.9, salt=1),
 }
 
 
