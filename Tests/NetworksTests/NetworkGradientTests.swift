@@ -13,7 +13,11 @@ struct NetworkGradientTests {
             // Differences do not see through max-pooling, whose winners change.
             var test = test
             test.stem = .cifar
-            if test.architecture == .vgg { test.blocks = [2] }
+            if test.architecture == .vgg {
+                // Without pooling between stages; and without experts, whose choices are too close then.
+                test.blocks = [2]
+                test.kind = nil
+            }
             return test
         }
 

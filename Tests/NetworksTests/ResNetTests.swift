@@ -223,7 +223,8 @@ struct ResNetTests {
 
     @Test(
         "a steady-state step takes no memory from the system",
-        arguments: [NetworkCase.dense, NetworkCase.mixtures[1]] + NetworkCase.architectures)
+        // Running statistics move, and with them the routes of most mixtures and the sizes of experts' batches.
+        arguments: [NetworkCase.dense, NetworkCase.mixtures[1]] + NetworkCase.architectures.filter { $0.kind == nil })
     func steadyState(_ test: NetworkCase) throws {
         let subject = try TestNetwork(test, width: 16)
         subject.arithmetic = .fast

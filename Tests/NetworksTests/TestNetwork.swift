@@ -41,10 +41,9 @@ struct NetworkCase: CustomTestStringConvertible, Sendable {
 
     /// Architectures beside the ResNets, dense and with mixtures of both kinds.
     static let architectures = [
-        NetworkCase(kind: nil, architecture: .wideResNet(widening: 2)),
+        NetworkCase(kind: nil, architecture: .wideResNet(widening: 2), stem: .imagenet),
         NetworkCase(kind: nil, architecture: .wideResNet(widening: 2), skipsFirstActivation: true),
-        NetworkCase(
-            kind: .conv, gate: .renormalised, loss: .entropy, architecture: .wideResNet(widening: 2), stem: .imagenet),
+        NetworkCase(kind: .conv, gate: .renormalised, loss: .entropy, architecture: .wideResNet(widening: 2)),
         NetworkCase(kind: .block, gate: .renormalised, loss: .entropy, architecture: .wideResNet(widening: 1)),
         NetworkCase(
             kind: .block, gate: .renormalised, loss: .switchLoss, architecture: .wideResNet(widening: 2),

@@ -66,7 +66,7 @@ struct ConfigurationErrorTests {
             ("moe=null", "a mapping with keys among \(expertKeys)"),
             ("model.width=0", "\(positive); or null"),
             (
-                "model.architecture=vgg11",
+                "model.architecture=alexnet",
                 "resnet18, resnet34, resnet50, resnet101, wrn-28-10, wrn-16-4, wrn-50-2, wrn-101-2, vgg16, densenet40, "
                     + "preact-resnet18"
             ),
