@@ -16,9 +16,10 @@ struct BatchNorm {
     let variance: Slot
     let tracked: Slot
 
+    /// - Parameter isTrained: Whether weight and bias are parameters; otherwise they stay 1 and 0, among the statistics.
     init(
         _ path: String, channels: Int, _ parameters: Parameters, group: ParameterGroup = .backbone,
-        owner: ExpertOwner? = nil
+        owner: ExpertOwner? = nil, isTrained: Bool = true
     ) {
         self.channels = channels
         func add(_ name: String, _ layout: SlotLayout, _ value: Float, isStatistic: Bool) -> Slot {
@@ -26,8 +27,8 @@ struct BatchNorm {
                 "\(path).\(name)", layout, .constant(value), isStatistic: isStatistic, group: group,
                 owner: owner)
         }
-        weight = add("weight", .vector(channels), 1, isStatistic: false)
-        bias = add("bias", .vector(channels), 0, isStatistic: false)
+        weight = add("weight", .vector(channels), 1, isStatistic: !isTrained)
+        bias = add("bias", .vector(channels), 0, isStatistic: !isTrained)
         mean = add("running_mean", .vector(channels), 0, isStatistic: true)
         variance = add("running_var", .vector(channels), 1, isStatistic: true)
         tracked = add("num_batches_tracked", .counter, 0, isStatistic: true)
@@ -100,9 +101,10 @@ struct BatchNorm {
     ///
     /// With batch moments over n values, dx = γ/σ [g − Σg/n − (x − μ) Σ(g (x − μ))/(n σ²)]; with running statistics,
     /// dx = γ/σ g.
+    /// - Parameter addends: Added to the gradient of the inputs, or nil.
     static func backward(
         _ layers: [BatchNorm], _ g: [[Tensor]], inputs: [[Tensor]], _ coefficients: [[Coefficients]],
-        _ pass: Pass, into gradients: Gradients?
+        addends: [[Tensor]]? = nil, _ pass: Pass, into gradients: Gradients?
     ) throws -> [[Tensor]] {
         let isRunning = pass.normalization == .running
         var sums: [[ChannelSums]] = []
@@ -143,13 +145,16 @@ struct BatchNorm {
             g[layer].indices.map { shard in
                 let known = coefficients[layer][shard]
                 let dx = Tensor(like: g[layer][shard])
+                let addend = addends?[layer][shard]
                 if isRunning {
                     let none = [Float](repeating: 0, count: known.scale.count)
-                    ChannelOperations.affine(g[layer][shard], scale: known.scale, shift: none, into: dx)
+                    ChannelOperations.affine(
+                        g[layer][shard], scale: known.scale, shift: none, addend: addend, into: dx)
                 } else {
                     let (slope, shift) = inputSlope(known, sums[layer][shard])
                     ChannelOperations.affineOfTwo(
-                        g[layer][shard], scale: known.scale, inputs[layer][shard], slope: slope, shift: shift, into: dx)
+                        g[layer][shard], scale: known.scale, inputs[layer][shard], slope: slope, shift: shift,
+                        addend: addend, into: dx)
                 }
                 return dx
             }

@@ -1,41 +1,26 @@
 import Tensors
 
-/// Global average pooling and the linear layer to logits.
+/// What follows the last map: average pooling to a small one, and linear layers to logits, ReLU between them.
 struct Classifier {
-    let weight: Slot
-    let bias: Slot
-    let inputs: Int
-    let classes: Int
-
-    /// - Parameter deviation: The weights are drawn from N(0, deviation²) and the bias is 0; nil means PyTorch's default.
-    init(inputs: Int, classes: Int, deviation: Float? = nil, _ parameters: Parameters) {
-        self.inputs = inputs
-        self.classes = classes
-        let standard = Initializer.uniform(bound: 1 / Float(inputs).squareRoot())
-        weight = parameters.register(
-            "fc.weight", .matrix(inputs: inputs, outputs: classes), deviation.map { .normal(deviation: $0) } ?? standard
-        )
-        bias = parameters.register("fc.bias", .vector(classes), deviation == nil ? standard : .constant(0))
-    }
+    /// Rows and columns that the map is pooled to: 1 is its mean.
+    let side: Int
+    let layers: [Linear]
 
     struct Tape {
         let x: [Tensor]
-        let pooled: [Tensor]
+        /// What each linear layer saw, `[layer][shard]`.
+        let inputs: [[Tensor]]
     }
 
     /// Returns logits, `[images, 1, 1, classes]`.
     func forward(_ x: [Tensor], _ pass: Pass) -> (logits: [Tensor], tape: Tape) {
-        let pooled = x.map(Pooling.average)
-        let offsets = Array(pass.parameters.values(of: bias))
-        let logits = pooled.map { mean in
-            let result = Tensor(pass.workspace, images: mean.images, channels: classes)
-            MatrixProduct.multiply(
-                mean.images, classes, inputs, mean.pointer, inputs, pass.parameters.pointer(weight), classes,
-                into: result.pointer, classes, purpose: .classifier)
-            for place in 0..<result.count { result.pointer[place] += offsets[place % classes] }
-            return result
+        var y = x.map { side == 1 ? Pooling.average($0) : AveragePooling.adaptive(side: side).forward($0) }
+        var inputs: [[Tensor]] = []
+        for (index, layer) in layers.enumerated() {
+            inputs.append(y)
+            y = y.map { layer.forward($0, rectifies: index + 1 < layers.count, pass) }
         }
-        return (logits, Tape(x: x, pooled: pooled))
+        return (y, Tape(x: x, inputs: inputs))
     }
 
     /// Returns the gradient of the map, kept where it is positive if `masksInput`.
@@ -43,20 +28,16 @@ struct Classifier {
         _ dLogits: [Tensor], _ tape: Tape, masksInput: Bool, _ pass: Pass, into gradients: Gradients?
     ) -> [Tensor] {
         dLogits.indices.map { shard in
-            let (dy, pooled, x) = (dLogits[shard], tape.pooled[shard], tape.x[shard])
-            if let gradients, gradients.wants(weight) {
-                MatrixProduct.multiply(
-                    inputs, classes, dy.images, pooled.pointer, inputs, transposeA: true, dy.pointer, classes,
-                    into: gradients.pointer(weight, shard: shard), classes, accumulate: true, purpose: .classifier)
-                let dBias = gradients.pointer(bias, shard: shard)
-                for place in 0..<dy.count { dBias[place % classes] += dy.pointer[place] }
+            var g = dLogits[shard]
+            for index in layers.indices.reversed() {
+                let input = tape.inputs[index][shard]
+                g = layers[index].backward(g, input, shard: shard, pass, into: gradients)
+                if index > 0 { ChannelOperations.gate(g, by: input) }
             }
-            let dPooled = Tensor(like: pooled)
-            MatrixProduct.multiply(
-                dy.images, inputs, classes, dy.pointer, classes, pass.parameters.pointer(weight), classes,
-                transposeB: true, into: dPooled.pointer, inputs, purpose: .classifier)
+            let x = tape.x[shard]
+            if side > 1 { return AveragePooling.adaptive(side: side).backward(g, x, masksInput: masksInput) }
             let dx = Tensor(like: x)
-            Pooling.averageBackward(dPooled, mask: masksInput ? x : nil, into: dx)
+            Pooling.averageBackward(g, mask: masksInput ? x : nil, into: dx)
             return dx
         }
     }

@@ -1,22 +1,152 @@
-/// Registers a residual network's slots in torchvision's order and decides which layers become mixtures.
+import Tensors
+
+/// Puts a network's elements behind each other: registers their slots in the order of the published code, decides which
+/// layers become mixtures, and counts what they cost.
+///
+/// What is particular to an architecture stands in extensions.
 final class NetworkBuilder {
-    private let settings: NetworkSettings
-    private let parameters: Parameters
+    let settings: NetworkSettings
+    let parameters: Parameters
+    /// The elements so far, and the arena range of each one's parameters.
+    private(set) var elements: [any NetworkElement] = []
+    private(set) var ranges: [Range<Int>] = []
+    /// The channels of what the last element puts out, and its map if known.
+    private(set) var channels: Int
+    private(set) var map: MapSize?
     /// Paths that a placement may name.
     private(set) var candidates: [String] = []
     private(set) var mixtureLayers: [String] = []
+    private var costs: [LayerCost] = []
+
+    /// What an image costs, as far as maps are known.
+    var cost: NetworkCost {
+        NetworkCost(layers: costs, chosen: settings.mixture?.router.gate.topK ?? 1)
+    }
 
     init(_ settings: NetworkSettings, _ parameters: Parameters) {
         self.settings = settings
         self.parameters = parameters
+        channels = settings.channels
+        map = settings.imageSize
     }
 
-    /// What a convolution is for.
-    enum Role {
-        case stem, body, shortcut
+    /// Adds all elements of the network, and returns what follows them.
+    func build() throws -> Classifier {
+        switch settings.architecture {
+        case .resNet(let block): try resNet(block)
+        case .preactivationResNet: try preactivationResNet()
+        case .wideResNet(let widening): try wideResNet(widening)
+        case .vgg: try vgg()
+        case .denseNet: try denseNet()
+        }
     }
 
-    /// A convolution's place and shape.
+    /// Adds an element behind those that there are.
+    /// - Parameters:
+    ///   - channels: The channels that it puts out; nil leaves them as they are.
+    ///   - map: The map that it puts out, if known.
+    func append(channels: Int? = nil, map: MapSize?, _ make: () throws -> any NetworkElement) rethrows {
+        let start = parameters.parameterCount
+        elements.append(try make())
+        ranges.append(start..<parameters.parameterCount)
+        self.channels = channels ?? self.channels
+        self.map = map
+    }
+
+    /// Adds pooling over windows behind the last element.
+    /// - Throws: ``NetworkError/invalid(_:)`` if no window fits the map.
+    func appendPooling(_ operation: PoolingElement.Operation, _ path: String) throws {
+        let element = PoolingElement(operation: operation, isRectified: elements.last?.isRectified ?? false)
+        let next = map.map(element.outputMap)
+        if let map, let next, min(next.height, next.width) < 1 {
+            let size = settings.imageSize.map { "\($0.height)x\($0.width)" } ?? "these"
+            throw NetworkError.invalid(
+                "images of \(size) pixels are too small for this model.architecture: \(path) pools a map of "
+                    + "\(map.height)x\(map.width)")
+        }
+        append(map: next) { element }
+    }
+
+    /// Adds a batch norm with its ReLU behind the last element.
+    func appendActivation(_ path: String) {
+        append(map: map) { activation(path, channels: channels) }
+    }
+
+    /// Adds the first convolution, with a batch norm and ReLU if `norm` names one, and pooling in the ImageNet stem.
+    func appendStem(_ path: String, norm: String?, outputs: Int) throws {
+        let isLarge = settings.stem == .imagenet
+        let shape = Shape(
+            inputs: channels, outputs: outputs, kernel: isLarge ? 7 : 3, stride: isLarge ? 2 : 1, map: map)
+        try append(channels: outputs, map: shape.outputMap) {
+            ConvolutionElement(unit: try unit(path, norm: norm, shape, .stem), isRectified: norm != nil)
+        }
+        if isLarge { try appendPooling(.largest(.stem), path) }
+    }
+
+    /// A batch norm with its ReLU.
+    func activation(
+        _ path: String, channels: Int, owner: ExpertOwner? = nil, isTrained: Bool = true
+    ) -> RectifiedNorm {
+        RectifiedNorm(
+            path: path,
+            norm: BatchNorm(path, channels: channels, parameters, owner: owner, isTrained: isTrained))
+    }
+
+    /// A linear layer on top of global average pooling, as PyTorch draws it, with another bias if given.
+    func linearClassifier(_ path: String, bias: Initializer? = nil) -> Classifier {
+        let uniform = Initializer.uniform(bound: 1 / Float(channels).squareRoot())
+        return classifier(side: 1, [(path, settings.classes)], weight: uniform, bias: bias ?? uniform)
+    }
+
+    /// Linear layers on top of average pooling to a map of `side` rows and columns.
+    func classifier(
+        side: Int, _ layers: [(path: String, outputs: Int)], weight: Initializer, bias: Initializer
+    ) -> Classifier {
+        var input = (side: side, channels: channels)
+        // The code of channel experts draws all linear layers alike.
+        let isOfChannels = settings.mixture?.kind == .channel
+        let weight = isOfChannels ? Initializer.normal(deviation: 0.01) : weight
+        let bias = isOfChannels ? Initializer.constant(0) : bias
+        let linear = layers.map { path, outputs in
+            let layer = Linear(
+                path, side: input.side, channels: input.channels, outputs: outputs, parameters, weight: weight,
+                bias: bias)
+            count(path, layer.inputs * layer.outputs)
+            input = (1, outputs)
+            return layer
+        }
+        return Classifier(side: side, layers: linear)
+    }
+
+    /// A block or, where the placement says so, a mixture of blocks, behind the last element.
+    /// - Parameter make: Makes the block at a path, for an expert if it has an owner.
+    func appendBlock<Block: ParallelBlock>(
+        _ path: String, channels: Int, map: MapSize?, _ make: (String, ExpertOwner?) throws -> Block
+    ) throws {
+        let inputs = self.channels
+        let inputMap = self.map
+        try append(channels: channels, map: map) {
+            guard let mixture = settings.mixture, mixture.kind == .block else { return try make(path, nil) }
+            candidates.append(path)
+            guard mixture.placement.covers(path) else { return try make(path, nil) }
+            mixtureLayers.append(path)
+            return try expertBlock(path, inputs: inputs, map: inputMap, mixture.router, make)
+        }
+    }
+
+    /// A mixture of blocks whose input has so many channels.
+    func expertBlock<Block: ParallelBlock>(
+        _ path: String, inputs: Int, map: MapSize?, _ settings: RouterSettings,
+        _ make: (String, ExpertOwner?) throws -> Block
+    ) throws -> ExpertBlock<Block> {
+        let router = try router(path, inputs: inputs, map: map, settings)
+        let experts = try (0..<settings.experts).map { expert in
+            try make("\(path).experts.\(expert)", ExpertOwner(layer: path, expert: expert))
+        }
+        return ExpertBlock(router: router, experts: experts)
+    }
+
+    /// A convolution's shape.
     struct Shape {
         var inputs: Int
         var outputs: Int
@@ -27,68 +157,34 @@ final class NetworkBuilder {
 
         /// The map behind it.
         var outputMap: MapSize? { map?.after(kernel: kernel, stride: stride, padding: kernel / 2) }
+        /// Its multiply-adds for one image, if known.
+        var multiplyAdds: Int? { outputMap.map { $0.height * $0.width * kernel * kernel * inputs * outputs } }
     }
 
-    /// A block or, where the placement says so, a mixture of blocks.
-    ///
-    /// - Parameters:
-    ///   - channels: The stage's channels; the block puts out ``NetworkSettings/Block/expansion`` times as many.
-    ///   - map: The size of its input, if known.
-    func element(
-        _ path: String, inputs: Int, channels: Int, stride: Int, map: MapSize? = nil
-    ) throws -> Network.Element {
-        func block(_ path: String, owner: ExpertOwner?) throws -> ResidualBlock {
-            try residualBlock(path, inputs: inputs, channels: channels, stride: stride, map: map, owner: owner)
-        }
-        if let mixture = settings.mixture, mixture.kind == .block {
-            candidates.append(path)
-            if mixture.placement.covers(path) {
-                mixtureLayers.append(path)
-                let router = try router(path, inputs: inputs, map: map, mixture.router)
-                let experts = try (0..<mixture.router.experts).map { expert in
-                    try block("\(path).experts.\(expert)", owner: ExpertOwner(layer: path, expert: expert))
-                }
-                return .experts(ExpertBlock(router: router, experts: experts))
-            }
-        }
-        return .block(try block(path, owner: nil))
+    /// What a convolution is to its network: not all kinds of mixtures take all of them.
+    enum Role {
+        /// The first one.
+        case stem
+        /// One of a block's or a stage's own.
+        case body
+        /// The 1×1 convolution beside a block.
+        case shortcut
+        /// The 1×1 convolution between two blocks of a DenseNet.
+        case transition
     }
 
-    private func residualBlock(
-        _ path: String, inputs: Int, channels: Int, stride: Int, map: MapSize?, owner: ExpertOwner?
-    ) throws -> ResidualBlock {
-        let outputs = channels * settings.block.expansion
-        let shapes: [(outputs: Int, kernel: Int, stride: Int)]
-        switch settings.block {
-        case .basic: shapes = [(outputs, 3, stride), (outputs, 3, 1)]
-        case .bottleneck(let widening):
-            let inner = channels * widening
-            shapes = [(inner, 1, 1), (inner, 3, stride), (outputs, 1, 1)]
-        }
-        var units: [NormalizedConvolution] = []
-        var shape = Shape(inputs: inputs, outputs: outputs, kernel: 1, map: map)
-        for (index, next) in shapes.enumerated() {
-            (shape.outputs, shape.kernel, shape.stride) = next
-            units.append(try unit("\(path).conv\(index + 1)", norm: "\(path).bn\(index + 1)", shape, owner: owner))
-            shape.map = shape.outputMap
-            shape.inputs = shape.outputs
-        }
-        var downsample: NormalizedConvolution?
-        if stride != 1 || inputs != outputs {
-            downsample = try unit(
-                "\(path).downsample.0", norm: "\(path).downsample.1",
-                Shape(inputs: inputs, outputs: outputs, kernel: 1, stride: stride, map: map), role: .shortcut,
-                owner: owner)
-        }
-        return ResidualBlock(units: units, downsample: downsample)
-    }
-
-    /// A convolution, or a mixture of convolutions, and its batch norm.
+    /// A convolution, or a mixture of convolutions, and its batch norm if `norm` names one.
     func unit(
-        _ path: String, norm: String, _ shape: Shape, role: Role = .body, owner: ExpertOwner? = nil
+        _ path: String, norm: String?, _ shape: Shape, _ role: Role = .body, owner: ExpertOwner? = nil
     ) throws -> NormalizedConvolution {
+        guard shape.outputs > 0 else {
+            throw NetworkError.invalid(
+                "model.ratio \(settings.ratio) of model.width \(settings.width) leaves \(path) without a channel; "
+                    + "expected more of one of them")
+        }
         func convolution(_ path: String, _ initializer: Initializer, _ owner: ExpertOwner?) -> Convolution {
-            Convolution(
+            if let multiplyAdds = shape.multiplyAdds { count(path, multiplyAdds, owner: owner) }
+            return Convolution(
                 path, inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
                 parameters, initializer, owner: owner)
         }
@@ -114,18 +210,25 @@ final class NetworkBuilder {
         let chosen = operation ?? .plain(SlabConvolution(convolution(path, .heNormal(fan: fan), owner)))
         return NormalizedConvolution(
             path: path, operation: chosen,
-            norm: BatchNorm(norm, channels: shape.outputs, parameters, owner: owner))
+            norm: norm.map { BatchNorm($0, channels: shape.outputs, parameters, owner: owner) })
+    }
+
+    private func count(_ path: String, _ multiplyAdds: Int, owner: ExpertOwner? = nil, isRouter: Bool = false) {
+        costs.append(LayerCost(path: path, multiplyAdds: multiplyAdds, owner: owner, isRouter: isRouter))
     }
 
     /// Whether a mixture may stand in place of a convolution.
     ///
-    /// Channel experts take the stem of no network, and the shortcuts of residual ones only under the ImageNet stem
+    /// Channel experts take no stem and no transition, and shortcuts only in wide ResNets and under the ImageNet stem
     /// (advmoe, "MoE nets").
     private func isCandidate(_ role: Role, _ mixture: MixtureSettings) -> Bool {
-        switch mixture.kind {
-        case .conv: role != .shortcut || mixture.includesDownsample
-        case .channel: role == .body || role == .shortcut && settings.stem == .imagenet
-        case .block: false
+        switch (mixture.kind, role) {
+        case (.block, _), (.channel, .stem), (.channel, .transition): return false
+        case (.conv, .shortcut): return mixture.includesDownsample
+        case (.channel, .shortcut):
+            if case .wideResNet = settings.architecture { return true }
+            return settings.stem == .imagenet
+        case (.conv, _), (.channel, .body): return true
         }
     }
 
@@ -139,7 +242,10 @@ final class NetworkBuilder {
             .slabs(count: experts, kernel: shape.kernel, inputs: shape.inputs, outputs: shape.outputs),
             .heNormal(fan: shape.kernel * shape.kernel * experts * shape.outputs))
         let slabs = (0..<experts).map { expert in
-            Convolution(
+            if let multiplyAdds = shape.multiplyAdds {
+                count(path, multiplyAdds, owner: ExpertOwner(layer: path, expert: expert))
+            }
+            return Convolution(
                 path, inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
                 weight: weight.slab(expert))
         }
@@ -170,6 +276,10 @@ final class NetworkBuilder {
             throw NetworkError.invalid(
                 "moe.router first-channels of \(path) needs a channel for each of \(router.experts) experts, its map "
                     + "has \(inputs); expected at most \(inputs) for moe.experts")
+        }
+        if let map {
+            let cost = router.kind.multiplyAdds(inputs: inputs, experts: router.experts, map)
+            count("\(path).router", cost, isRouter: true)
         }
         return Router(path, inputs: inputs, router, parameters)
     }

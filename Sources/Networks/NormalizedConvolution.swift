@@ -1,7 +1,7 @@
 import Tensors
 
 /// A convolution, plain or of experts, with the batch norm behind it, an optional addition and an optional ReLU:
-/// y = ReLU(BN(conv(x)) + addend).
+/// y = ReLU(BN(conv(x)) + addend), or, where there is no batch norm, ReLU(conv(x) + addend).
 ///
 /// Folded (frozen attacks), the batch norm's factor goes into the filters, of every expert alike, and its shift into
 /// the convolution's epilogue; the result is the same up to rounding. Functions take the same layer of several experts at
@@ -15,17 +15,18 @@ struct NormalizedConvolution {
     }
     let path: String
     let operation: Operation
-    let norm: BatchNorm
+    /// The batch norm; layers that advance together all have one, or none.
+    let norm: BatchNorm?
 
     struct Tape {
         /// The input of every shard.
         let x: [Tensor]
-        /// What the convolution gave; empty when folded.
+        /// What the convolution gave; empty when folded, and without a batch norm.
         let raw: [Tensor]
-        /// What the batch norm did; when folded, what was folded, once for all shards.
+        /// What the batch norm did; when folded, what was folded, once for all shards; empty without one.
         let coefficients: [BatchNorm.Coefficients]
         let experts: ExpertConvolution.Tape?
-        /// What came out and what was added to it, where folded slabs need it for their scores.
+        /// What came out and what was added to it, where slabs that are folded, or have no batch norm, need it for their scores.
         var folded: (y: [Tensor], addends: [Tensor]?)?
     }
 
@@ -34,9 +35,10 @@ struct NormalizedConvolution {
     ) throws -> (y: [[Tensor]], tapes: [Tape]) {
         var outputs: [[Tensor]] = []
         var tapes: [Tape] = []
-        if pass.folds {
+        let norms = layers.compactMap(\.norm)
+        if pass.folds || norms.isEmpty {
             for (index, layer) in layers.enumerated() {
-                let (y, tape) = try layer.foldedForward(x[index], addends?[index], rectifies: rectifies, pass)
+                let (y, tape) = try layer.directForward(x[index], addends?[index], rectifies: rectifies, pass)
                 try pass.check(y, after: layer.path)
                 outputs.append(y)
                 tapes.append(tape)
@@ -47,14 +49,13 @@ struct NormalizedConvolution {
         var moments: [[ChannelMoments]] = []
         var experts: [ExpertConvolution.Tape?] = []
         for (index, layer) in layers.enumerated() {
-            let (raw, layerMoments, tape) = try layer.convolve(x[index], pass)
+            let (raw, layerMoments, tape) = try layer.convolve(x[index], norms[index], pass)
             try pass.check(raw, after: layer.path)
             raws.append(raw)
             moments.append(layerMoments)
             experts.append(tape)
         }
-        let coefficients = try BatchNorm.coefficients(
-            layers.map(\.norm), moments, shards: x.first?.count ?? 0, pass)
+        let coefficients = try BatchNorm.coefficients(norms, moments, shards: x.first?.count ?? 0, pass)
         for index in layers.indices {
             outputs.append(
                 raws[index].indices.map { shard in
@@ -71,33 +72,38 @@ struct NormalizedConvolution {
         return (outputs, tapes)
     }
 
-    private func foldedForward(
+    /// The output as the convolution's epilogue gives it: the batch norm, if there is one, is folded.
+    private func directForward(
         _ x: [Tensor], _ addends: [Tensor]?, rectifies: Bool, _ pass: Pass
     ) throws -> (y: [Tensor], tape: Tape) {
-        let folded = norm.runningCoefficients(pass.parameters)
+        let folded = norm?.runningCoefficients(pass.parameters)
         switch operation {
         case .plain(let convolution):
             let y = x.indices.map {
                 convolution.forward(
-                    x[$0], shard: $0, scale: folded.scale, shift: folded.shift, addend: addends?[$0],
+                    x[$0], shard: $0, scale: folded?.scale, shift: folded?.shift, addend: addends?[$0],
                     rectifies: rectifies, pass)
             }
             let outputs = convolution.isMixture ? (y, addends) : nil
-            return (y, Tape(x: x, raw: [], coefficients: [folded], experts: nil, folded: outputs))
+            return (y, Tape(x: x, raw: [], coefficients: folded.map { [$0] } ?? [], experts: nil, folded: outputs))
         case .experts(let mixture):
-            let (sums, tape) = try mixture.forward(x, scale: folded.scale, pass)
-            let ones = [Float](repeating: 1, count: folded.scale.count)
-            for shard in x.indices {
-                ChannelOperations.affine(
-                    sums[shard], scale: ones, shift: folded.shift, addend: addends?[shard], rectifies: rectifies,
-                    into: sums[shard])
+            let (sums, tape) = try mixture.forward(x, scale: folded?.scale, pass)
+            if folded != nil || addends != nil || rectifies {
+                let channels = sums.first?.channels ?? 0
+                let ones = [Float](repeating: 1, count: channels)
+                let shift = folded?.shift ?? [Float](repeating: 0, count: channels)
+                for shard in x.indices {
+                    ChannelOperations.affine(
+                        sums[shard], scale: ones, shift: shift, addend: addends?[shard], rectifies: rectifies,
+                        into: sums[shard])
+                }
             }
-            return (sums, Tape(x: x, raw: [], coefficients: [folded], experts: tape))
+            return (sums, Tape(x: x, raw: [], coefficients: folded.map { [$0] } ?? [], experts: tape))
         }
     }
 
     private func convolve(
-        _ x: [Tensor], _ pass: Pass
+        _ x: [Tensor], _ norm: BatchNorm, _ pass: Pass
     ) throws -> (raw: [Tensor], moments: [ChannelMoments], tape: ExpertConvolution.Tape?) {
         let needsMoments = pass.normalization != .running
         // The same on all ranks, and near the mean once a few batches were seen.
@@ -133,12 +139,13 @@ struct NormalizedConvolution {
         _ layers: [NormalizedConvolution], _ g: [[Tensor]], _ tapes: [Tape], addends: [[Tensor]]? = nil,
         masksInput: Bool, wantsInput: Bool = true, _ pass: Pass, into gradients: Gradients?
     ) throws -> [[Tensor]] {
+        let norms = layers.compactMap(\.norm)
         precondition(!pass.folds || gradients == nil, "folded filters have no weight gradients")
         let dRaw =
-            pass.folds
+            pass.folds || norms.isEmpty
             ? g
             : try BatchNorm.backward(
-                layers.map(\.norm), g, inputs: tapes.map(\.raw), tapes.map(\.coefficients), pass, into: gradients)
+                norms, g, inputs: tapes.map(\.raw), tapes.map(\.coefficients), pass, into: gradients)
         return try layers.indices.map { index in
             try layers[index].backwardConvolution(
                 dRaw[index], tapes[index], addends: addends?[index], masksInput: masksInput, wantsInput: wantsInput,

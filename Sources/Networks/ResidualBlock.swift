@@ -5,12 +5,14 @@ import Tensors
 ///
 /// A basic block is 3×3, 3×3; a bottleneck 1×1, 3×3 with the stride, 1×1 to four times the channels (v1.5). Functions
 /// take the same block of several experts at once, `[block][shard]`.
-struct ResidualBlock {
+struct ResidualBlock: ParallelBlock {
     let units: [NormalizedConvolution]
-    /// The shortcut's convolution; nil where the input itself, or ``padsShortcut``, is added.
+    /// The shortcut's convolution; nil where the input itself is added, padded where ``paddedChannels`` says so.
     let downsample: NormalizedConvolution?
-    /// Whether the shortcut leaves out pixels and pads channels instead.
-    var padsShortcut = false
+    /// The channels to which the shortcut pads, leaving out every other pixel; nil where it does not.
+    var paddedChannels: Int?
+
+    var isRectified: Bool { true }
 
     struct Tape {
         let x: [Tensor]
@@ -35,8 +37,8 @@ struct ResidualBlock {
         var shortcutTapes: [NormalizedConvolution.Tape] = []
         if !shortcuts.isEmpty {
             (addends, shortcutTapes) = try NormalizedConvolution.forward(shortcuts, x, rectifies: false, pass)
-        } else if let block = blocks.first, block.padsShortcut, let last = block.units.last {
-            addends = x.map { $0.map { PaddedShortcut.forward($0, channels: last.norm.channels) } }
+        } else if let channels = blocks.first?.paddedChannels {
+            addends = x.map { $0.map { PaddedShortcut.forward($0, channels: channels) } }
         }
         let (result, lastTapes) = try NormalizedConvolution.forward(
             blocks.map { $0.units[depth - 1] }, y, addends: addends, rectifies: true, pass)
@@ -60,7 +62,7 @@ struct ResidualBlock {
         if !shortcuts.isEmpty {
             addends = try NormalizedConvolution.backward(
                 shortcuts, g, tapes.compactMap(\.downsample), masksInput: false, pass, into: gradients)
-        } else if blocks.first?.padsShortcut == true {
+        } else if blocks.first?.paddedChannels != nil {
             addends = zip(g, tapes).map { g, tape in zip(g, tape.x).map { PaddedShortcut.backward($0, like: $1) } }
         }
         var g = g

@@ -9,7 +9,7 @@ struct ResidualTrunk {
     private let stem: NormalizedConvolution
     private let blocks: [ResidualBlock]
     /// Channels of the maps.
-    let outputs: Int
+    static let outputs = 64
 
     struct Tape {
         let stem: [NormalizedConvolution.Tape]
@@ -37,12 +37,25 @@ struct ResidualTrunk {
                     unit("\(name).conv1", "\(name).bn1", inputs: width, outputs: channels, stride: stride),
                     unit("\(name).conv2", "\(name).bn2", inputs: channels, outputs: channels, stride: 1),
                 ]
-                blocks.append(ResidualBlock(units: units, downsample: nil, padsShortcut: stride > 1))
+                blocks.append(ResidualBlock(units: units, downsample: nil, paddedChannels: stride > 1 ? channels : nil))
                 width = channels
             }
         }
         self.blocks = blocks
-        outputs = width
+    }
+
+    /// Multiply-adds for one image of this size.
+    static func multiplyAdds(inputs: Int, _ map: MapSize) -> Int {
+        var map = map
+        var total = 9 * inputs * widths[0] * map.height * map.width
+        var width = widths[0]
+        for (stage, channels) in widths.enumerated() {
+            if stage > 0 { map = map.after(kernel: 3, stride: 2, padding: 1) }
+            let convolutions = 2 * blocksPerStage
+            total += 9 * channels * (width + (convolutions - 1) * channels) * map.height * map.width
+            width = channels
+        }
+        return total
     }
 
     /// Returns maps that are a ReLU's output.

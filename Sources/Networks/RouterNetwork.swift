@@ -22,7 +22,7 @@ struct RouterNetwork {
     }
 
     /// Channels between the two convolutions of ``RouterKind/doubleConvGap(kernel:)``.
-    private static let middleChannels = 8
+    static let middleChannels = 8
 
     let experts: Int
     /// The convolution and its batch norm in front of the head, or none.
@@ -72,9 +72,8 @@ struct RouterNetwork {
         case .firstChannels: head = .firstChannels
         case .random: head = .random(stream: place)
         case .resnet20:
-            let residual = ResidualTrunk(path, inputs: inputs, parameters)
-            trunk = residual
-            head = linear("fc", kernel: 1, inputs: residual.outputs, hasBias: true)
+            trunk = ResidualTrunk(path, inputs: inputs, parameters)
+            head = linear("fc", kernel: 1, inputs: ResidualTrunk.outputs, hasBias: true)
         }
         self.front = front
         self.trunk = trunk

@@ -38,9 +38,9 @@ public enum ChannelOperations {
         }
     }
 
-    /// dx = g·scale + x·slope + shift, `[channels]` each: the backward pass of a batch norm.
+    /// dx = g·scale + x·slope + shift (+ addend), `[channels]` each: the backward pass of a batch norm.
     public static func affineOfTwo(
-        _ g: Tensor, scale: [Float], _ x: Tensor, slope: [Float], shift: [Float], into dx: Tensor
+        _ g: Tensor, scale: [Float], _ x: Tensor, slope: [Float], shift: [Float], addend: Tensor? = nil, into dx: Tensor
     ) {
         let period = ChannelPeriod(x.channels)
         let a = period.expanded(scale)
@@ -50,9 +50,12 @@ public enum ChannelOperations {
             let gradient = g.pointer + start
             let source = x.pointer + start
             let target = dx.pointer + start
+            let added = addend.map { $0.pointer + start }
             period.forEachVector(elements: count) { offset, vector, lanes in
-                let value = load(gradient + offset, lanes) * a[vector] + load(source + offset, lanes) * q[vector]
-                store(value + b[vector], target + offset, lanes)
+                var value = load(gradient + offset, lanes) * a[vector] + load(source + offset, lanes) * q[vector]
+                value += b[vector]
+                if let added { value += load(added + offset, lanes) }
+                store(value, target + offset, lanes)
             }
         }
     }

@@ -1,16 +1,28 @@
-/// The 3×3 max-pooling with stride 2 and padding 1 of the ImageNet stem (torch.nn.MaxPool2d(3, 2, 1)).
+/// Max-pooling over square windows (torch.nn.MaxPool2d).
 ///
-/// Padding never wins. Among equal pixels the first one in row order does, as in PyTorch.
-public enum MaxPooling {
-    private static let kernel = 3
-    private static let stride = 2
-    private static let padding = 1
+/// Padding never wins. Among equal pixels the first one in row order does, as in PyTorch. What is left over at an edge
+/// that no whole window covers is dropped.
+public struct MaxPooling: Hashable, Sendable {
+    /// Pixels of a window a side.
+    public let kernel: Int
+    /// Input pixels between neighbouring windows.
+    public let stride: Int
+    /// Pixels around the input on each side that never win; at most half of the kernel.
+    public let padding: Int
 
-    /// Rows (or columns) of the output for so many of the input.
-    public static func outputSize(_ size: Int) -> Int { (size + 2 * padding - kernel) / stride + 1 }
+    /// 3×3 windows with stride 2 and padding 1, as in the ImageNet stem.
+    public static let stem = MaxPooling(kernel: 3, stride: 2, padding: 1)
+    /// 2×2 windows with stride 2, as in a VGG.
+    public static let halving = MaxPooling(kernel: 2, stride: 2, padding: 0)
+
+    /// Rows (or columns) of the output for so many of the input; below 1 where no window fits.
+    public func outputSize(_ size: Int) -> Int {
+        let room = size + 2 * padding - kernel
+        return room < 0 ? 0 : room / stride + 1
+    }
 
     /// Returns the largest value under each window; a NaN in a window is its result.
-    public static func forward(_ x: Tensor) -> Tensor {
+    public func forward(_ x: Tensor) -> Tensor {
         let y = Tensor(
             x.workspace, images: x.images, height: outputSize(x.height), width: outputSize(x.width),
             channels: x.channels)
@@ -31,7 +43,7 @@ public enum MaxPooling {
     }
 
     /// Returns the gradient of `x` from that of the output `y`: each goes to the pixel that won.
-    public static func backward(_ dy: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {
+    public func backward(_ dy: Tensor, _ x: Tensor, _ y: Tensor) -> Tensor {
         let dx = Tensor(like: x)
         let channels = x.channels
         x.workspace.withScratch(x.images * channels) { scratch in
@@ -60,7 +72,7 @@ public enum MaxPooling {
 
     /// Calls `body` with the place in `x` of the first channel under each tap inside the map, in row order.
     @inline(__always)
-    private static func forEachTap(_ x: Tensor, _ image: Int, _ pixel: Int, _ columns: Int, _ body: (Int) -> Void) {
+    private func forEachTap(_ x: Tensor, _ image: Int, _ pixel: Int, _ columns: Int, _ body: (Int) -> Void) {
         let (row, column) = pixel.quotientAndRemainder(dividingBy: columns)
         let (top, left) = (row * stride - padding, column * stride - padding)
         for y in max(0, top)..<min(x.height, top + kernel) {

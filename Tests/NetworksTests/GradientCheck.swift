@@ -183,12 +183,17 @@ extension Router {
 }
 
 extension Slot {
-    /// Whether this is the shift of a batch norm.
-    var isShift: Bool {
-        guard name.hasSuffix(".bias") else { return false }
-        let layer = name.split(separator: ".").dropLast().last ?? ""
-        return layer.hasPrefix("bn") || name.contains("downsample.1.")
+    /// Whether it belongs to a batch norm.
+    var isNorm: Bool {
+        let path = name.split(separator: ".").dropLast()
+        guard let layer = path.last else { return false }
+        if layer.hasPrefix("bn") || layer.hasPrefix("norm") || name.contains("downsample.1.") { return true }
+        // Those of a VGG have numbers.
+        return path.first == "features" && layout.shape.count < 2
     }
+
+    /// Whether this is the shift of a batch norm.
+    var isShift: Bool { isNorm && name.hasSuffix(".bias") }
 }
 
 extension Gradients {

@@ -108,15 +108,9 @@ struct LayerGradientTests {
     func residualBlock(_ shape: (NetworkSettings.Block, Int), _ normalization: Normalization) throws {
         let (kind, stride) = shape
         let bench = LayerBench()
-        let settings = NetworkSettings(
-            block: kind, blocks: [1], width: 8, channels: 3, classes: 2, mean: [0], deviation: [1])
-        let builder = NetworkBuilder(settings, bench.parameters)
-        let channels = 8 * stride / kind.expansion
-        guard case .block(let block) = try builder.element("block", inputs: 8, channels: channels, stride: stride)
-        else {
-            Issue.record("expected a plain block")
-            return
-        }
+        let settings = NetworkSettings(blocks: [1], width: 8, channels: 3, classes: 2, mean: [0], deviation: [1])
+        let block = try NetworkBuilder(settings, bench.parameters).residualBlock(
+            "block", kind, inputs: 8, channels: 8 * stride / kind.expansion, stride: stride)
         #expect((block.downsample != nil) == (stride == 2))
         Self.drawParameters(bench)
         // A unit that is off must outweigh the shortcut.
@@ -156,10 +150,8 @@ struct LayerGradientTests {
     func inputIsMasked() throws {
         let bench = LayerBench()
         let settings = NetworkSettings(blocks: [1], width: 4, channels: 3, classes: 2, mean: [0], deviation: [1])
-        guard
-            case .block(let block) = try NetworkBuilder(settings, bench.parameters).element(
-                "block", inputs: 4, channels: 4, stride: 1)
-        else { return }
+        let block = try NetworkBuilder(settings, bench.parameters).residualBlock(
+            "block", .basic, inputs: 4, channels: 4, stride: 1)
         Self.drawParameters(bench)
         let x = bench.random([2, 4, 4, 4], 1)
         for index in 0..<x.count { x.pointer[index] = max(0, x.pointer[index]) }
@@ -174,11 +166,28 @@ struct LayerGradientTests {
         for index in 0..<x.count { #expect(masked[index] == (x.pointer[index] > 0 ? whole[index] : 0)) }
     }
 
-    @Test("classifier: weight, bias and input, with and without a mask")
-    func classifier() throws {
+    @Test("classifier: weights, biases and input, with and without a mask", arguments: [1, 2])
+    func classifier(_ side: Int) throws {
         let bench = LayerBench()
-        let layer = Classifier(inputs: 6, classes: 5, bench.parameters)
+        func linear(_ path: String, side: Int, channels: Int, outputs: Int, bias: Float) -> Linear {
+            Linear(
+                path, side: side, channels: channels, outputs: outputs, bench.parameters,
+                weight: .normal(deviation: 0.4), bias: .constant(bias))
+        }
+        // Hidden units on and off, far from their kinks.
+        let layers =
+            side == 1
+            ? [linear("fc", side: 1, channels: 6, outputs: 5, bias: 0.5)]
+            : [
+                linear("on", side: side, channels: 6, outputs: 4, bias: 9),
+                linear("off", side: 1, channels: 4, outputs: 5, bias: 60),
+                linear("last", side: 1, channels: 5, outputs: 5, bias: 0),
+            ]
+        let layer = Classifier(side: side, layers: layers)
         bench.parameters.initialize(seed: 2)
+        for slot in bench.parameters.slots where slot.name == "off.bias" {
+            bench.parameters.values(of: slot)[2] = -60
+        }
         let x = [bench.random([3, 4, 3, 6], 1), bench.random([2, 4, 3, 6], 2)]
         for tensor in x {
             for index in 0..<tensor.count where index % 6 == 2 { tensor.pointer[index] = 0 }

@@ -147,9 +147,8 @@ struct MixtureGradientTests {
             NetworkSettings(
                 blocks: [1], width: 4, channels: 3, classes: 2, mean: [0], deviation: [1], mixture: mixture),
             bench.parameters)
-        guard case .experts(let layer) = try builder.element("moe", inputs: 4, channels: 8, stride: 2) else {
-            Issue.record("expected a mixture of blocks")
-            return
+        let layer = try builder.expertBlock("moe", inputs: 4, map: nil, mixture.router) { path, owner in
+            try builder.residualBlock(path, .basic, inputs: 4, channels: 8, stride: 2, owner: owner)
         }
         LayerGradientTests.drawParameters(bench)
         LayerGradientTests.setShifts(bench, off: -20)
@@ -157,7 +156,9 @@ struct MixtureGradientTests {
         try bench.separate(layer.router)
         try bench.adoptStatistics { _ = try layer.forward(x, $0) }
 
-        func forward(_ fixed: Router.Tape?) throws -> (y: [Tensor], tape: ExpertBlock.Tape, record: PassRecord) {
+        func forward(
+            _ fixed: Router.Tape?
+        ) throws -> (y: [Tensor], tape: ExpertBlock<ResidualBlock>.Tape, record: PassRecord) {
             let record = PassRecord()
             let pass = bench.pass(normalization, record)
             let statistics = Array(bench.parameters.statistics)
@@ -182,7 +183,8 @@ struct MixtureGradientTests {
         #expect(Set(tape.router.routes.flatMap(\.experts)).count == 3, "an expert had no image")
         let c = y.map { bench.randomLike($0, 21) }
         let gradients = Gradients(bench.parameters, shards: 2)
-        let dx = try layer.backward(c, tape, masksInput: true, bench.pass(normalization), into: gradients)
+        let dx = try layer.backward(
+            c, tape, masksInput: true, wantsInput: true, bench.pass(normalization), into: gradients)
         var check = GradientCheck(step: 0.01)
         check.noise = 1e-7 * y.reduce(0) { $0 + projection($1, $1) }.squareRoot()
         try check.check(

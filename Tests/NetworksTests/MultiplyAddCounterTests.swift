@@ -192,6 +192,22 @@ struct MultiplyAddCounterTests {
         #expect(subject.filters.bytes == bytes && bytes > 0)
     }
 
+    @Test(
+        "a forward pass executes what the network's cost says, layer by layer",
+        arguments: [NetworkCase.dense] + NetworkCase.mixtures + NetworkCase.architectures)
+    func cost(_ test: NetworkCase) throws {
+        let subject = try subject(test, .exact)
+        var known = subject.network.settings
+        known.imageSize = MapSize(height: Self.side, width: Self.side)
+        let cost = try #require(try Network(known, seed: 1).cost)
+        let counts = try count {
+            _ = try subject.network.forward(subject.shards([Self.batch]), subject.pass(.running))
+        }
+        #expect(counts.convolution + counts.classifier == Self.batch * cost.path)
+        #expect(counts.router == Self.batch * cost.routers)
+        #expect((cost.allExperts > cost.path) == (test.kind != nil))
+    }
+
     @Test("kernels execute what the table predicts", arguments: Arithmetic.allCases)
     func kernels(_ arithmetic: Arithmetic) {
         let workspace = Workspace()

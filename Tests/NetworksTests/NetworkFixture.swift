@@ -90,6 +90,10 @@ struct NetworkFixture: Decodable {
     let labels: [Int32]
     let blocks: [Int]?
     let bottleneck: Int?
+    let architecture: String?
+    let widening: Int?
+    let skips: Bool?
+    let ratio: Double?
     let stem: String?
     let router: String?
     let routerKernel: Int?
@@ -107,7 +111,7 @@ struct NetworkFixture: Decodable {
 
     enum CodingKeys: String, CodingKey {
         case kind, width, classes, batch, channels, height, mean, salt, gain, labels, placement, experts, loss, alpha
-        case train, eval, training, blocks, bottleneck, stem, router
+        case train, eval, training, blocks, bottleneck, stem, router, architecture, widening, skips, ratio
         case routerKernel = "router_kernel"
         case varianceWeight = "variance_weight"
         case columns = "width_of_image"
@@ -122,8 +126,22 @@ struct NetworkFixture: Decodable {
         "block-k1-entropy", "block-k1-switch", "block-k2-entropy", "block-k2-switch", "conv-k1-28gray",
         "dense-bottleneck-imagenet", "conv-k1-variance", "conv-k1-column-entropy", "conv-k2-variance",
         "conv-k2-column-entropy", "block-k1-variance", "block-k1-column-entropy", "block-k2-variance",
-        "block-k2-column-entropy",
+        "block-k2-column-entropy", "preact", "wrn", "wrn-skipping", "wrn-conv-experts", "vgg", "densenet",
     ]
+
+    /// How its layers are put together.
+    var layers: NetworkSettings.Architecture {
+        get throws {
+            switch architecture ?? "resnet" {
+            case "resnet": .resNet(bottleneck.map { .bottleneck(widening: $0) } ?? .basic)
+            case "preact": .preactivationResNet
+            case "wrn": .wideResNet(widening: widening ?? 1)
+            case "vgg": .vgg
+            case "densenet": .denseNet
+            case let unknown: throw NetworkError.invalid("no architecture is called \(unknown)")
+            }
+        }
+    }
 
     /// How its mixtures make scores.
     var routerKind: RouterKind? {

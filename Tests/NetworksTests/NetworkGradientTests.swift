@@ -9,10 +9,15 @@ struct NetworkGradientTests {
     static let cases =
         [NetworkCase.dense] + NetworkCase.balanced.filter { !$0.gate.gate.isStraightThrough }
         + ExpertKind.allCases.map { NetworkCase(kind: $0, gate: GateCase.all[3], loss: .entropy) }
-        + NetworkCase.others.map { test in
+        + (NetworkCase.others + NetworkCase.architectures).map { test in
             // Differences do not see through max-pooling, whose winners change.
             var test = test
             test.stem = .cifar
+            if test.architecture == .vgg {
+                // Without pooling between stages; and without experts, whose choices are too close then.
+                test.blocks = [2]
+                test.kind = nil
+            }
             return test
         }
 
@@ -52,8 +57,12 @@ struct NetworkGradientTests {
 
     @Test(
         "gradients are handed over in ranges that are finished, from the end of the arena to its beginning",
-        arguments: [NetworkCase.dense] + NetworkCase.mixtures)
-    func readyRanges(_ test: NetworkCase) throws {
+        arguments: ([NetworkCase.dense] + NetworkCase.mixtures).map { ($0, 4) } + [
+            (NetworkCase(kind: nil, architecture: .wideResNet(widening: 2), stem: .imagenet), 5),
+            (NetworkCase(kind: nil, architecture: .vgg, blocks: [1, 2]), 4),
+            (NetworkCase(kind: nil, architecture: .denseNet, blocks: [2, 1]), 8),
+        ])
+    func readyRanges(_ test: NetworkCase, _ parts: Int) throws {
         let subject = try TestNetwork(test)
         let outcome = try subject.forward([subject.images], subject.pass(.local))
         let gradients = Gradients(subject.parameters)
@@ -67,7 +76,7 @@ struct NetworkGradientTests {
         _ = try subject.network.backward(
             outcome.dLogits, outcome.tape, subject.pass(.local), into: gradients, wantsInput: false)
         #expect(end == 0)
-        #expect(copies.count == 4, "classifier, two blocks, stem")
+        #expect(copies.count == parts, "classifier, elements with parameters")
         for (range, values) in copies { #expect(Array(gradients.arenas[0][range]) == values) }
     }
 

@@ -8,7 +8,8 @@ import Testing
 /// Under exact products in a network whose units do not switch every gradient slot agrees to 1e-5 of its norm (DESIGN).
 @Suite("Shards")
 struct ShardTests {
-    static let cases = [NetworkCase.dense] + NetworkCase.balanced + NetworkCase.others
+    static let cases =
+        [NetworkCase.dense] + NetworkCase.balanced + NetworkCase.others + NetworkCase.architectures
     static let layouts = [[3, 4], [7, 0], [0, 7], [2, 3, 2], [0, 6, 1]]
 
     struct Result {
@@ -54,14 +55,18 @@ struct ShardTests {
         [Normalization.running, .synchronized])
     func layoutDoesNotMatter(_ test: NetworkCase, _ normalization: Normalization) throws {
         let subject = try TestNetwork(test, shift: 4)
+        // Routers of a wide ResNet see maps that hardly differ from image to image beside the shift: their weights are
+        // large, and rounding with them.
+        // With no expert in the shortcut, as channel experts have none, more of a gradient behind two batch norms cancels.
+        let isHard = test.kind == .channel || test.kind == .conv && test.architecture == .wideResNet(widening: 2)
+        let bound = isHard ? 6e-5 : 1e-5
         let whole = try run(subject, [7], normalization)
         for sizes in Self.layouts {
             let cut = try run(subject, sizes, normalization)
             #expect(abs(cut.outcome.taskLoss - whole.outcome.taskLoss) < 1e-6)
             #expect(abs(cut.outcome.balanceLoss - whole.outcome.balanceLoss) < 1e-6)
             let (error, slot) = whole.worst(cut)
-            // With no expert in the shortcut, more of a gradient behind two batch norms cancels: 3e-5 were seen.
-            #expect(error <= (test.kind == .channel ? 6e-5 : 1e-5), "\(slot) with shards of \(sizes)")
+            #expect(error <= bound, "\(slot) with shards of \(sizes)")
             // The last of all gradients has gathered the rounding of the layers behind it.
             #expect(distance(cut.input, whole.input) <= 4e-5, "shards of \(sizes)")
             for (a, b) in zip(cut.statistics, whole.statistics) { #expect(abs(a - b) <= 1e-5 * (1 + abs(b))) }
@@ -88,8 +93,8 @@ struct ShardTests {
     @Test("global running statistics also where shards normalise by themselves", arguments: cases)
     func localStatistics(_ test: NetworkCase) throws {
         let subject = try TestNetwork(test)
-        let count = subject.parameters.slots.first { $0.name == "bn1.num_batches_tracked" }
-        let stem = try #require(subject.parameters.slots.first { $0.name == "bn1.running_var" })
+        let count = subject.parameters.slots.first { $0.name.hasSuffix("num_batches_tracked") }
+        let stem = try #require(subject.parameters.slots.first { $0.name.hasSuffix("running_var") })
         let before = Array(subject.parameters.statistics)
         let whole = try run(subject, [7], .local)
         let cut = try run(subject, [3, 0, 4], .local)

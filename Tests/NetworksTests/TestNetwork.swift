@@ -12,11 +12,16 @@ struct NetworkCase: CustomTestStringConvertible, Sendable {
     var isGlobal = true
     var router = RouterKind.gapLinear
     var varianceWeight = 0.0
-    var block = NetworkSettings.Block.basic
+    var architecture = NetworkSettings.Architecture.resNet(.basic)
     var stem = NetworkSettings.Stem.cifar
+    /// Of each stage; nil leaves it to the test.
+    var blocks: [Int]?
+    var skipsFirstActivation = false
 
     var testDescription: String {
-        let shape = (block == .basic ? [] : ["\(block)"]) + (stem == .cifar ? [] : ["\(stem) stem"])
+        let shape =
+            (architecture == .resNet(.basic) ? [] : ["\(architecture)"]) + (stem == .cifar ? [] : ["\(stem) stem"])
+            + (skipsFirstActivation ? ["skipping activations"] : [])
         let variance = varianceWeight > 0 ? " variance \(varianceWeight)" : ""
         let mixture = kind.map {
             "\($0) \(gate.testDescription) \(loss)\(isGlobal ? "" : " local") \(router)\(variance)"
@@ -26,14 +31,44 @@ struct NetworkCase: CustomTestStringConvertible, Sendable {
 
     /// Bottlenecks, the ImageNet stem, other routers, the variance of outputs: each once.
     static let others = [
-        NetworkCase(kind: nil, block: .bottleneck(widening: 1), stem: .imagenet),
+        NetworkCase(kind: nil, architecture: .resNet(.bottleneck(widening: 1)), stem: .imagenet),
         NetworkCase(
             kind: .conv, gate: .renormalised, loss: .columnEntropy, router: .convGap(kernel: 1), varianceWeight: 0.3,
-            block: .bottleneck(widening: 2)),
+            architecture: .resNet(.bottleneck(widening: 2))),
         NetworkCase(
             kind: .block, gate: .renormalised, loss: .variance, router: .doubleConvGap(kernel: 1), varianceWeight: 0.3,
-            block: .bottleneck(widening: 1), stem: .imagenet),
+            architecture: .resNet(.bottleneck(widening: 1)), stem: .imagenet),
     ]
+
+    /// Architectures beside the ResNets, dense and with mixtures of both kinds.
+    static let architectures = [
+        NetworkCase(kind: nil, architecture: .wideResNet(widening: 2), stem: .imagenet),
+        NetworkCase(kind: nil, architecture: .wideResNet(widening: 2), skipsFirstActivation: true),
+        NetworkCase(kind: .conv, gate: .renormalised, loss: .entropy, architecture: .wideResNet(widening: 2)),
+        NetworkCase(kind: .block, gate: .renormalised, loss: .entropy, architecture: .wideResNet(widening: 1)),
+        NetworkCase(
+            kind: .block, gate: .renormalised, loss: .switchLoss, architecture: .wideResNet(widening: 2),
+            skipsFirstActivation: true),
+        NetworkCase(kind: nil, architecture: .preactivationResNet, stem: .imagenet),
+        NetworkCase(kind: nil, architecture: .vgg),
+        NetworkCase(kind: .conv, gate: .renormalised, loss: .entropy, architecture: .vgg),
+        NetworkCase(kind: nil, architecture: .denseNet, stem: .imagenet),
+        NetworkCase(kind: .conv, gate: .renormalised, loss: .entropy, architecture: .denseNet, blocks: [1, 2]),
+    ]
+
+    /// The paths of the last of these stages.
+    func lastStage(_ blocks: [Int]) -> [String] {
+        switch architecture {
+        case .resNet, .preactivationResNet: ["layer\(blocks.count)"]
+        case .wideResNet: ["block\(blocks.count)"]
+        case .denseNet: ["features.denseblock\(blocks.count)"]
+        case .vgg:
+            // Three numbers for each convolution, one for pooling between stages.
+            (0..<blocks[blocks.count - 1]).map {
+                "features.\(3 * (blocks.dropLast().reduce(0, +) + $0) + blocks.count - 1)"
+            }
+        }
+    }
 
     static let dense = NetworkCase(kind: nil)
     /// conv and block, straight-through and renormalised.
@@ -61,18 +96,19 @@ final class TestNetwork {
         side: Int? = nil, shift: Float = 0, seed: UInt64 = 1, threads: Int = 1
     ) throws {
         let side = side ?? (test.stem == .imagenet ? 24 : 8)
+        let blocks = test.blocks ?? blocks
         let mixture = test.kind.map { kind in
             MixtureSettings(
-                kind: kind, placement: Placement(["layer\(blocks.count)"]), includesDownsample: true,
+                kind: kind, placement: Placement(test.lastStage(blocks)), includesDownsample: true,
                 router: RouterSettings(
                     kind: test.router, experts: experts, gate: test.gate.gate, balance: test.loss, balanceWeight: 0.5,
                     varianceWeight: test.varianceWeight, usesGlobalStatistics: test.isGlobal))
         }
         network = try Network(
             NetworkSettings(
-                block: test.block, blocks: blocks, stem: test.stem, width: width, channels: 3, classes: 5,
-                mean: [0.5, 0.4, 0.45],
-                deviation: [0.25, 0.2, 0.3], mixture: mixture), seed: seed)
+                test.architecture, blocks: blocks, stem: test.stem, width: width, channels: 3, classes: 5,
+                mean: [0.5, 0.4, 0.45], deviation: [0.25, 0.2, 0.3], mixture: mixture,
+                skipsFirstActivation: test.skipsFirstActivation), seed: seed)
         workspace = Workspace(threads: threads)
         images = HashedValues(salt: "test").images(workspace, count, channels: 3, height: side, width: side)
         // Levels of their own, so that pooled features differ and routers can tell the images apart.
@@ -82,8 +118,7 @@ final class TestNetwork {
             images.pointer[index] = 0.4 * images.pointer[index] + 0.6 * Float(level)
         }
         labels = (0..<Int32(count)).map { $0 * 3 % 5 }
-        for slot in parameters.slots
-        where slot.name.contains("bn") && slot.group == .backbone || slot.name.contains("downsample.1.") {
+        for slot in parameters.slots where slot.isNorm && slot.group == .backbone {
             var stream = RandomStream(seed: seed, purpose: .synthetic, index: slot.offset)
             let values = parameters.values(of: slot)
             for index in values.indices {
@@ -95,6 +130,7 @@ final class TestNetwork {
                 }
             }
         }
+        spreadLinearLayers(shift)
         parameters.noteChange()
         try adoptStatistics()
         try spreadRoutes()
@@ -126,6 +162,26 @@ final class TestNetwork {
             let record = PassRecord()
             _ = try network.forward([images], pass(.synchronized, record))
             _ = try record.settle(extra: [[]], SoloStatistics(), parameters)
+        }
+    }
+
+    /// Draws a classifier of several layers wider than its initialisation, which hardly carries a gradient, and with
+    /// weights that add up to 0; with a shift its hidden units are all on.
+    private func spreadLinearLayers(_ shift: Float) {
+        for slot in parameters.slots
+        where slot.name.hasPrefix("classifier.") && slot.name.split(separator: ".").count > 2 {
+            var stream = RandomStream(seed: 3, purpose: .synthetic, index: slot.offset)
+            let values = parameters.values(of: slot)
+            guard let outputs = slot.layout.shape.first, slot.layout.shape.count > 1 else {
+                for index in values.indices { values[index] = slot.name.contains(".4.") ? 0 : 1.25 * shift }
+                continue
+            }
+            for index in values.indices { values[index] = stream.normal() / 16 }
+            for output in 0..<outputs {
+                let places = stride(from: output, to: values.count, by: outputs)
+                let mean = places.reduce(0) { $0 + values[$1] } / Float(values.count / outputs)
+                for place in places { values[place] -= mean }
+            }
         }
     }
 

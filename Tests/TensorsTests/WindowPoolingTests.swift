@@ -64,23 +64,30 @@ struct WindowPoolingTests {
 @Suite("Max-pooling")
 struct MaxPoolingTests {
     static let shapes = [[2, 8, 8, 16], [3, 5, 7, 5], [1, 1, 1, 3], [0, 4, 4, 8], [2, 6, 2, 40]]
+    static let cases = [MaxPooling.stem, .halving].flatMap { pooling in
+        // A window without padding needs a map of its size.
+        shapes.filter { pooling.padding > 0 || min($0[1], $0[2]) >= pooling.kernel }.map { (pooling, $0) }
+    }
 
-    @Test("the largest of nine, and the gradient goes to it", arguments: shapes, [1, 2])
-    func values(_ shape: [Int], _ threads: Int) {
+    @Test("the largest under each window, and the gradient goes to it", arguments: cases, [1, 2])
+    func values(_ test: (pooling: MaxPooling, shape: [Int]), _ threads: Int) {
+        let (pooling, shape) = test
         let workspace = Workspace(threads: threads)
         let x = random(workspace, shape[0], shape[1], shape[2], shape[3], 1)
         // Equal neighbours, as behind a ReLU: the first one wins.
         for index in 0..<x.count { x.pointer[index] = (x.pointer[index] * 2).rounded() }
-        let y = MaxPooling.forward(x)
-        #expect([y.height, y.width] == [(shape[1] - 1) / 2 + 1, (shape[2] - 1) / 2 + 1])
+        let y = pooling.forward(x)
+        let sizes = (1...2).map { pooling == .stem ? (shape[$0] - 1) / 2 + 1 : shape[$0] / 2 }
+        #expect([y.height, y.width] == sizes)
         let dy = random(workspace, y.images, y.height, y.width, y.channels, 2)
         var expected = [Float](repeating: 0, count: x.count)
         for place in 0..<y.count {
             let (pixel, channel) = (place / y.channels % y.pixels, place % y.channels)
             let image = place / y.imageSize
+            let (top, left) = (pixel / y.width * 2 - pooling.padding, pixel % y.width * 2 - pooling.padding)
             var best: Int?
-            for row in pixel / y.width * 2 - 1...pixel / y.width * 2 + 1 where (0..<x.height).contains(row) {
-                for column in pixel % y.width * 2 - 1...pixel % y.width * 2 + 1 where (0..<x.width).contains(column) {
+            for row in top..<top + pooling.kernel where (0..<x.height).contains(row) {
+                for column in left..<left + pooling.kernel where (0..<x.width).contains(column) {
                     let index = image * x.imageSize + (row * x.width + column) * x.channels + channel
                     if best.map({ x.pointer[index] > x.pointer[$0] }) ?? true { best = index }
                 }
@@ -89,15 +96,23 @@ struct MaxPoolingTests {
             #expect(y.pointer[place] == x.pointer[best])
             expected[best] += dy.pointer[place]
         }
-        let dx = MaxPooling.backward(dy, x, y)
+        let dx = pooling.backward(dy, x, y)
         for index in 0..<dx.count { #expect(abs(dx.pointer[index] - expected[index]) < 1e-5) }
+    }
+
+    @Test("a map smaller than the window has no output")
+    func tooSmall() {
+        #expect(MaxPooling.halving.outputSize(1) == 0 && MaxPooling.halving.outputSize(0) == 0)
+        #expect(MaxPooling.stem.outputSize(1) == 1)
     }
 
     @Test("a NaN under a window is its result", arguments: [Float.nan, -Float.nan])
     func notANumber(_ nan: Float) {
         let x = random(Workspace(), 1, 4, 4, 3, 1)
         x.pointer[(1 * 4 + 1) * 3] = nan
-        let y = MaxPooling.forward(x)
+        let y = MaxPooling.stem.forward(x)
         for place in 0..<y.count { #expect(y.pointer[place].isNaN == (place % 3 == 0)) }
+        let halves = MaxPooling.halving.forward(x)
+        for place in 0..<halves.count { #expect(halves.pointer[place].isNaN == (place == 0)) }
     }
 }

@@ -34,7 +34,10 @@ public struct HashedValues {
                     slot.name.contains(".router.") ? routerGain / fan.squareRoot() : gain * (6.0 / fan).squareRoot()
                 values = u.map { (2 * $0 - 1) * bound }
             case .matrix(let inputs, _):
-                let bound = (slot.name == "fc.weight" ? 1 : routerGain) / Double(inputs).squareRoot()
+                let bound = (slot.name.contains(".router.") ? routerGain : 1) / Double(inputs).squareRoot()
+                values = u.map { (2 * $0 - 1) * bound }
+            case .flattenedMap(let side, let channels, _):
+                let bound = 1 / Double(side * side * channels).squareRoot()
                 values = u.map { (2 * $0 - 1) * bound }
             case .counter: values = [0]
             case .vector:
@@ -78,6 +81,8 @@ extension SlotLayout {
     /// For each element in memory, its index in PyTorch's layout.
     public var memoryOrder: [Int] {
         switch self {
+        case .flattenedMap(let side, let inputs, let outputs):
+            return Self.filterOrder(taps: side * side, inputs: inputs, outputs: outputs)
         case .convolution(let kernel, let inputs, let outputs):
             return Self.filterOrder(taps: kernel * kernel, inputs: inputs, outputs: outputs)
         case .slabs(let count, let kernel, let inputs, let outputs):
@@ -85,9 +90,6 @@ extension SlotLayout {
             return (0..<count).flatMap { slab in filter.map { slab * filter.count + $0 } }
         case .matrix(let inputs, let outputs):
             return (0..<count).map { $0 % outputs * inputs + $0 / outputs }
-        case .slabs(let slabs, let kernel, let inputs, let outputs):
-            let slab = SlotLayout.convolution(kernel: kernel, inputs: inputs, outputs: outputs)
-            return (0..<slabs).flatMap { index in slab.memoryOrder.map { index * slab.count + $0 } }
         case .vector, .counter: return Array(0..<count)
         }
     }

@@ -48,7 +48,7 @@ final class StepBenchmark {
         if moe.kind == .none { return "dense" }
         let routes = moe.routes == .learned ? "" : ", \(moe.routes.written.flow) routes"
         return "\(moe.kind.rawValue), \(moe.experts) experts, top-\(moe.topK) at "
-            + moe.resolvedPlacement.joined(separator: " ") + routes
+            + configuration.resolvedPlacement.joined(separator: " ") + routes
     }
 
     /// The work of each part; what a part needs is made here.

@@ -84,6 +84,10 @@ extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationV
         ConfigurationBound(text: "above \(low.written.flow)") { $0 > low }
     }
 
+    static func above(_ low: Value, atMost high: Value) -> ConfigurationBound {
+        ConfigurationBound(text: "above \(low.written.flow), at most \(high.written.flow)") { $0 > low && $0 <= high }
+    }
+
     static func oneOf(_ values: [Value]) -> ConfigurationBound {
         ConfigurationBound(text: values.map(\.written.flow).joined(separator: " or ")) { values.contains($0) }
     }

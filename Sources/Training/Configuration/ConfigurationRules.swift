@@ -1,6 +1,7 @@
 extension RunConfiguration {
     /// Checks what no single key can tell: combinations that are impossible.
     func check(_ reader: inout ConfigurationReader) {
+        checkModel(&reader)
         checkExperts(&reader)
         checkTraining(&reader)
         checkMethod(&reader)
@@ -25,6 +26,12 @@ extension RunConfiguration {
             reader.require(
                 crop <= resize, "data.crop", crop, allowed: "at most data.resize, \(resize)", beside: ["data.resize"])
         }
+    }
+
+    private func checkModel(_ reader: inout ConfigurationReader) {
+        reader.require(
+            model.architecture != .vgg16 || model.stem == .cifar, "model.stem", model.stem,
+            allowed: "cifar where model.architecture is vgg16, whose first stage pools", beside: ["model.architecture"])
     }
 
     private func checkExperts(_ reader: inout ConfigurationReader) {

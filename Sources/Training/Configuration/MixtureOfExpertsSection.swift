@@ -99,7 +99,8 @@ extension RunConfiguration {
 
         /// What an expert is.
         public var kind = Kind.none
-        /// The parameter paths that get experts; nil means `[layer4]`, and with channel experts all that can.
+        /// The parameter paths that get experts; nil means the architecture's last stage, such as `[layer4]`, and with channel
+        /// experts all that can.
         public var placement: [String]?
         /// Who decides which expert an image goes to.
         public var routes = Routes.learned
@@ -135,11 +136,6 @@ extension RunConfiguration {
 
         /// Makes the section with every default.
         public init() {}
-
-        /// The paths that get experts: those given, or the stage with the most channels; none in a dense network.
-        public var resolvedPlacement: [String] {
-            kind == .none ? [] : placement ?? (kind == .channel ? ["*"] : ["layer4"])
-        }
 
         /// The balancing loss, with `auto` decided.
         public var resolvedLoss: Balance.Loss {
@@ -192,7 +188,8 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("kind", \.kind, "what an expert is"),
         ConfigurationKey(
-            "placement", \.placement, "parameter paths that get experts; null: [layer4], or all with channel experts",
+            "placement", \.placement,
+            "parameter paths that get experts; null: the last stage, such as [layer4], or all with channel experts",
             .ifGiven(.each(.parameterPath))),
         ConfigurationKey("routes", \.routes, "who decides which expert an image goes to"),
         ConfigurationKey("include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too"),

@@ -7,8 +7,18 @@ extension RunConfiguration {
             case resnet34
             case resnet50
             case resnet101
+            /// Wide ResNets of pre-activation blocks, for small images.
+            case wideResnet28 = "wrn-28-10"
+            case wideResnet16 = "wrn-16-4"
+            /// Wide ResNets of bottlenecks.
             case wideResnet50 = "wrn-50-2"
             case wideResnet101 = "wrn-101-2"
+            /// With batch norm, and a classifier of three layers.
+            case vgg16
+            /// DenseNet-BC of 40 layers, each 12 channels more.
+            case densenet40
+            /// ResNet-18 of pre-activation blocks.
+            case preactivationResnet18 = "preact-resnet18"
         }
 
         /// What stands before the first stage.
@@ -31,12 +41,16 @@ extension RunConfiguration {
         public var architecture = Architecture.resnet18
         /// What stands before the first stage.
         public var stem = Stem.cifar
-        /// Channels of the first stage, at least 1, which scale all others; nil means the architecture's own.
+        /// Channels of the first stage (of a DenseNet: of the stem), at least 1, which scale all others; nil means the
+        /// architecture's own.
         public var width: Int?
-        /// The factor of all widths, above 0 and at most 1; products are truncated.
+        /// What every number of channels is multiplied by, above 0 and at most 1, and then truncated.
         public var ratio = 1.0
         /// What images are normalised by.
         public var normalize = Normalization.dataset
+        /// Whether pre-activation blocks that change the channels skip their first batch norm and ReLU, as the released
+        /// AdvMoE code does by mistake; other architectures have no such block.
+        public var skipFirstActivation = false
 
         /// Makes the section with every default.
         public init() {}
@@ -49,7 +63,11 @@ extension RunConfiguration.Model: ConfigurationSection {
         ConfigurationKey("stem", \.stem, "what stands before the first stage"),
         ConfigurationKey(
             "width", \.width, "channels of the first stage; null: the architecture's own", .ifGiven(.atLeast(1))),
-        ConfigurationKey("ratio", \.ratio, "factor of all widths; products are truncated", .unit),
+        ConfigurationKey(
+            "ratio", \.ratio, "factor of all numbers of channels, truncated", .above(0, atMost: 1)),
         ConfigurationKey("normalize", \.normalize, "what images are normalised by, inside the model"),
+        ConfigurationKey(
+            "skip_first_activation", \.skipFirstActivation,
+            "pre-activation blocks that change the channels skip their first batch norm and ReLU"),
     ]
 }

@@ -68,9 +68,9 @@ extension RunConfiguration {
 
     /// AdvMoE as its released code does it: one router on the image, which learns the label modulo the experts after the
     /// experts have moved, by the same batch; an attack on model and router at once; running statistics moved by every one of
-    /// its passes; batch norm over the whole batch; rates set once an epoch, a cosine that lags by one.
+    /// its passes; batch norm over the whole batch; wide ResNets that skip a batch norm by mistake; rates set once an epoch, a cosine that lags by one.
     private static let advMoECode = """
-        model: {normalize: none, ratio: 0.5}
+        model: {normalize: none, ratio: 0.5, skip_first_activation: true}
         moe: {kind: channel, scope: image, router: resnet20, experts: 2}
         training:
           method: advmoe

@@ -54,15 +54,15 @@ struct ModelSignature: Equatable {
             isBottleneck ? widest($0 + 1, "bn3") / 4 : widest($0 + 1, "bn2")
         }
         let known = RunConfiguration.Model.Architecture.allCases.first { architecture in
-            guard architecture.blocks == blocks else { return false }
-            guard case .bottleneck(let widening) = architecture.block else { return !isBottleneck }
+            guard architecture.blocks == blocks, case .resNet(let block) = architecture.layers else { return false }
+            guard case .bottleneck(let widening) = block else { return !isBottleneck }
             return isBottleneck && inner == widening * stages[0]
         }
         guard let known else {
             let kind = isBottleneck ? "bottleneck blocks, \(inner) channels inside the first" : "basic blocks"
             throw refusal(
                 "found stages of \(blocks) \(kind), stem \(behindStem) channels; expected one of "
-                    + RunConfiguration.Model.Architecture.allCases.map(\.rawValue).joined(separator: ", "))
+                    + Self.architectures.map(\.rawValue).joined(separator: ", "))
         }
         architecture = known
         mixture = try Self.mixture(names, shapes, path)
@@ -74,6 +74,13 @@ struct ModelSignature: Equatable {
                     + (keepsStem ? "\(behindStem)" : "64") + " channels wide")
         }
         (self.width, self.ratio) = scaling
+    }
+
+    /// Those with torchvision's names, which all layouts share.
+    private static var architectures: [RunConfiguration.Model.Architecture] {
+        RunConfiguration.Model.Architecture.allCases.filter { architecture in
+            if case .resNet = architecture.layers { true } else { false }
+        }
     }
 
     /// Blocks of stages 1, 2, …, as the highest numbers tell.

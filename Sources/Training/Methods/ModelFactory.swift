@@ -9,12 +9,12 @@ extension RunConfiguration {
         let ones = [Float](repeating: 1, count: traits.channels)
         let normalizes = model.normalize == .dataset
         return NetworkSettings(
-            block: model.architecture.block, blocks: model.architecture.blocks,
-            stem: model.stem == .cifar ? .cifar : .imagenet, width: model.width ?? 64, ratio: model.ratio,
-            channels: traits.channels,
+            model.architecture.layers, blocks: model.architecture.blocks,
+            stem: model.stem == .cifar ? .cifar : .imagenet, width: model.width ?? model.architecture.width,
+            ratio: model.ratio, channels: traits.channels,
             imageSize: MapSize(height: traits.height, width: traits.width), classes: traits.classes,
             mean: normalizes ? traits.mean : none, deviation: normalizes ? traits.standardDeviation : ones,
-            mixture: mixtureSettings)
+            mixture: mixtureSettings, skipsFirstActivation: model.skipFirstActivation)
     }
 
     private var mixtureSettings: MixtureSettings? {
@@ -41,12 +41,18 @@ extension RunConfiguration {
             topK: moe.topK, isStraightThrough: moe.isStraightThrough, renormalises: moe.weights == .renormalised,
             bypassesSoftmax: kind == .channel)
         return MixtureSettings(
-            kind: kind, placement: Placement(moe.resolvedPlacement), includesDownsample: moe.includeDownsample,
+            kind: kind, placement: Placement(resolvedPlacement), includesDownsample: moe.includeDownsample,
             router: RouterSettings(
                 kind: router, experts: moe.experts, gate: gate, balance: balance,
                 balanceWeight: moe.balance.weight * balanceFactor,
                 varianceWeight: moe.varianceWeight * balanceFactor, usesGlobalStatistics: moe.statistics == .global),
             scope: moe.scope == .image ? .image : .layer)
+    }
+
+    /// The paths that get experts: those given, or the stage with the most channels; none in a dense network.
+    public var resolvedPlacement: [String] {
+        if moe.kind == .none { return [] }
+        return moe.placement ?? (moe.kind == .channel ? ["*"] : model.architecture.lastStage)
     }
 
     /// The factor of balancing losses: `free` may count them several times.
@@ -76,21 +82,52 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration.Model.Architecture {
-    /// What its residual blocks are made of.
-    var block: NetworkSettings.Block {
+    /// How its layers are put together.
+    var layers: NetworkSettings.Architecture {
         switch self {
-        case .resnet18, .resnet34: .basic
-        case .resnet50, .resnet101: .bottleneck(widening: 1)
-        case .wideResnet50, .wideResnet101: .bottleneck(widening: 2)
+        case .resnet18, .resnet34: .resNet(.basic)
+        case .resnet50, .resnet101: .resNet(.bottleneck(widening: 1))
+        case .wideResnet50, .wideResnet101: .resNet(.bottleneck(widening: 2))
+        case .wideResnet28: .wideResNet(widening: 10)
+        case .wideResnet16: .wideResNet(widening: 4)
+        case .vgg16: .vgg
+        case .densenet40: .denseNet
+        case .preactivationResnet18: .preactivationResNet
         }
     }
 
-    /// Residual blocks of each stage.
+    /// Residual blocks, convolutions or dense layers of each stage.
     var blocks: [Int] {
         switch self {
-        case .resnet18: [2, 2, 2, 2]
+        case .resnet18, .preactivationResnet18: [2, 2, 2, 2]
         case .resnet34, .resnet50, .wideResnet50: [3, 4, 6, 3]
         case .resnet101, .wideResnet101: [3, 4, 23, 3]
+        case .wideResnet28: [4, 4, 4]
+        case .wideResnet16: [2, 2, 2]
+        case .vgg16: [2, 2, 3, 3, 3]
+        case .densenet40: [6, 6, 6]
+        }
+    }
+
+    /// Channels of the first stage.
+    var width: Int {
+        switch self {
+        case .wideResnet28: 160
+        case .densenet40: 24
+        case .resnet18, .resnet34, .resnet50, .resnet101, .wideResnet50, .wideResnet101, .wideResnet16, .vgg16,
+            .preactivationResnet18:
+            64
+        }
+    }
+
+    /// The paths of its last stage.
+    var lastStage: [String] {
+        switch self {
+        case .wideResnet28, .wideResnet16: ["block3"]
+        case .vgg16: ["features.34", "features.37", "features.40"]
+        case .densenet40: ["features.denseblock3"]
+        case .resnet18, .resnet34, .resnet50, .resnet101, .wideResnet50, .wideResnet101, .preactivationResnet18:
+            ["layer4"]
         }
     }
 }

@@ -48,6 +48,7 @@ enum ModelTensors {
             (filters, taps, inputs, outputs) = (count, kernel * kernel, i, o)
         case .convolution(let kernel, let i, let o): (taps, inputs, outputs) = (kernel * kernel, i, o)
         case .matrix(let i, let o): (inputs, outputs) = (i, o)
+        case .flattenedMap(let side, let i, let o): (taps, inputs, outputs) = (side * side, i, o)
         case .vector(let count): outputs = count
         case .counter: break
         }

@@ -239,6 +239,11 @@ public final class Trainer {
         return result
     }
 
+    private static func millions(_ cost: NetworkCost) -> String {
+        func text(_ count: Int) -> String { String(format: "%.1f", Double(count) / 1e6) }
+        return cost.routers == 0 ? text(cost.path) : "\(text(cost.path)) and, of routers, \(text(cost.routers))"
+    }
+
     private func announce(_ total: Int) throws {
         guard let recorder else { return }
         let mixture = network.mixtureLayers
@@ -246,7 +251,8 @@ public final class Trainer {
             "run \(recorder.runID) in \(recorder.directory.path): \(configuration.model.architecture.rawValue) of "
                 + "\(network.parameters.trainableCount) parameters"
                 + (mixture.isEmpty
-                    ? "" : ", \(configuration.moe.experts) experts in \(mixture.joined(separator: ", "))"))
+                    ? "" : ", \(configuration.moe.experts) experts in \(mixture.joined(separator: ", "))")
+                + (network.cost.map { ", \(Self.millions($0)) million multiply-adds an image" } ?? ""))
         try recorder.say(
             "\(configuration.training.method.rawValue) on \(data.trainIndices.count) images of "
                 + "\(configuration.data.dataset.rawValue), batch \(configuration.training.globalBatch) over "

@@ -9,7 +9,9 @@ Networks
     ResNet with a 3x3 stem of stride 1, no max-pool ("cifar"; "imagenet": 7x7 of stride 2, max-pool 3x3 of stride 2 and
     padding 1), stages of width, 2*width, 4*width, 8*width channels, batch norm (epsilon 1e-5, momentum 0.1), global
     average pooling, fc; ResNet-18 unless `blocks` and `bottleneck` say otherwise: bottleneck b has blocks of 1x1 to b
-    times the stage's channels, 3x3 with the stride, 1x1 to four times the stage's channels. Input images are in [0, 1];
+    times the stage's channels, 3x3 with the stride, 1x1 to four times the stage's channels. `architecture` says what is
+    no such network: PreactivationResNet, WideResNet (`widening`, `skips`), VGG, DenseNet below, of as many stages as
+    `blocks` has numbers; all of their widths are multiplied by `ratio` and truncated. Input images are in [0, 1];
     the network first computes (x - mean) / std per channel. The mixtures sit in the stage `placement`: "conv" replaces
     every convolution there, downsample.0 included; "block" replaces its residual blocks.
     router: one decision per image, s = softmax of
@@ -36,7 +38,7 @@ Values (`scheme`): every number comes from a hash, so no weight is stored.
     convolution weight   (2u - 1) * (gain * sqrt(6 / fan_in)),  fan_in = in_channels * kernel_height * kernel_width
     batch norm           weight 0.8 + 0.4u, bias 0.2 * (2u - 1), running_mean 0.2 * (2u - 1), running_var 0.6 + 0.8u,
                          num_batches_tracked 0
-    fc                   weight (2u - 1) * (1 / sqrt(in_features)), bias 0.2 * (2u - 1)
+    fc, classifier       weight (2u - 1) * (1 / sqrt(in_features)), bias 0.2 * (2u - 1)
     router               weight and projection (2u - 1) * (g / sqrt(C)), C times kernel^2 for convolutions; bias
                          0.2 * (2u - 1); batch norm as above
     images               0.25 * u("images", i) + 0.75 * u("patches", j): i the flat NCHW index, j the index of the pixel's
@@ -74,6 +76,7 @@ import json
 import math
 import os
 import sys
+from collections import OrderedDict
 
 import numpy as np
 import torch
@@ -86,6 +89,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 COLOUR = dict(channels=3, size=16, mean=[0.4914, 0.4822, 0.4465], std=[0.247, 0.2435, 0.2616])
 GRAY = dict(channels=1, size=28, mean=[0.1307], std=[0.3081])
 LARGE = dict(channels=1, size=48, mean=[0.1307], std=[0.3081])
+ODD = dict(COLOUR, size=15)
 BATCH, CLASSES, EXPERTS, WIDTH, ALPHA = 8, 10, 4, 16, 0.5
 OPTIMISER = dict(lr=0.001, momentum=0.9, weight_decay=0.05, nesterov=True)
 STEPS = 10
@@ -95,10 +99,11 @@ INPUT_VALUES = 1568
 
 def case(kind, image, k=None, loss=None, salt=0, gain=0.85, router_gain=4.0, probes=24, width=WIDTH,
          blocks=(2, 2, 2, 2), placement="layer4", bottleneck=None, stem="cifar", router="gap-linear", kernel=1,
-         variance_weight=0.0):
+         variance_weight=0.0, architecture="resnet", widening=None, skips=False, ratio=1.0):
     return dict(kind=kind, image=image, k=k, loss=loss, salt=salt, gain=gain, router_gain=router_gain, probes=probes,
                 width=width, blocks=list(blocks), placement=placement, bottleneck=bottleneck, stem=stem, router=router,
-                kernel=kernel, variance_weight=variance_weight)
+                kernel=kernel, variance_weight=variance_weight, architecture=architecture, widening=widening,
+                skips=skips, ratio=ratio)
 
 
 def small(kind, image, k=None, loss=None, blocks=(1, 1, 2), placement="layer3", **options):
@@ -131,6 +136,14 @@ CASES = {
     "block-k2-variance": small("block", COLOUR, 2, "variance", router="first-channels", salt=40),
     "block-k2-column-entropy": small("block", LARGE, 2, "column-entropy", bottleneck=1, stem="imagenet",
                                      router="fixed-projection", salt=51),
+    "preact": small("dense", COLOUR, blocks=(2, 1), architecture="preact", salt=0),
+    "wrn": small("dense", COLOUR, blocks=(1, 2, 1), architecture="wrn", widening=2, salt=0),
+    "wrn-skipping": small("dense", LARGE, blocks=(1, 2), architecture="wrn", widening=2, skips=True, stem="imagenet",
+                          salt=0),
+    "wrn-conv-experts": small("conv", COLOUR, 1, "entropy", blocks=(1, 1), architecture="wrn", widening=2,
+                              placement="block2", salt=49),
+    "vgg": small("dense", COLOUR, blocks=(1, 2, 1), architecture="vgg", ratio=0.7, salt=0),
+    "densenet": small("dense", ODD, blocks=(2, 2), architecture="densenet", ratio=0.9, salt=1),
 }
 
 
@@ -186,7 +199,7 @@ def initialise(network, salt, gain, router_gain):
                 put("running_var", lambda u: 0.6 + 0.8 * u)
                 module.num_batches_tracked.zero_()
             elif isinstance(module, nn.Linear):
-                bound = (1.0 if path == "fc" else router_gain) / math.sqrt(module.in_features)
+                bound = (router_gain if ".router" in path else 1.0) / math.sqrt(module.in_features)
                 put("weight", lambda u: (2 * u - 1) * bound)
                 put("bias", lambda u: 0.2 * (2 * u - 1))
 
@@ -380,13 +393,37 @@ class Normalise(nn.Module):
 
 
 class Network(nn.Module):
+    """What all networks have in common: logits() is what is particular."""
+
     def __init__(self, c):
         super().__init__()
         image = c["image"]
         self.normalize = Normalise(image["mean"], image["std"])
         self.relu = Rectifier()
         self.relu.calls = []
-        width, self.alpha, self.variance_weight = c["width"], ALPHA, c["variance_weight"]
+        self.alpha, self.variance_weight = ALPHA, c["variance_weight"]
+
+    def forward(self, x):
+        self.relu.calls.clear()
+        return self.logits(self.normalize(x))
+
+    def mixtures(self):
+        return {path: m for path, m in self.named_modules() if isinstance(m, Mixture)}
+
+    def losses(self, logits, labels):
+        task = functional.cross_entropy(logits, labels)
+        balance = torch.zeros((), dtype=logits.dtype)
+        for mixture in self.mixtures().values():
+            balance = balance + ALPHA * mixture.balance
+            if self.variance_weight > 0:
+                balance = balance + self.variance_weight * mixture.outputs
+        return task, balance
+
+
+class ResNet(Network):
+    def __init__(self, c):
+        super().__init__(c)
+        image, width = c["image"], c["width"]
         small = c["stem"] == "cifar"
         self.conv1 = nn.Conv2d(image["channels"], width, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -416,24 +453,192 @@ class Network(nn.Module):
         self.stages = stages
         self.fc = nn.Linear(inputs, CLASSES)
 
-    def forward(self, x):
-        self.relu.calls.clear()
-        x = self.pool(self.relu(self.bn1(self.conv1(self.normalize(x)))))
+    def logits(self, x):
+        x = self.pool(self.relu(self.bn1(self.conv1(x))))
         for stage in self.stages:
             x = getattr(self, stage)(x)
         return self.fc(x.mean(dim=(2, 3)))
 
-    def mixtures(self):
-        return {path: m for path, m in self.named_modules() if isinstance(m, Mixture)}
 
-    def losses(self, logits, labels):
-        task = functional.cross_entropy(logits, labels)
-        balance = torch.zeros((), dtype=logits.dtype)
-        for mixture in self.mixtures().values():
-            balance = balance + ALPHA * mixture.balance
-            if self.variance_weight > 0:
-                balance = balance + self.variance_weight * mixture.outputs
-        return task, balance
+class PreactivationBlock(nn.Module):
+    """conv2(relu(bn2(conv1(a)))) + shortcut, a = relu(bn1(x)); the shortcut is x, or a 1x1 convolution of a where the
+    shape changes. With `skips`, bn1's result is thrown away there, and x takes the place of a."""
+
+    def __init__(self, inputs, outputs, stride, rectifier, skips):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.relu, self.skips = rectifier, skips
+        self.changes = stride != 1 or inputs != outputs
+
+    def forward(self, x):
+        normed = self.bn1(x)
+        a = x if self.changes and self.skips else self.relu(normed)
+        y = self.conv2(self.relu(self.bn2(self.conv1(a))))
+        return y + (self.shortcut(a) if self.changes else x)
+
+
+class WideBlock(PreactivationBlock):
+    def __init__(self, inputs, outputs, stride, rectifier, skips):
+        super().__init__(inputs, outputs, stride, rectifier, skips)
+        if self.changes:
+            self.convShortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+    def shortcut(self, a):
+        return self.convShortcut(a)
+
+
+class NarrowBlock(PreactivationBlock):
+    def __init__(self, inputs, outputs, stride, rectifier, skips):
+        super().__init__(inputs, outputs, stride, rectifier, skips)
+        if self.changes:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False))
+
+    def shortcut(self, a):
+        return self.downsample(a)
+
+
+class Layers(nn.Module):
+    """A stage, its blocks under `layer`."""
+
+    def __init__(self, blocks):
+        super().__init__()
+        self.layer = nn.Sequential(*blocks)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+class Preactivated(Network):
+    """Pre-activation blocks, one more batch norm and ReLU behind them; the ImageNet stem has bn0, ReLU and max-pooling."""
+
+    def __init__(self, c, stem, block):
+        super().__init__(c)
+        image, ratio = c["image"], c["ratio"]
+        inputs = int(ratio * stem)
+        small = c["stem"] == "cifar"
+        self.conv1 = nn.Conv2d(image["channels"], inputs, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
+        if not small:
+            self.bn0, self.pool = nn.BatchNorm2d(inputs), nn.MaxPool2d(3, 2, 1)
+        self.stages = []
+        for stage, count in enumerate(c["blocks"], start=1):
+            outputs, blocks = int(ratio * (c["width"] * 2 ** (stage - 1))), []
+            for index in range(count):
+                made = block(inputs, outputs, 2 if stage > 1 and index == 0 else 1, self.relu, c["skips"])
+                if f"{self.prefix}{stage}" == c["placement"] and c["kind"] == "conv":
+                    made = with_mixed_convolutions(made, c)
+                blocks.append(made)
+                inputs = outputs
+            self.stages.append(f"{self.prefix}{stage}")
+            setattr(self, self.stages[-1], self.stage(blocks))
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.fc = nn.Linear(inputs, CLASSES)
+
+    def logits(self, x):
+        x = self.conv1(x)
+        if hasattr(self, "bn0"):
+            x = self.pool(self.relu(self.bn0(x)))
+        for stage in self.stages:
+            x = getattr(self, stage)(x)
+        return self.fc(self.relu(self.bn1(x)).mean(dim=(2, 3)))
+
+
+class PreactivationResNet(Preactivated):
+    prefix = "layer"
+
+    def __init__(self, c):
+        super().__init__(c, c["width"], NarrowBlock)
+
+    def stage(self, blocks):
+        return nn.Sequential(*blocks)
+
+
+class WideResNet(Preactivated):
+    prefix = "block"
+
+    def __init__(self, c):
+        super().__init__(c, c["width"] // c["widening"], WideBlock)
+
+    def stage(self, blocks):
+        return Layers(blocks)
+
+
+class VGG(Network):
+    """3x3 convolutions with batch norm and ReLU, max-pooling between stages, three linear layers over a 2x2 map."""
+
+    def __init__(self, c):
+        super().__init__(c)
+        inputs, layers = c["image"]["channels"], []
+        for stage, count in enumerate(c["blocks"]):
+            if stage > 0:
+                layers.append(nn.MaxPool2d(2, 2))
+            outputs = int(c["ratio"] * (c["width"] * 2 ** min(stage, 3)))
+            for _ in range(count):
+                layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), self.relu]
+                inputs = outputs
+        self.features = nn.Sequential(*layers)
+        self.avgpool = nn.AdaptiveAvgPool2d((2, 2))
+        self.classifier = nn.Sequential(nn.Linear(4 * inputs, 256), self.relu, nn.Linear(256, 256), self.relu,
+                                        nn.Linear(256, CLASSES))
+
+    def logits(self, x):
+        return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+class DenseLayer(nn.Module):
+    def __init__(self, inputs, growth, rectifier):
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, 4 * growth, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(4 * growth)
+        self.conv2 = nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
+        self.relu = rectifier
+
+    def forward(self, x):
+        return torch.cat([x, self.conv2(self.relu(self.norm2(self.conv1(self.relu(self.norm1(x))))))], 1)
+
+
+class Transition(nn.Module):
+    def __init__(self, inputs, rectifier):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(inputs)
+        self.conv = nn.Conv2d(inputs, inputs // 2, 1, bias=False)
+        self.relu, self.pool = rectifier, nn.AvgPool2d(2, 2)
+
+    def forward(self, x):
+        return self.pool(self.conv(self.relu(self.norm(x))))
+
+
+class DenseNet(Network):
+    """DenseNet-BC: `width` channels from the stem, half of that from each layer."""
+
+    def __init__(self, c):
+        super().__init__(c)
+        image, small = c["image"], c["stem"] == "cifar"
+        inputs, growth = int(c["ratio"] * c["width"]), int(c["ratio"] * (c["width"] // 2))
+        layers = [("conv0", nn.Conv2d(image["channels"], inputs, *((3, 1, 1) if small else (7, 2, 3)), bias=False))]
+        if not small:
+            layers += [("norm0", nn.BatchNorm2d(inputs)), ("relu0", self.relu), ("pool0", nn.MaxPool2d(3, 2, 1))]
+        for stage, count in enumerate(c["blocks"], start=1):
+            if stage > 1:
+                layers.append((f"transition{stage - 1}", Transition(inputs, self.relu)))
+                inputs //= 2
+            block = OrderedDict()
+            for index in range(count):
+                block[f"denselayer{index + 1}"] = DenseLayer(inputs, growth, self.relu)
+                inputs += growth
+            layers.append((f"denseblock{stage}", nn.Sequential(block)))
+        layers.append(("norm_final", nn.BatchNorm2d(inputs)))
+        self.features = nn.Sequential(OrderedDict(layers))
+        self.classifier = nn.Linear(inputs, CLASSES)
+
+    def logits(self, x):
+        return self.classifier(self.relu(self.features(x)).mean(dim=(2, 3)))
+
+
+ARCHITECTURES = {"resnet": ResNet, "preact": PreactivationResNet, "wrn": WideResNet, "vgg": VGG, "densenet": DenseNet}
 
 
 def mixture(channels, experts, c):
@@ -447,7 +652,10 @@ def with_mixed_convolutions(block, c):
     block.conv1, block.conv2 = mixed(block.conv1), mixed(block.conv2)
     if c["bottleneck"] is not None:
         block.conv3 = mixed(block.conv3)
-    if block.downsample is not None:
+    if isinstance(block, WideBlock):
+        if block.changes:
+            block.convShortcut = mixed(block.convShortcut)
+    elif block.downsample is not None:
         block.downsample[0] = mixed(block.downsample[0])
     return block
 
@@ -477,7 +685,7 @@ class Margins:
 
 def made(c, name, precision=torch.float32):
     salt = f"{name}/{c['salt']}"
-    network = Network(c)
+    network = ARCHITECTURES[c["architecture"]](c)
     initialise(network, salt, c["gain"], c["router_gain"])
     image = c["image"]
     images = made_images(salt, image)
@@ -689,6 +897,8 @@ def record(name, c):
     # What a file does not mention is as in the first files: ResNet-18 with basic blocks and gap-linear routers.
     if c["blocks"] != [2, 2, 2, 2]:
         head.update(blocks=c["blocks"], bottleneck=c["bottleneck"], stem=c["stem"])
+    if c["architecture"] != "resnet":
+        head.update(architecture=c["architecture"], widening=c["widening"], skips=c["skips"], ratio=c["ratio"])
     if c["kind"] != "dense":
         head.update(placement=c["placement"], experts=EXPERTS, top_k=c["k"], loss=c["loss"], alpha=ALPHA,
                     router_gain=c["router_gain"])

@@ -65,7 +65,13 @@ struct ConfigurationErrorTests {
             ("moe.placement=[layer4..conv1]", paths),
             ("moe=null", "a mapping with keys among \(expertKeys)"),
             ("model.width=0", "\(positive); or null"),
-            ("model.architecture=vgg16", "resnet18, resnet34, resnet50, resnet101, wrn-50-2, wrn-101-2"),
+            (
+                "model.architecture=alexnet",
+                "resnet18, resnet34, resnet50, resnet101, wrn-28-10, wrn-16-4, wrn-50-2, wrn-101-2, vgg16, densenet40, "
+                    + "preact-resnet18"
+            ),
+            ("model.ratio=0", "\(number), above 0, at most 1"),
+            ("model.ratio=1.5", "\(number), above 0, at most 1"),
             ("moe.router_kernel=2", "an integer, 1 or 3"),
             ("moe.capacity=0", "\(number), above 0; or null"),
             ("moe.variance_weight=-1", "\(number), at least 0"),
@@ -105,6 +111,10 @@ struct ConfigurationErrorTests {
     @Test(
         "A combination that is impossible is named with what it depends on",
         arguments: [
+            (
+                "model: {architecture: vgg16, stem: imagenet}", "1: model.stem: found imagenet",
+                "cifar where model.architecture is vgg16, whose first stage pools"
+            ),
             ("moe: {top_k: 5}", "1: moe.top_k: found 5", "at most moe.experts, 4"),
             ("moe:\n  experts: 2\n  top_k: 3", "3: moe.top_k: found 3", "at most moe.experts, 2"),
             (

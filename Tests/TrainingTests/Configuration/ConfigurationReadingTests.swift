@@ -25,6 +25,7 @@ struct ConfigurationReadingTests {
                   width: null
                   ratio: 1
                   normalize: dataset
+                  skip_first_activation: false
                 moe:
                   kind: none
                   placement: null
@@ -257,7 +258,7 @@ struct ConfigurationReadingTests {
             """, "attack.random_start=false", "training.seed=18446744073709551615", "data.path=/data/a=b")
         #expect(run.model.architecture == .resnet34)
         #expect(run.model.width == 16)
-        #expect(run.moe.resolvedPlacement == ["layer3", "layer*.1", "layer4.0.conv1"])
+        #expect(run.resolvedPlacement == ["layer3", "layer*.1", "layer4.0.conv1"])
         #expect(run.moe.routes == .expert(3))
         #expect(!run.moe.isStraightThrough)
         #expect(run.training.seed == .max)
@@ -281,8 +282,12 @@ struct ConfigurationReadingTests {
 
     @Test("What depends on other keys is decided from them")
     func decided() throws {
-        #expect(try resolve("", "moe.kind=conv").moe.resolvedPlacement == ["layer4"])
-        #expect(RunConfiguration().moe.resolvedPlacement.isEmpty)
+        #expect(try resolve("", "moe.kind=conv").resolvedPlacement == ["layer4"])
+        #expect(RunConfiguration().resolvedPlacement.isEmpty)
+        for (architecture, stage) in [("wrn-16-4", "block3"), ("densenet40", "features.denseblock3")] {
+            #expect(
+                try resolve("", "moe.kind=conv", "model.architecture=\(architecture)").resolvedPlacement == [stage])
+        }
         #expect(RunConfiguration().moe.isStraightThrough)
         #expect(try !resolve("", "moe.top_k=2").moe.isStraightThrough)
         #expect(RunConfiguration().resolvedEvaluationSplit == .test)

@@ -8,6 +8,8 @@ private func unusual() -> RunConfiguration {
     run.model.architecture = .resnet34
     run.model.stem = .imagenet
     run.model.width = 24
+    run.model.ratio = 0.2
+    run.model.skipFirstActivation = true
     run.model.normalize = .none
     run.model.ratio = 0.5
     run.moe.kind = .block

@@ -149,7 +149,7 @@ struct ConversionTests {
             let (own, expected) = (try Network.slots(found), network.parameters.slots)
             #expect(own.map(\.name) == expected.map(\.name), "\(subject.testDescription)")
             #expect(own.map(\.layout) == expected.map(\.layout), "\(subject.testDescription)")
-            #expect(found.stem == network.settings.stem && found.block == network.settings.block)
+            #expect(found.stem == network.settings.stem && found.architecture == network.settings.architecture)
             #expect(found.mixture?.router.kind == network.settings.mixture?.router.kind)
         }
     }
