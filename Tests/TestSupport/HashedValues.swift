@@ -34,7 +34,7 @@ public struct HashedValues {
                     slot.name.contains(".router.") ? routerGain / fan.squareRoot() : gain * (6.0 / fan).squareRoot()
                 values = u.map { (2 * $0 - 1) * bound }
             case .matrix(let inputs, _):
-                let bound = (slot.name.contains(".router.") ? routerGain : 1) / Double(inputs).squareRoot()
+                let bound = (slot.group == .router ? routerGain : 1) / Double(inputs).squareRoot()
                 values = u.map { (2 * $0 - 1) * bound }
             case .flattenedMap(let side, let channels, _):
                 let bound = 1 / Double(side * side * channels).squareRoot()

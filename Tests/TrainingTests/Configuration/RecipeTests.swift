@@ -29,6 +29,8 @@ struct RecipeTests {
         for (name, count) in counts {
             #expect(published.count { $0.hasPrefix("robust-sparse-moes/\(name)/") } == count, "\(name)")
         }
+        // Four methods for four networks on two data sets, and two networks on two more.
+        #expect(Self.recipes.count { $0.hasPrefix("advmoe/") } == 48)
     }
 
     @Test("it can be read and its network be built, and its head has command, cost and aim", arguments: recipes)
@@ -63,6 +65,9 @@ struct RecipeTests {
         let free = try configuration("robust-sparse-moes/cifar10-resnet18/free-adv-train-resnet-block-moe.yaml")
         #expect(free.training.method == .free && free.training.replays == 4 && free.moe.capacity == 1.5)
         #expect(free.moe.balance.loss == .switchTransformer && free.training.epochs == 30)
+        let alternating = try configuration("advmoe/tiny-imagenet-wrn-28-10/advmoe.yaml")
+        #expect(alternating.training.method == .advmoe && alternating.moe.kind == .channel && alternating.model.ratio == 0.5)
+        #expect(alternating.attack.epsilon == 2.0 / 255 && alternating.training.order == .routerFirst)
         let wide = try configuration("robust-sparse-moes/cifar100-wideresnet502/wideresnet-conv-moe.yaml")
         #expect(wide.model.architecture == .wideResnet50 && wide.training.schedule.minimumRate == 1e-5)
     }
