@@ -66,7 +66,9 @@ struct RecipeTests {
         #expect(free.training.method == .free && free.training.replays == 4 && free.moe.capacity == 1.5)
         #expect(free.moe.balance.loss == .switchTransformer && free.training.epochs == 30)
         let alternating = try configuration("advmoe/tiny-imagenet-wrn-28-10/advmoe.yaml")
-        #expect(alternating.training.method == .advmoe && alternating.moe.kind == .channel && alternating.model.ratio == 0.5)
+        #expect(
+            alternating.training.method == .advmoe && alternating.moe.kind == .channel && alternating.model.ratio == 0.5
+        )
         #expect(alternating.attack.epsilon == 2.0 / 255 && alternating.training.order == .routerFirst)
         let wide = try configuration("robust-sparse-moes/cifar100-wideresnet502/wideresnet-conv-moe.yaml")
         #expect(wide.model.architecture == .wideResnet50 && wide.training.schedule.minimumRate == 1e-5)
