@@ -28,7 +28,7 @@ struct ArchitectureTests {
         try slots(settings).filter { !$0.isStatistic }.reduce(0) { $0 + $1.count }
     }
 
-    /// Counted by PyTorch on the published definitions; ResNet-18 at r = 0.5 as the reference page has it.
+    /// Counted on the published definitions; ResNet-18 at r = 0.5 as the released code has it.
     @Test(
         "networks have the parameters of their published definitions, at every ratio",
         arguments: [
