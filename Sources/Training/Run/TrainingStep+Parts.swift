@@ -33,6 +33,7 @@ extension TrainingStep {
         let record = PassRecord(merging: records)
         let totals = try settle(record, sums, batch.images, batch, step: step, wantsToStop: wantsToStop)
         let applied = try apply(trainedGroups, step: step, records: [record])
+        average?.update(network.parameters)
         return Outcome(
             passes: [PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: record.routers)],
             gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: totals[2] > 0,

@@ -24,7 +24,7 @@ extension TrainingStep {
         groups: Set<ParameterGroup>, attackSeconds: Double
     ) throws -> Outcome {
         let attacked = try trainingForward(images, batch, step: step, draw: draw)
-        let loss = tradesLoss(clean.forward.logits, attacked.logits, batch)
+        let loss = tradesLoss(clean, attacked.logits, batch)
         let totals = try settle(attacked.record, loss.attackedSums, images, batch, step: step, wantsToStop: false)
         exchange.begin(groups)
         _ = try network.backward(
@@ -45,18 +45,23 @@ extension TrainingStep {
     /// A training pass over clean images, settled, and not yet carried back.
     struct CleanPass {
         let forward: ForwardPass
+        /// The gradient of the mean cross entropy.
+        let dLogits: [Tensor]
         let outcome: PassOutcome
         let isAskedToStop: Bool
     }
 
     func cleanForward(_ batch: PreparedBatch, step: Int, draw: Int, wantsToStop: Bool) throws -> CleanPass {
         let forward = try trainingForward(batch.images, batch, step: step, draw: draw)
-        let sums = zip(forward.logits, batch.labels).map { logits, labels in
-            [CrossEntropy.evaluate(logits, labels, divisor: 1).losses.reduce(0, +), Double(correct(logits, labels))]
+        let results = zip(forward.logits, batch.labels).map {
+            CrossEntropy.evaluate($0, $1, divisor: batch.globalSize)
+        }
+        let sums = results.indices.map { shard in
+            [results[shard].losses.reduce(0, +), Double(correct(forward.logits[shard], batch.labels[shard]))]
         }
         let totals = try settle(forward.record, sums, batch.images, batch, step: step, wantsToStop: wantsToStop)
         return CleanPass(
-            forward: forward,
+            forward: forward, dLogits: results.map(\.dLogits),
             outcome: PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: forward.record.routers),
             isAskedToStop: totals[2] > 0)
     }
@@ -81,20 +86,20 @@ extension TrainingStep {
 
     /// The gradients of both terms, and of each shard the divergence's part of the loss and the right predictions.
     func tradesLoss(
-        _ clean: [Tensor], _ attacked: [Tensor], _ batch: PreparedBatch
+        _ clean: CleanPass, _ attacked: [Tensor], _ batch: PreparedBatch
     ) -> (dClean: [Tensor], dAttacked: [Tensor], attackedSums: [[Double]]) {
         let beta = configuration.training.beta
         var (dClean, dAttacked): ([Tensor], [Tensor]) = ([], [])
         var attackedSums: [[Double]] = []
-        for shard in clean.indices {
-            let labels = batch.labels[shard]
-            let task = CrossEntropy.evaluate(clean[shard], labels, divisor: batch.globalSize)
+        for shard in attacked.indices {
             let robust = Divergence.evaluate(
-                clean[shard], attacked[shard], weight: beta / Double(batch.globalSize))
-            ChannelOperations.add(robust.dTarget, to: task.dLogits)
-            dClean.append(task.dLogits)
+                clean.forward.logits[shard], attacked[shard], weight: beta / Double(batch.globalSize))
+            ChannelOperations.add(clean.dLogits[shard], to: robust.dTarget)
+            dClean.append(robust.dTarget)
             dAttacked.append(robust.dLogits)
-            attackedSums.append([beta * robust.values.reduce(0, +), Double(correct(attacked[shard], labels))])
+            attackedSums.append([
+                beta * robust.values.reduce(0, +), Double(correct(attacked[shard], batch.labels[shard])),
+            ])
         }
         return (dClean, dAttacked, attackedSums)
     }

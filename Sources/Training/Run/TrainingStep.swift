@@ -103,8 +103,15 @@ final class TrainingStep {
             }
             try noise.share(batch)
             return outcomes
-        case .trades: return [try updateByTrades(batch, step: step, groups: trainedGroups, wantsToStop: wantsToStop)]
-        case .advmoe: return [try alternate(batch, routerBatch ?? batch, step: step, wantsToStop: wantsToStop)]
+        case .trades:
+            let outcome = try updateByTrades(batch, step: step, groups: trainedGroups, wantsToStop: wantsToStop)
+            average?.update(network.parameters)
+            return [outcome]
+        case .advmoe:
+            let outcome = try alternate(batch, routerBatch ?? batch, step: step, wantsToStop: wantsToStop)
+            // Once for both halves: each moves its own parameters, and the decay is that of a step.
+            average?.update(network.parameters)
+            return [outcome]
         }
     }
 
@@ -135,6 +142,7 @@ final class TrainingStep {
         let gradient = try network.backward(
             results.map(\.dLogits), tape, pass, into: exchange.gradients, wantsInput: wantsInput)
         let applied = try apply(trainedGroups, step: step, records: [record])
+        average?.update(network.parameters)
         return (
             Outcome(
                 passes: [PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: record.routers)],
@@ -196,7 +204,6 @@ final class TrainingStep {
         let rate = (isRouters ? routerSchedule : schedule).rate(atStep: step)
         optimizer.step(
             network.parameters, exchange.total, rate: rate, idle: idleExperts(records), groups: groups)
-        average?.update(network.parameters)
         return (norm, rate, timing)
     }
 
