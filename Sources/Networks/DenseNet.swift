@@ -20,10 +20,9 @@ extension NetworkBuilder {
         for (stage, count) in settings.blocks.enumerated() {
             if stage > 0 { try appendTransition("features.transition\(stage)") }
             for index in 0..<count {
-                try append(channels: channels + growth, map: map) {
-                    try denseLayer(
-                        "features.denseblock\(stage + 1).denselayer\(index + 1)", inputs: channels, growth: growth,
-                        map: map)
+                let path = "features.denseblock\(stage + 1).denselayer\(index + 1)"
+                try append(channels: channels + growth, kept: joinedChannels(path, growth: growth), map: map) {
+                    try denseLayer(path, inputs: channels, kept: keptChannels, growth: growth, map: map)
                 }
             }
         }
@@ -31,20 +30,34 @@ extension NetworkBuilder {
         return linearClassifier("classifier", bias: .constant(0))
     }
 
+    /// The channels that are left behind a dense layer; nil means all.
+    private func joinedChannels(_ path: String, growth: Int) -> [Int]? {
+        let new = settings.keptFilters["\(path).conv2"]
+        if keptChannels == nil, new == nil { return nil }
+        return (keptChannels ?? Array(0..<channels)) + (new ?? Array(0..<growth)).map { channels + $0 }
+    }
+
     /// One dense layer.
-    /// - Parameter growth: Its new channels.
-    func denseLayer(_ path: String, inputs: Int, growth: Int, map: MapSize? = nil) throws -> DenseLayer {
+    /// - Parameters:
+    ///   - kept: Inputs that are left; nil means all.
+    ///   - growth: Its new channels.
+    func denseLayer(
+        _ path: String, inputs: Int, kept: [Int]? = nil, growth: Int, map: MapSize? = nil
+    ) throws -> DenseLayer {
         let inner = Self.bottleneck * growth
+        let first = Shape(inputs: inputs, keptInputs: kept, outputs: inner, kernel: 1, map: map)
+        let second = Shape(
+            inputs: inner, keptInputs: settings.keptFilters["\(path).conv1"], outputs: growth, kernel: 3, map: map)
         return DenseLayer(
-            activation: activation("\(path).norm1", channels: inputs),
-            bottleneck: try unit(
-                "\(path).conv1", norm: "\(path).norm2", Shape(inputs: inputs, outputs: inner, kernel: 1, map: map)),
-            growth: try unit("\(path).conv2", norm: nil, Shape(inputs: inner, outputs: growth, kernel: 3, map: map)))
+            activation: activation("\(path).norm1", channels: inputs, kept: kept),
+            bottleneck: try unit("\(path).conv1", norm: "\(path).norm2", first),
+            growth: try unit("\(path).conv2", norm: nil, second))
     }
 
     private func appendTransition(_ path: String) throws {
         appendActivation("\(path).norm")
-        let shape = Shape(inputs: channels, outputs: channels / 2, kernel: 1, map: map)
+        let shape = Shape(
+            inputs: channels, keptInputs: keptChannels, outputs: channels / 2, kernel: 1, map: map)
         try append(channels: shape.outputs, map: map) {
             ConvolutionElement(unit: try unit("\(path).conv", norm: nil, shape, .transition), isRectified: false)
         }

@@ -17,6 +17,12 @@ public struct Network {
     private let classifier: Classifier
     /// The paths of the mixture layers in order.
     public let mixtureLayers: [String]
+    /// The convolutions with slabs of channels for experts, in order.
+    public let slabLayers: [SlabLayer]
+    /// The convolutions whose filters can be pruned, in order.
+    public let prunable: [PrunableConvolution]
+    /// What is left of the slots of the network that this one was pruned from, by name; the others are whole.
+    public let selections: [String: SlotSelection]
     /// What an image costs; nil where ``NetworkSettings/imageSize`` is.
     public let cost: NetworkCost?
 
@@ -47,7 +53,15 @@ public struct Network {
         elements = builder.elements
         ranges = builder.ranges
         mixtureLayers = builder.mixtureLayers
+        slabLayers = builder.slabLayers
+        prunable = builder.prunable
+        selections = builder.selections
         try Network.check(settings.mixture, builder.candidates)
+        for path in settings.keptFilters.keys.sorted() where !prunable.contains(where: { $0.path == path }) {
+            throw NetworkError.invalid(
+                "a mask prunes \(path), which this network has not; expected one of: "
+                    + prunable.map(\.path).joined(separator: ", "))
+        }
         cost = settings.imageSize.map { _ in builder.cost }
     }
 

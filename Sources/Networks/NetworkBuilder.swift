@@ -10,12 +10,19 @@ final class NetworkBuilder {
     /// The elements so far, and the arena range of each one's parameters.
     private(set) var elements: [any NetworkElement] = []
     private(set) var ranges: [Range<Int>] = []
-    /// The channels of what the last element puts out, and its map if known.
+    /// The channels of what the last element puts out in a network that is not pruned, those of them that are left (nil
+    /// means all), and its map if known.
     private(set) var channels: Int
+    private(set) var keptChannels: [Int]?
     private(set) var map: MapSize?
     /// Paths that a placement may name.
     private(set) var candidates: [String] = []
     private(set) var mixtureLayers: [String] = []
+    private(set) var slabLayers: [SlabLayer] = []
+    /// Convolutions whose filters can be pruned.
+    private(set) var prunable: [PrunableConvolution] = []
+    /// What is left of slots, by name, where channels are gone.
+    private(set) var selections: [String: SlotSelection] = [:]
     private var costs: [LayerCost] = []
 
     /// What an image costs, as far as maps are known.
@@ -44,12 +51,15 @@ final class NetworkBuilder {
     /// Adds an element behind those that there are.
     /// - Parameters:
     ///   - channels: The channels that it puts out; nil leaves them as they are.
+    ///   - kept: Those of them that are left; nil means all.
     ///   - map: The map that it puts out, if known.
-    func append(channels: Int? = nil, map: MapSize?, _ make: () throws -> any NetworkElement) rethrows {
+    func append(
+        channels: Int? = nil, kept: [Int]? = nil, map: MapSize?, _ make: () throws -> any NetworkElement
+    ) rethrows {
         let start = parameters.parameterCount
         elements.append(try make())
         ranges.append(start..<parameters.parameterCount)
-        self.channels = channels ?? self.channels
+        if let channels { (self.channels, keptChannels) = (channels, kept) }
         self.map = map
     }
 
@@ -69,7 +79,7 @@ final class NetworkBuilder {
 
     /// Adds a batch norm with its ReLU behind the last element.
     func appendActivation(_ path: String) {
-        append(map: map) { activation(path, channels: channels) }
+        append(map: map) { activation(path, channels: channels, kept: keptChannels) }
     }
 
     /// Adds the first convolution, with a batch norm and ReLU if `norm` names one, and pooling in the ImageNet stem.
@@ -84,17 +94,35 @@ final class NetworkBuilder {
     }
 
     /// A batch norm with its ReLU.
+    /// - Parameter kept: The channels that are left of those given; nil means all.
     func activation(
-        _ path: String, channels: Int, owner: ExpertOwner? = nil, isTrained: Bool = true
+        _ path: String, channels: Int, kept: [Int]? = nil, owner: ExpertOwner? = nil, isTrained: Bool = true
     ) -> RectifiedNorm {
-        RectifiedNorm(
-            path: path,
-            norm: BatchNorm(path, channels: channels, parameters, owner: owner, isTrained: isTrained))
+        let norm = batchNorm(path, channels: channels, kept: kept, owner: owner, isTrained: isTrained)
+        return RectifiedNorm(path: path, norm: norm)
+    }
+
+    private func batchNorm(
+        _ path: String, channels: Int, kept: [Int]?, owner: ExpertOwner?, isTrained: Bool = true
+    ) -> BatchNorm {
+        let norm = BatchNorm(
+            path, channels: kept?.count ?? channels, parameters, owner: owner, isTrained: isTrained)
+        for slot in [norm.weight, norm.bias, norm.mean, norm.variance] {
+            select(slot, wholeShape: [channels], outputs: kept, inputs: nil)
+        }
+        return norm
+    }
+
+    /// Notes what is left of a slot.
+    private func select(_ slot: Slot, wholeShape: [Int], outputs: [Int]?, inputs: [Int]?, wholeInputs: Int = 1) {
+        if outputs == nil, inputs == nil { return }
+        selections[slot.name] = SlotSelection(
+            wholeShape: wholeShape, wholeInputs: wholeInputs, outputs: outputs, inputs: inputs)
     }
 
     /// A linear layer on top of global average pooling, as PyTorch draws it, with another bias if given.
     func linearClassifier(_ path: String, bias: Initializer? = nil) -> Classifier {
-        let uniform = Initializer.uniform(bound: 1 / Float(channels).squareRoot())
+        let uniform = Initializer.uniform(bound: 1 / Float(keptChannels?.count ?? channels).squareRoot())
         return classifier(side: 1, [(path, settings.classes)], weight: uniform, bias: bias ?? uniform)
     }
 
@@ -102,17 +130,21 @@ final class NetworkBuilder {
     func classifier(
         side: Int, _ layers: [(path: String, outputs: Int)], weight: Initializer, bias: Initializer
     ) -> Classifier {
-        var input = (side: side, channels: channels)
+        var input = (side: side, channels: channels, kept: keptChannels)
         // The code of channel experts draws all linear layers alike.
         let isOfChannels = settings.mixture?.kind == .channel
         let weight = isOfChannels ? Initializer.normal(deviation: 0.01) : weight
         let bias = isOfChannels ? Initializer.constant(0) : bias
         let linear = layers.map { path, outputs in
             let layer = Linear(
-                path, side: input.side, channels: input.channels, outputs: outputs, parameters, weight: weight,
-                bias: bias)
+                path, side: input.side, channels: input.kept?.count ?? input.channels, outputs: outputs, parameters,
+                weight: weight, bias: bias)
             count(path, layer.inputs * layer.outputs)
-            input = (1, outputs)
+            let pixels = input.side * input.side
+            select(
+                layer.weight, wholeShape: [outputs, input.channels * pixels], outputs: nil, inputs: input.kept,
+                wholeInputs: input.channels)
+            input = (1, outputs, nil)
             return layer
         }
         return Classifier(side: side, layers: linear)
@@ -149,6 +181,8 @@ final class NetworkBuilder {
     /// A convolution's shape.
     struct Shape {
         var inputs: Int
+        /// The inputs that are left where what comes before was pruned; nil means all.
+        var keptInputs: [Int]?
         var outputs: Int
         var kernel: Int
         var stride = 1
@@ -157,8 +191,12 @@ final class NetworkBuilder {
 
         /// The map behind it.
         var outputMap: MapSize? { map?.after(kernel: kernel, stride: stride, padding: kernel / 2) }
-        /// Its multiply-adds for one image, if known.
-        var multiplyAdds: Int? { outputMap.map { $0.height * $0.width * kernel * kernel * inputs * outputs } }
+        /// Multiply-adds of its filters, so many of them, for one image, if known.
+        func multiplyAdds(outputs: Int) -> Int? {
+            outputMap.map { $0.height * $0.width * kernel * kernel * presentInputs * outputs }
+        }
+        /// Inputs that there are.
+        var presentInputs: Int { keptInputs?.count ?? inputs }
     }
 
     /// What a convolution is to its network: not all kinds of mixtures take all of them.
@@ -182,10 +220,12 @@ final class NetworkBuilder {
                 "model.ratio \(settings.ratio) of model.width \(settings.width) leaves \(path) without a channel; "
                     + "expected more of one of them")
         }
+        let kept = try keptFilters(path, of: shape.outputs, role)
+        let outputs = kept?.count ?? shape.outputs
         func convolution(_ path: String, _ initializer: Initializer, _ owner: ExpertOwner?) -> Convolution {
-            if let multiplyAdds = shape.multiplyAdds { count(path, multiplyAdds, owner: owner) }
+            if let multiplyAdds = shape.multiplyAdds(outputs: outputs) { count(path, multiplyAdds, owner: owner) }
             return Convolution(
-                path, inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
+                path, inputs: shape.presentInputs, outputs: outputs, kernel: shape.kernel, stride: shape.stride,
                 parameters, initializer, owner: owner)
         }
         let taps = shape.kernel * shape.kernel
@@ -206,11 +246,36 @@ final class NetworkBuilder {
                 operation = .experts(ExpertConvolution(router: router, experts: experts))
             }
         }
-        let fan = owner == nil ? taps * shape.outputs : taps * shape.inputs
+        let fan = owner == nil ? taps * outputs : taps * shape.presentInputs
         let chosen = operation ?? .plain(SlabConvolution(convolution(path, .heNormal(fan: fan), owner)))
+        if operation == nil, case .plain(let plain) = chosen {
+            let weight = plain.slabs[0].weight
+            select(
+                weight, wholeShape: [shape.outputs, shape.inputs, shape.kernel, shape.kernel], outputs: kept,
+                inputs: shape.keptInputs, wholeInputs: shape.inputs)
+            if role == .body, settings.mixture == nil {
+                prunable.append(
+                    PrunableConvolution(path: path, weight: weight, filters: shape.outputs, kept: kept))
+            }
+        }
         return NormalizedConvolution(
             path: path, operation: chosen,
-            norm: norm.map { BatchNorm($0, channels: shape.outputs, parameters, owner: owner) })
+            norm: norm.map { batchNorm($0, channels: shape.outputs, kept: kept, owner: owner) })
+    }
+
+    /// The filters that a convolution keeps; nil means all.
+    private func keptFilters(_ path: String, of filters: Int, _ role: Role) throws -> [Int]? {
+        guard let kept = settings.keptFilters[path] else { return nil }
+        guard role == .body, settings.mixture == nil else {
+            throw NetworkError.invalid(
+                "\(path) is pruned; expected only convolutions of blocks and stages, in networks without experts")
+        }
+        let isRising = zip(kept, kept.dropFirst()).allSatisfy { $0 < $1 }
+        guard isRising, let first = kept.first, let last = kept.last, first >= 0, last < filters else {
+            throw NetworkError.invalid(
+                "\(path) is to keep filters \(kept); expected at least one, rising, below its \(filters)")
+        }
+        return kept.count == filters ? nil : kept
     }
 
     private func count(_ path: String, _ multiplyAdds: Int, owner: ExpertOwner? = nil, isRouter: Bool = false) {
@@ -242,24 +307,29 @@ final class NetworkBuilder {
             .slabs(count: experts, kernel: shape.kernel, inputs: shape.inputs, outputs: shape.outputs),
             .heNormal(fan: shape.kernel * shape.kernel * experts * shape.outputs))
         let slabs = (0..<experts).map { expert in
-            if let multiplyAdds = shape.multiplyAdds {
+            if let multiplyAdds = shape.multiplyAdds(outputs: shape.outputs) {
                 count(path, multiplyAdds, owner: ExpertOwner(layer: path, expert: expert))
             }
             return Convolution(
                 path, inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
                 weight: weight.slab(expert))
         }
-        guard mixture.scope == .layer else { return .plain(SlabConvolution(slabs: slabs)) }
+        let isOfLayer = mixture.scope == .layer
+        slabLayers.append(
+            SlabLayer(path: path, router: isOfLayer ? path : Self.imageRouterPath, channels: shape.outputs))
+        guard isOfLayer else { return .plain(SlabConvolution(slabs: slabs)) }
         mixtureLayers.append(path)
         let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
         return .experts(ExpertConvolution(router: router, experts: slabs))
     }
 
+    private static let imageRouterPath = "router"
+
     /// The router of the whole network, on the image, if its layers have none.
     func imageRouter() throws -> Router? {
         guard let mixture = settings.mixture, mixture.kind == .channel, mixture.scope == .image else { return nil }
-        mixtureLayers.append("router")
-        return try router("router", inputs: settings.channels, map: settings.imageSize, mixture.router)
+        mixtureLayers.append(Self.imageRouterPath)
+        return try router(Self.imageRouterPath, inputs: settings.channels, map: settings.imageSize, mixture.router)
     }
 
     private func router(

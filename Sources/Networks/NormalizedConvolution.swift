@@ -17,6 +17,8 @@ struct NormalizedConvolution {
     let operation: Operation
     /// The batch norm; layers that advance together all have one, or none.
     let norm: BatchNorm?
+    /// Where its channels lie among those that are added to them, rising, where it was pruned; nil means one by one.
+    var places: [Int]?
 
     struct Tape {
         /// The input of every shard.
@@ -31,6 +33,21 @@ struct NormalizedConvolution {
     }
 
     static func forward(
+        _ layers: [NormalizedConvolution], _ x: [[Tensor]], addends: [[Tensor]]? = nil, rectifies: Bool, _ pass: Pass
+    ) throws -> (y: [[Tensor]], tapes: [Tape]) {
+        guard let addends, layers.contains(where: { $0.places != nil }) else {
+            return try alignedForward(layers, x, addends: addends, rectifies: rectifies, pass)
+        }
+        let (narrow, tapes) = try alignedForward(layers, x, rectifies: false, pass)
+        let y = layers.indices.map { layer in
+            zip(narrow[layer], addends[layer]).map { narrow, addend in
+                ChannelScatter.add(narrow, at: layers[layer].places, to: addend, rectifies: rectifies)
+            }
+        }
+        return (y, tapes)
+    }
+
+    private static func alignedForward(
         _ layers: [NormalizedConvolution], _ x: [[Tensor]], addends: [[Tensor]]? = nil, rectifies: Bool, _ pass: Pass
     ) throws -> (y: [[Tensor]], tapes: [Tape]) {
         var outputs: [[Tensor]] = []
@@ -140,6 +157,9 @@ struct NormalizedConvolution {
         masksInput: Bool, wantsInput: Bool = true, _ pass: Pass, into gradients: Gradients?
     ) throws -> [[Tensor]] {
         let norms = layers.compactMap(\.norm)
+        let g = zip(layers, g).map { layer, g in
+            layer.places.map { places in g.map { ChannelScatter.gather($0, at: places) } } ?? g
+        }
         precondition(!pass.folds || gradients == nil, "folded filters have no weight gradients")
         let dRaw =
             pass.folds || norms.isEmpty

@@ -68,8 +68,11 @@ extension NetworkBuilder {
         let activation = activation("\(path).bn1", channels: inputs, owner: owner, isTrained: !skips)
         let first = Shape(inputs: inputs, outputs: outputs, kernel: 3, stride: stride, map: map)
         let inner = try unit("\(path).conv1", norm: "\(path).bn2", first, owner: owner)
-        let second = Shape(inputs: outputs, outputs: outputs, kernel: 3, map: first.outputMap)
-        let outer = try unit("\(path).conv2", norm: nil, second, owner: owner)
+        let second = Shape(
+            inputs: outputs, keptInputs: settings.keptFilters["\(path).conv1"], outputs: outputs, kernel: 3,
+            map: first.outputMap)
+        var outer = try unit("\(path).conv2", norm: nil, second, owner: owner)
+        outer.places = settings.keptFilters["\(path).conv2"]
         var convolution: NormalizedConvolution?
         if changes {
             convolution = try unit(

@@ -46,7 +46,9 @@ extension NetworkBuilder {
             units.append(try unit("\(path).conv\(index + 1)", norm: "\(path).bn\(index + 1)", shape, owner: owner))
             shape.map = shape.outputMap
             shape.inputs = shape.outputs
+            shape.keptInputs = settings.keptFilters["\(path).conv\(index + 1)"]
         }
+        units[units.count - 1].places = shape.keptInputs
         var downsample: NormalizedConvolution?
         if stride != 1 || inputs != outputs {
             downsample = try unit(

@@ -22,8 +22,9 @@ extension NetworkBuilder {
             }
             let outputs = settings.scaled(settings.width << min(stage, Self.largestDoubling))
             for _ in 0..<count {
-                let shape = Shape(inputs: channels, outputs: outputs, kernel: 3, map: map)
-                try append(channels: outputs, map: shape.outputMap) {
+                let shape = Shape(inputs: channels, keptInputs: keptChannels, outputs: outputs, kernel: 3, map: map)
+                let kept = settings.keptFilters["features.\(number)"]
+                try append(channels: outputs, kept: kept, map: shape.outputMap) {
                     let unit = try unit(
                         "features.\(number)", norm: "features.\(number + 1)", shape, number == 0 ? .stem : .body)
                     return ConvolutionElement(unit: unit, isRectified: true)

@@ -32,7 +32,7 @@ final class StepBenchmark {
         settings.training.routerOptimizer.rate = 1e-8
         settings.training.routerSchedule.name = .constant
         self.configuration = settings
-        network = try Network(configuration.networkSettings(traits), seed: configuration.training.seed)
+        network = try Network(configuration.networkSettings(traits, own: nil), seed: configuration.training.seed)
         caches = [FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)]
         let batch = configuration.training.globalBatch
         preparer = BatchPreparer(

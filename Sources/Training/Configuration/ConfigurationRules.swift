@@ -110,6 +110,7 @@ extension RunConfiguration {
                 "at least attack.epsilon, \(attack.epsilon), where training.method is fast, such as 10/255 for 8/255",
             beside: ["training.method", "attack.epsilon", "attack.name"])
         checkAlternation(&reader)
+        checkPruning(&reader)
         checkMicroBatch(&reader)
         reader.require(
             training.method != .free || attack.norm == .linf, "attack.norm", attack.norm,
@@ -141,8 +142,15 @@ extension RunConfiguration {
             !isAlternating || training.parameters == .all, "training.parameters", training.parameters,
             allowed: "all where training.method is advmoe", beside: ["training.method"])
         reader.require(
-            training.parameters == .all || moe.kind != .none, "training.parameters", training.parameters,
-            allowed: "all where moe.kind is none", beside: ["moe.kind"])
+            [.all, .scores].contains(training.parameters) || moe.kind != .none, "training.parameters",
+            training.parameters, allowed: "all or scores where moe.kind is none", beside: ["moe.kind"])
+        reader.require(
+            !training.sharedAttack
+                || (isAlternating && training.sharedBatch && training.routerObjective == .trades),
+            "training.shared_attack", training.sharedAttack,
+            allowed:
+                "false unless training.method is advmoe, training.shared_batch true and training.router_objective trades",
+            beside: ["training.method", "training.shared_batch", "training.router_objective"])
         reader.require(
             training.routerObjective == .trades || moe.scope == .image, "training.router_objective",
             training.routerObjective, allowed: "trades unless moe.scope is image", beside: ["moe.scope"])
@@ -152,6 +160,22 @@ extension RunConfiguration {
                     && training.order == .expertsFirst && training.routerObjective == .labelModulo),
             "training.statistics_updates", training.statisticsUpdates,
             allowed: "once unless the step is that of preset advmoe-code", beside: ["training.method", "moe.scope"])
+    }
+
+    private func checkPruning(_ reader: inout ConfigurationReader) {
+        let learns = training.parameters == .scores
+        reader.require(
+            !learns || moe.kind == .none, "training.parameters", training.parameters,
+            allowed: "all, router or experts where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
+        reader.require(
+            !learns || model.masks == nil, "model.masks", model.masks,
+            allowed: "null where training.parameters is scores", beside: ["training.parameters"])
+        reader.require(
+            !learns || training.weightAverage == nil, "training.weight_average", training.weightAverage,
+            allowed: "null where training.parameters is scores", beside: ["training.parameters"])
+        reader.require(
+            model.masks == nil || moe.kind == .none, "model.masks", model.masks,
+            allowed: "null where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
     }
 
     private func checkMicroBatch(_ reader: inout ConfigurationReader) {
@@ -180,6 +204,9 @@ extension RunConfiguration {
     }
 
     private func checkEvaluation(_ reader: inout ConfigurationReader) {
+        reader.require(
+            evaluation.masks == nil || moe.kind == .channel, "evaluation.masks", evaluation.masks,
+            allowed: "null unless moe.kind is channel", beside: ["moe.kind"])
         reader.require(
             evaluation.split != .validation || training.validationFraction > 0, "evaluation.split", evaluation.split,
             allowed: "test, or a training.validation_fraction above 0", beside: ["training.validation_fraction"])

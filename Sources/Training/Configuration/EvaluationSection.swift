@@ -28,6 +28,8 @@ extension RunConfiguration {
         public var epsilons: [Double]?
         /// Which weights are evaluated; in training always both.
         public var weights = Weights.raw
+        /// The run, or checkpoint, with whose masks `evaluate` compares the channels that images run through; nil means none.
+        public var masks: String?
         /// Which images; nil means validation if there is one, as `RunConfiguration.resolvedEvaluationSplit` decides.
         public var split: Split?
         /// The first so many images, at least 1; nil means all.
@@ -59,6 +61,9 @@ extension RunConfiguration.Evaluation: ConfigurationSection {
             "epsilons", \.epsilons, "radii to run every attack with, steps in proportion; null: its own",
             .ifGiven(.increasing(from: 0))),
         ConfigurationKey("weights", \.weights, "the weights, or their average, for evaluate and experts"),
+        ConfigurationKey(
+            "masks", \.masks, "run or checkpoint whose masks pathways are compared with; null: none",
+            .ifGiven(.notEmpty)),
         ConfigurationKey("split", \.split, "which images; null: validation if there is one, else test"),
         ConfigurationKey("samples", \.samples, "the first so many images; null: all", .ifGiven(.atLeast(1))),
         ConfigurationKey("chunk", \.chunk, "images that are run together", .atLeast(1)),

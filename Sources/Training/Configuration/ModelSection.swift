@@ -51,6 +51,10 @@ extension RunConfiguration {
         /// Whether pre-activation blocks that change the channels skip their first batch norm and ReLU, as the released
         /// AdvMoE code does by mistake; other architectures have no such block.
         public var skipFirstActivation = false
+        /// The run, or checkpoint, whose masks the network is pruned by; nil means it is whole.
+        ///
+        /// Its own checkpoints hold the masks, and need that one no more.
+        public var masks: String?
 
         /// Makes the section with every default.
         public init() {}
@@ -69,5 +73,7 @@ extension RunConfiguration.Model: ConfigurationSection {
         ConfigurationKey(
             "skip_first_activation", \.skipFirstActivation,
             "pre-activation blocks that change the channels skip their first batch norm and ReLU"),
+        ConfigurationKey(
+            "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.notEmpty)),
     ]
 }

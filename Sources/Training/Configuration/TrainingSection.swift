@@ -25,6 +25,8 @@ extension RunConfiguration {
             case router
             /// Everything but routers.
             case experts
+            /// Scores of filters, by which a network is pruned, and batch norms; weights stand still.
+            case scores
         }
 
         /// Which half of a step of `advmoe` comes first.
@@ -70,6 +72,8 @@ extension RunConfiguration {
         public var weightAverage: Double?
         /// What is trained.
         public var parameters = Parameters.all
+        /// The share of each convolution's filters that `parameters: scores` keeps, above 0 and at most 1.
+        public var filterShare = 0.5
         /// The weight of the divergence in `trades` and `advmoe`, at least 0.
         public var beta = 6.0
         /// The weight of the cross entropy of `router_objective: label-modulo`, at least 0.
@@ -80,6 +84,8 @@ extension RunConfiguration {
         public var routerObjective = RouterObjective.trades
         /// Whether routers and experts are updated by the same batch in `advmoe`; otherwise routers draw their own.
         public var sharedBatch = false
+        /// Whether one attack, before both halves, serves them in `advmoe`.
+        public var sharedAttack = false
         /// How often a step of `advmoe` moves running statistics.
         public var statisticsUpdates = StatisticsUpdates.once
         /// The optimizer; in `advmoe`, of everything but routers.
@@ -233,11 +239,14 @@ extension RunConfiguration.Training: ConfigurationSection {
             "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
             .ifGiven(.within(0..<1))),
         ConfigurationKey("parameters", \.parameters, "what is trained"),
+        ConfigurationKey(
+            "filter_share", \.filterShare, "share of each convolution's filters that parameters: scores keeps", .unit),
         ConfigurationKey("beta", \.beta, "weight of the divergence in trades and advmoe", .atLeast(0)),
         ConfigurationKey("alpha", \.alpha, "weight of the cross entropy of label-modulo", .atLeast(0)),
         ConfigurationKey("order", \.order, "which half of a step of advmoe comes first"),
         ConfigurationKey("router_objective", \.routerObjective, "what routers minimise in advmoe"),
         ConfigurationKey("shared_batch", \.sharedBatch, "whether routers and experts see the same batch in advmoe"),
+        ConfigurationKey("shared_attack", \.sharedAttack, "whether one attack serves both halves of a step of advmoe"),
         ConfigurationKey(
             "statistics_updates", \.statisticsUpdates, "how often a step of advmoe moves running statistics"),
         ConfigurationKey("optimizer", \.optimizer, "the optimizer; in advmoe, of everything but routers"),

@@ -16,11 +16,14 @@ struct Dissection: Equatable {
     var pathways: [[[Int]]: Int] = [:]
     /// Σ over images of the overlap of their pathway with that of the clean image: shared (layer, expert) pairs over all.
     var overlap = 0.0
+    /// The overlap of each image's pathway with a mask, if there is one.
+    var maskOverlaps: [Double] = []
 
     var samples: Int { neither + routerOnly + predictionOnly + both }
 
     /// Counts one image.
-    mutating func add(chosen: [[Int]], clean: [[Int]], isCorrect: Bool) {
+    mutating func add(chosen: [[Int]], clean: [[Int]], isCorrect: Bool, mask: MaskOverlap? = nil) {
+        if let mask { maskOverlaps.append(mask.value(chosen)) }
         let (now, before) = (chosen.map { $0.sorted() }, clean.map { $0.sorted() })
         switch (now != before, isCorrect) {
         case (false, true): neither += 1
@@ -46,23 +49,28 @@ struct Dissection: Equatable {
     }
 
     func row(split: String, inputs: String) -> DissectionRow {
-        DissectionRow(
+        let count = Double(max(1, maskOverlaps.count))
+        let mean = maskOverlaps.reduce(0, +) / count
+        let variance = maskOverlaps.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
+        return DissectionRow(
             split: split, inputs: inputs, samples: samples, neither: neither, routerOnly: routerOnly,
             predictionOnly: predictionOnly, both: both, pathways: pathways.count, pathwayEntropy: pathwayEntropy,
-            cleanOverlap: samples > 0 ? overlap / Double(samples) : nil)
+            cleanOverlap: samples > 0 ? overlap / Double(samples) : nil,
+            maskOverlap: maskOverlaps.isEmpty ? nil : mean,
+            maskOverlapDeviation: maskOverlaps.isEmpty ? nil : variance.squareRoot())
     }
 }
 
 extension EvaluationResult {
     /// The dissection of one set of inputs, or nil where there are no mixtures.
-    static func dissection(_ chunks: [EvaluationChunk], _ outcome: Int) -> Dissection? {
+    static func dissection(_ chunks: [EvaluationChunk], _ outcome: Int, _ mask: MaskOverlap?) -> Dissection? {
         guard chunks.first?.outcomes[outcome].chosen.isEmpty == false else { return nil }
         var result = Dissection()
         for chunk in chunks {
             for image in chunk.labels.indices {
                 result.add(
                     chosen: chunk.choices(outcome, image: image), clean: chunk.choices(0, image: image),
-                    isCorrect: chunk.outcomes[outcome].predictions[image] == chunk.labels[image])
+                    isCorrect: chunk.outcomes[outcome].predictions[image] == chunk.labels[image], mask: mask)
             }
         }
         return result

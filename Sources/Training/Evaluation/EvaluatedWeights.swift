@@ -36,6 +36,9 @@ enum EvaluatedWeights: Sendable {
         }
     }
 
+    /// The checkpoint, if that is what they are of.
+    var checkpoint: Checkpoint? { if case .checkpoint(let checkpoint, _) = self { checkpoint } else { nil } }
+
     /// Checks that the weights are all that a run of this configuration asks for.
     func check(_ configuration: RunConfiguration) throws {
         guard case .file(let file, _) = self, configuration.moe.kind == .channel, configuration.moe.scope == .image,

@@ -36,7 +36,7 @@ struct EvaluationResult {
 
     init(
         chunks: [EvaluationChunk], attacks: [RunConfiguration.Attack], network: Network, classes: Int,
-        secondsOfRankZero: [Double], suffix: String = ""
+        secondsOfRankZero: [Double], suffix: String = "", mask: MaskOverlap? = nil
     ) {
         self.suffix = suffix
         let names = (["clean"] + attacks.map(\.resolvedId)).map { $0 + suffix }
@@ -75,7 +75,7 @@ struct EvaluationResult {
                     name: name, attack: index == 0 ? nil : attacks[index - 1], samples: samples, correct: correct,
                     taskLoss: loss / Double(max(1, samples)), balanceLoss: balance ?? 0, layers: layers, flips: flips,
                     expertClasses: expertClasses, confusion: confusion,
-                    dissection: Self.dissection(chunks, index),
+                    dissection: Self.dissection(chunks, index, mask),
                     seconds: index < secondsOfRankZero.count ? secondsOfRankZero[index] : 0))
         }
         self.inputs = inputs

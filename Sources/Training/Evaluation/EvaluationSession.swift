@@ -71,16 +71,21 @@ public struct EvaluationSession: Sendable {
         }
         let workspace = Workspace(threads: placement.threads[communicator.rank])
         let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
-        let network = try Network(configuration.networkSettings(data.set.traits), seed: 0)
+        let network = try Network(
+            configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
         try prepared.weights.load(configuration.evaluation.weights, into: network)
         let fixed = try fixedLayers.map { try FixedExperts.layers($0, of: network) }
+        let mask = try configuration.evaluation.masks.map { path in
+            let masks = try PruningMasks.masks(of: Checkpoint.verify(try CheckpointStore.locate(path)))
+            return try MaskOverlap(masks, network, path: path)
+        }
         // Results that are to be replaced stay until every rank has its data and its network.
         try communicator.barrier()
         let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
         for warning in data.set.warnings { try recorder?.say("warning: \(warning)") }
         let evaluator = Evaluator(
             network: network, configuration: configuration, communicator: communicator, workspace: workspace,
-            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes))
+            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes), mask: mask)
         let attacks = configuration.resolvedEvaluationAttacks
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
         let result = try evaluator.run(data.set, data.indices, attacks, suffix: suffix)
@@ -121,11 +126,18 @@ public struct EvaluationSession: Sendable {
         let dissections =
             try isMixture
             ? CSVWriter(path: path("dissection.csv"), rows: DissectionRow.self, runID: recorder.runID) : nil
+        let hasMask = configuration.evaluation.masks != nil
+        let overlaps =
+            try hasMask
+            ? CSVWriter(path: path("mask_overlap.csv"), rows: MaskOverlapRow.self, runID: recorder.runID) : nil
         for input in result.inputs {
             for row in input.classRows(split: split, names: classNames) { try classes.append(row) }
             for row in input.expertClassRows(split: split, names: classNames) { try experts.append(row) }
             if let dissection = input.dissection {
                 try dissections?.append(dissection.row(split: split, inputs: input.name))
+                for row in MaskOverlapRow.rows(dissection.maskOverlaps, split: split, inputs: input.name) {
+                    try overlaps?.append(row)
+                }
             }
             try recorder.say(Console.line(input))
         }

@@ -16,6 +16,8 @@ struct Evaluator {
     let filters: FilterCache
     /// Layers, by path, whose routes are given; for attacks too.
     var given: [String: GivenRoutes] = [:]
+    /// The mask that pathways are compared with, if any.
+    var mask: MaskOverlap?
 
     /// Evaluates images `indices` of a set; collective.
     /// - Parameter suffix: What the names of the inputs end in.
@@ -38,7 +40,7 @@ struct Evaluator {
         all.sort { $0.chunk < $1.chunk }
         return EvaluationResult(
             chunks: all, attacks: attacks, network: network, classes: set.classes, secondsOfRankZero: results.seconds,
-            suffix: suffix)
+            suffix: suffix, mask: mask)
     }
 
     private func evaluate(

@@ -21,6 +21,11 @@ public struct DissectionRow: CSVRow, Equatable {
     public var pathwayEntropy: Double
     /// The mean share of (layer, expert) pairs that an image's pathway has in common with that of its clean image.
     public var cleanOverlap: Double?
+    /// The mean over images of the channels that both their pathway and a mask keep, over those that either does; see
+    /// ``MaskOverlapRow``.
+    public var maskOverlap: Double?
+    /// Its standard deviation over images.
+    public var maskOverlapDeviation: Double?
 
     private func bounds(_ count: Int) -> (low: Double, high: Double) {
         WilsonInterval.bounds(correct: count, samples: samples)
@@ -49,5 +54,7 @@ public struct DissectionRow: CSVRow, Equatable {
             CSVColumn("pathways") { .integer($0.pathways) },
             CSVColumn("pathway_entropy") { CSVValue($0.pathwayEntropy) },
             CSVColumn("clean_overlap") { CSVValue($0.cleanOverlap) },
+            CSVColumn("mask_overlap") { CSVValue($0.maskOverlap) },
+            CSVColumn("mask_overlap_deviation") { CSVValue($0.maskOverlapDeviation) },
         ]
 }

@@ -15,13 +15,16 @@ public final class StochasticGradientDescent {
     ///
     /// Routers may have settings of their own, the rest goes by `settings`.
     ///
+    /// Slots that `trains` refuses stay as they are.
+    ///
     /// `decay_exclude` names what does not decay: a slot whose last path components are the entry (`bias`,
     /// `bn1.weight`) or that lies below it (`layer4`).
     public init(
-        _ settings: RunConfiguration.Optimizer, router: RunConfiguration.Optimizer? = nil, _ parameters: Parameters
+        _ settings: RunConfiguration.Optimizer, router: RunConfiguration.Optimizer? = nil, _ parameters: Parameters,
+        trains: (Slot) -> Bool = { _ in true }
     ) {
         self.settings = [.backbone: settings, .router: router ?? settings]
-        slots = parameters.slots.filter { !$0.isStatistic }
+        slots = parameters.slots.filter { !$0.isStatistic && trains($0) }
         momentum = .allocate(capacity: parameters.parameterCount)
         momentum.initialize(repeating: 0)
     }

@@ -1,12 +1,16 @@
 import Networks
 
 /// Parameters as checkpoints hold them: PyTorch's names, OIHW filters, `[outputs, inputs]` matrices.
+///
+/// A pruned network's are those of the network that it was pruned from, zero where channels are gone: filters, weights and
+/// biases of batch norms too, so that the whole network computes the same.
 enum ModelTensors {
     /// All slots of the model, and the input normalisation.
     static func tensors(_ network: Network) -> [NamedTensor] {
         let parameters = network.parameters
         let slots = parameters.slots.map { slot in
-            tensor(slot, name: slot.name, UnsafeBufferPointer(parameters.values(of: slot)))
+            tensor(
+                slot, name: slot.name, UnsafeBufferPointer(parameters.values(of: slot)), network.selections[slot.name])
         }
         let settings = network.settings
         return slots + normalization(mean: settings.mean, deviation: settings.deviation)
@@ -24,20 +28,30 @@ enum ModelTensors {
 
     /// Values laid out like the parameter arena, as `<slot>.<suffix>` tensors of the trainable slots.
     static func tensors(
-        _ parameters: Parameters, arena: UnsafeMutableBufferPointer<Float>, suffix: String
+        _ network: Network, arena: UnsafeMutableBufferPointer<Float>, suffix: String
     ) -> [NamedTensor] {
-        parameters.slots.filter { !$0.isStatistic }.map { slot in
-            tensor(slot, name: "\(slot.name).\(suffix)", UnsafeBufferPointer(rebasing: arena[slot.range]))
+        trainable(network).map { slot in
+            tensor(
+                slot, name: "\(slot.name).\(suffix)", UnsafeBufferPointer(rebasing: arena[slot.range]),
+                network.selections[slot.name])
         }
     }
 
-    private static func tensor(_ slot: Slot, name: String, _ values: UnsafeBufferPointer<Float>) -> NamedTensor {
+    private static func trainable(_ network: Network) -> [Slot] { network.parameters.slots.filter { !$0.isStatistic } }
+
+    /// The values of a slot as files hold them.
+    static func tensor(
+        _ slot: Slot, name: String, _ values: UnsafeBufferPointer<Float>, _ selection: SlotSelection?
+    ) -> NamedTensor {
         if slot.layout == .counter {
             return NamedTensor(name: name, shape: [], values: .int64([Int64(values[0])]))
         }
         var outside = [Float](repeating: 0, count: slot.count)
         forEachPair(slot.layout) { inside, place in outside[place] = values[inside] }
-        return NamedTensor(name: name, shape: slot.layout.shape, values: .float(outside))
+        guard let selection else { return NamedTensor(name: name, shape: slot.layout.shape, values: .float(outside)) }
+        var whole = [Float](repeating: 0, count: selection.wholeShape.reduce(1, *))
+        selection.forEachPair { place, wholePlace in whole[wholePlace] = outside[place] }
+        return NamedTensor(name: name, shape: selection.wholeShape, values: .float(whole))
     }
 
     /// Calls `body` with the place in memory and the place outside of every element.
@@ -68,7 +82,7 @@ enum ModelTensors {
     /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous.
     static func load(_ tensors: [String: NamedTensor], into network: Network, from path: String) throws {
         let parameters = network.parameters
-        let expected = parameters.slots.map { ($0.name, $0.layout.shape) }
+        let expected = parameters.slots.map { ($0.name, shape($0, network)) }
         let fixed = normalization(mean: network.settings.mean, deviation: network.settings.deviation)
         try check(tensors, expected + fixed.map { ($0.name, $0.shape) }, path)
         for tensor in fixed where tensors[tensor.name] != tensor {
@@ -77,7 +91,7 @@ enum ModelTensors {
             )
         }
         for slot in parameters.slots {
-            fill(slot, parameters.values(of: slot), tensors[slot.name])
+            fill(slot, parameters.values(of: slot), tensors[slot.name], network.selections[slot.name])
         }
         parameters.noteChange()
     }
@@ -90,16 +104,22 @@ enum ModelTensors {
     /// Fills an arena laid out like the parameters from `<slot>.<suffix>` tensors.
     static func load(
         _ tensors: [String: NamedTensor], suffix: String, into arena: UnsafeMutableBufferPointer<Float>,
-        _ parameters: Parameters, from path: String
+        _ network: Network, from path: String
     ) throws {
-        let slots = parameters.slots.filter { !$0.isStatistic }
-        try check(tensors, slots.map { ("\($0.name).\(suffix)", $0.layout.shape) }, path)
+        let slots = trainable(network)
+        try check(tensors, slots.map { ("\($0.name).\(suffix)", shape($0, network)) }, path)
         for slot in slots {
-            fill(slot, UnsafeMutableBufferPointer(rebasing: arena[slot.range]), tensors["\(slot.name).\(suffix)"])
+            fill(
+                slot, UnsafeMutableBufferPointer(rebasing: arena[slot.range]), tensors["\(slot.name).\(suffix)"],
+                network.selections[slot.name])
         }
     }
 
-    private static func check(
+    private static func shape(_ slot: Slot, _ network: Network) -> [Int] {
+        network.selections[slot.name]?.wholeShape ?? slot.layout.shape
+    }
+
+    static func check(
         _ tensors: [String: NamedTensor], _ expected: [(name: String, shape: [Int])], _ path: String
     ) throws {
         let kinds = tensors.mapValues { SafetensorsFile.Kind(type: $0.values.type, shape: $0.shape) }
@@ -107,11 +127,16 @@ enum ModelTensors {
     }
 
     /// Fills a slot from a tensor that has been checked.
-    private static func fill(
-        _ slot: Slot, _ target: UnsafeMutableBufferPointer<Float>, _ tensor: NamedTensor?
+    static func fill(
+        _ slot: Slot, _ target: UnsafeMutableBufferPointer<Float>, _ tensor: NamedTensor?, _ selection: SlotSelection?
     ) {
         switch tensor?.values {
-        case .float(let values):
+        case .float(let whole):
+            var values = whole
+            if let selection {
+                values = [Float](repeating: 0, count: slot.count)
+                selection.forEachPair { place, wholePlace in values[place] = whole[wholePlace] }
+            }
             forEachPair(slot.layout) { inside, outside in target[inside] = values[outside] }
         case .int64(let values): target[0] = Float(values[0])
         case nil: break

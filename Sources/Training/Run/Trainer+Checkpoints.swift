@@ -46,7 +46,7 @@ extension Trainer {
                 CheckpointFile(
                     name: "optimizer.safetensors",
                     tensors: ModelTensors.tensors(
-                        network.parameters, arena: step.optimizer.momentum, suffix: "momentum")),
+                        network, arena: step.optimizer.momentum, suffix: "momentum")),
                 CheckpointFile(name: Trainer.stateFile, tensors: stateTensors),
                 CheckpointFile(name: "state.json", bytes: try state.data()),
             ], best: isBest)
@@ -65,7 +65,7 @@ extension Trainer {
         try loadModel(checkpoint)
         try ModelTensors.load(
             try checkpoint.tensors(in: "optimizer.safetensors"), suffix: "momentum", into: step.optimizer.momentum,
-            network.parameters, from: "\(checkpoint.path)/optimizer.safetensors")
+            network, from: "\(checkpoint.path)/optimizer.safetensors")
         try restoreMethodState(checkpoint)
         done = state.step
         windows = state.windows
@@ -78,13 +78,15 @@ extension Trainer {
     /// What methods keep from step to step beside weights and momentum.
     private var stateTensors: [NamedTensor] {
         (step.noise.map { [$0.tensor] } ?? []) + (step.average?.tensors(network) ?? [])
+            + (step.scores?.tensors ?? PruningMasks.tensors(network))
     }
 
     private func restoreMethodState(_ checkpoint: Checkpoint) throws {
-        if step.noise == nil, step.average == nil { return }
+        if step.noise == nil, step.average == nil, step.scores == nil { return }
         let tensors = try checkpoint.tensors(in: Trainer.stateFile)
         let place = "\(checkpoint.path)/\(Trainer.stateFile)"
         try step.noise?.restore(tensors, from: place)
+        try step.scores?.restore(tensors, network.parameters, from: place)
         if let average = step.average {
             // A run that begins to average when it goes on begins with the weights it has.
             if WeightAverage.isIn(tensors) {

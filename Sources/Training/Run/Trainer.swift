@@ -60,7 +60,8 @@ public final class Trainer {
         }
         let perRank = shards == 0 ? 1 : shards / communicator.size
         data = try RunData(configuration, loop: workspace.loop, communicator)
-        network = try Network(configuration.networkSettings(data.train.traits), seed: configuration.training.seed)
+        let settings = try configuration.networkSettings(data.train.traits, own: checkpoint)
+        network = try Network(settings, seed: configuration.training.seed)
         if checkpoint == nil, let path = configuration.training.initialCheckpoint {
             try Trainer.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
         }
@@ -252,6 +253,7 @@ public final class Trainer {
                 + "\(network.parameters.trainableCount) parameters"
                 + (mixture.isEmpty
                     ? "" : ", \(configuration.moe.experts) experts in \(mixture.joined(separator: ", "))")
+                + PruningMasks.line(network)
                 + (network.cost.map { ", \(Self.millions($0)) million multiply-adds an image" } ?? ""))
         try recorder.say(
             "\(configuration.training.method.rawValue) on \(data.trainIndices.count) images of "

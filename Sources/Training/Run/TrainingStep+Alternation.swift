@@ -14,19 +14,26 @@ extension TrainingStep {
         if configuration.training.routerObjective == .labelModulo {
             return try alternateByLabels(batch, routerBatch, step: step, wantsToStop: wantsToStop)
         }
+        let (shared, sharedSeconds) = try timed {
+            configuration.training.sharedAttack ? try divergingImages(batch, step: step, draw: 0) : nil
+        }
         func routers() throws -> Outcome {
             try updateByTrades(
-                routerBatch, step: step, draw: Self.routerDraw, groups: [.router], wantsToStop: false)
+                routerBatch, attacked: shared, step: step, draw: Self.routerDraw, groups: [.router], wantsToStop: false)
         }
         func experts() throws -> Outcome {
-            try updateByTrades(batch, step: step, groups: [.backbone], wantsToStop: wantsToStop)
+            try updateByTrades(batch, attacked: shared, step: step, groups: [.backbone], wantsToStop: wantsToStop)
         }
+        var outcome: Outcome
         if configuration.training.order == .routerFirst {
             let first = try routers()
-            return try experts().withSeconds(of: first)
+            outcome = try experts().withSeconds(of: first)
+        } else {
+            outcome = try experts()
+            outcome = outcome.withSeconds(of: try routers())
         }
-        let first = try experts()
-        return first.withSeconds(of: try routers())
+        if shared != nil { outcome.attackSeconds += sharedSeconds }
+        return outcome
     }
 
     /// The draws of the routers' half of a step.

@@ -9,10 +9,13 @@ extension TrainingStep {
     ///
     /// x′ ascends the divergence from what the frozen network says of x. Clean and attacked images are training passes of
     /// their own, in that order, each with its own moments; the clean one serves both terms.
+    ///
+    /// - Parameter attacked: x′ where an attack has made them already.
     func updateByTrades(
-        _ batch: PreparedBatch, step: Int, draw: Int = 0, groups: Set<ParameterGroup>, wantsToStop: Bool
+        _ batch: PreparedBatch, attacked: [Tensor]? = nil, step: Int, draw: Int = 0, groups: Set<ParameterGroup>,
+        wantsToStop: Bool
     ) throws -> Outcome {
-        let (images, seconds) = try timed { try divergingImages(batch, step: step, draw: draw) }
+        let (images, seconds) = try timed { try attacked ?? divergingImages(batch, step: step, draw: draw) }
         let clean = try cleanForward(batch, step: step, draw: draw, wantsToStop: wantsToStop)
         return try updateByTrades(
             clean, images, batch, step: step, draw: draw + 1, groups: groups, attackSeconds: seconds)

@@ -43,6 +43,8 @@ final class TrainingStep {
     let noise: FreeNoise?
     /// The moving average of the weights, if the run keeps one.
     let average: WeightAverage?
+    /// The scores that a run with `training.parameters: scores` learns.
+    let scores: FilterScores?
 
     init(
         _ network: Network, _ configuration: RunConfiguration, communicator: any Communicator, workspace: Workspace,
@@ -55,7 +57,12 @@ final class TrainingStep {
         let training = configuration.training
         let isOrdered = configuration.distributed.deterministicShards > 0
         let routerOptimizer = training.method == .advmoe ? training.routerOptimizer : training.optimizer
-        optimizer = StochasticGradientDescent(training.optimizer, router: routerOptimizer, network.parameters)
+        let scores =
+            training.parameters == .scores ? FilterScores(network, share: training.filterShare) : nil
+        self.scores = scores
+        optimizer = StochasticGradientDescent(
+            training.optimizer, router: routerOptimizer, network.parameters
+        ) { scores?.trains($0) ?? true }
         filters = FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)
         exchange = GradientExchange(
             network.parameters, shards: shards, isOrdered: isOrdered,
@@ -120,7 +127,7 @@ final class TrainingStep {
         switch configuration.training.parameters {
         case .all: [.backbone, .router]
         case .router: [.router]
-        case .experts: [.backbone]
+        case .experts, .scores: [.backbone]
         }
     }
 
@@ -191,6 +198,7 @@ final class TrainingStep {
         _ groups: Set<ParameterGroup>, step: Int, records: [PassRecord]
     ) throws -> (norm: Double, rate: Double, timing: (waited: Double, span: Double)) {
         let timing = try exchange.finish()
+        scores?.carryBack(exchange.total, network.parameters)
         let norm = GradientNorm.value(exchange.total)
         guard norm.isFinite else {
             throw RunError.numerical("step \(step): the norm of the gradient is \(norm), expected a finite number")
@@ -202,8 +210,11 @@ final class TrainingStep {
             GradientNorm.clip(exchange.total, norm: norm, to: limit)
         }
         let rate = (isRouters ? routerSchedule : schedule).rate(atStep: step)
-        optimizer.step(
-            network.parameters, exchange.total, rate: rate, idle: idleExperts(records), groups: groups)
+        func move() {
+            optimizer.step(
+                network.parameters, exchange.total, rate: rate, idle: idleExperts(records), groups: groups)
+        }
+        if let scores { scores.update(network.parameters, move) } else { move() }
         return (norm, rate, timing)
     }
 

@@ -72,12 +72,12 @@ struct ModelTensorsTests {
         let network = try TinyNetwork.make()
         let first = StochasticGradientDescent(.init(), network.parameters)
         for index in first.momentum.indices { first.momentum[index] = Float(index) }
-        let tensors = ModelTensors.tensors(network.parameters, arena: first.momentum, suffix: "momentum")
+        let tensors = ModelTensors.tensors(network, arena: first.momentum, suffix: "momentum")
         #expect(tensors.first?.name == "conv1.weight.momentum" && tensors.first?.shape == [4, 2, 3, 3])
         #expect(!tensors.contains { $0.name.contains("running") })
         let second = StochasticGradientDescent(.init(), network.parameters)
         try ModelTensors.load(
-            dictionary(tensors), suffix: "momentum", into: second.momentum, network.parameters, from: "optimizer")
+            dictionary(tensors), suffix: "momentum", into: second.momentum, network, from: "optimizer")
         for slot in network.parameters.slots where !slot.isStatistic {
             #expect(first.momentum[slot.range].elementsEqual(second.momentum[slot.range]), "\(slot.name)")
         }
