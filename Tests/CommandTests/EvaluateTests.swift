@@ -23,6 +23,8 @@ extension CommandSuite {
         func ranks() throws {
             let alone = try evaluate(nil, EvaluateTests.attacks)
             #expect(try alone.rows("per_sample.csv").count == 40)
+            let costs = try alone.rows("cost.csv").map { $0["counted"] ?? "" }
+            #expect(costs == ["path", "path-and-routers", "all-experts"])
             for ranks in [1, 2, 3] {
                 let other = try evaluate(ranks, EvaluateTests.attacks)
                 for table in TrainedRun.tables + ["per_sample.csv"] {

@@ -82,6 +82,7 @@ extension CommandSuite {
                 (["moe.placement=[layer3"], "brackets"), (["moe.kind=none", "--", "moe.kind=conv"], "is an axis"),
                 (["--config", "/none.yaml"], "no such file"), (["--evaluation", "a=b"], "--evaluate"),
                 (["moe.kind=conv+moe.top_k=1", "moe.top_k=2"], "set twice"),
+                (["output.name=run{seed}"], "expected --seeds"),
             ])
         func usage(_ arguments: [String], _ phrase: String) throws {
             let output = try Scratch.folder() + "/sweep"

@@ -89,7 +89,7 @@ public struct EvaluationSession: Sendable {
         let attacks = configuration.resolvedEvaluationAttacks
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
         let result = try evaluator.run(data.set, data.indices, attacks, suffix: suffix)
-        if let result, let recorder { try write(result, data.set.classNames, prepared, recorder) }
+        if let result, let recorder { try write(result, network, data.set.classNames, prepared, recorder) }
         if let fixed {
             let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)
             let table = try recorder.map {
@@ -106,7 +106,8 @@ public struct EvaluationSession: Sendable {
     }
 
     private func write(
-        _ result: EvaluationResult, _ classNames: [String], _ prepared: Prepared, _ recorder: RunRecorder
+        _ result: EvaluationResult, _ network: Network, _ classNames: [String], _ prepared: Prepared,
+        _ recorder: RunRecorder
     ) throws {
         let configuration = prepared.configuration
         let split = configuration.resolvedEvaluationSplit.rawValue
@@ -119,6 +120,8 @@ public struct EvaluationSession: Sendable {
             path: path("per_sample.csv"), attacks: configuration.resolvedEvaluationAttacks.map(\.resolvedId),
             runID: recorder.runID)
         for row in result.perSample { try samples.append(row) }
+        let costs = try CSVWriter(path: path("cost.csv"), rows: CostRow.self, runID: recorder.runID)
+        for row in try CostRow.rows(network) { try costs.append(row) }
         let classes = try CSVWriter(path: path("classes.csv"), rows: ClassRow.self, runID: recorder.runID)
         let experts = try CSVWriter(
             path: path("expert_classes.csv"), rows: ExpertClassRow.self, runID: recorder.runID)
