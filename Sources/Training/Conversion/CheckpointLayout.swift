@@ -6,8 +6,8 @@ public enum CheckpointLayout: String, CaseIterable, Sendable {
     case torchvision
     /// The state dict of the public repository of "Robust Experts": of the bare model, or of its Lightning module.
     case robustSparseMoEs = "robust-sparse-moes"
-    /// The state dict of the public AdvMoE code: ResNets, dense or with channel experts, whose one router stands there once
-    /// for the network and once more for every layer that it decides for.
+    /// The state dict of the public AdvMoE code: ResNets, wide ResNets, VGGs and DenseNets, dense or with channel experts,
+    /// whose one router stands there once for the network and once more for every layer that it decides for.
     case robustMoECNN = "robust-moe-cnn"
 }
 
@@ -54,8 +54,13 @@ extension CheckpointLayout {
     }
 
     /// Why the weights of a network cannot be called by this layout's names, or nil.
-    func refusal(_ mixture: ModelSignature.Mixture?) -> String? {
-        guard let mixture else { return nil }
+    func refusal(_ signature: ModelSignature) -> String? {
+        if self == .torchvision || self == .robustSparseMoEs {
+            guard case .resNet = signature.architecture.layers else {
+                return "layout \(rawValue) has ResNets alone, found \(signature.architecture.rawValue)"
+            }
+        }
+        guard let mixture = signature.mixture else { return nil }
         let known: [RunConfiguration.MixtureOfExperts.Kind] =
             switch self {
             case .robustmoe: [.conv, .block, .channel]
@@ -96,7 +101,11 @@ extension CheckpointLayout {
     /// The names here of tensors with the program's own names, without a prefix.
     func foreignNames(_ own: some Sequence<String>, stem: RunConfiguration.Model.Stem) -> [String: String] {
         if self == .robustMoECNN {
-            return Dictionary(own.map { ($0, stem == .cifar ? Self.smallName($0) : $0) }) { first, _ in first }
+            // Of networks for small images, ResNets have names of their own.
+            let isOther = own.contains { $0.hasPrefix("block1.") }
+            return Dictionary(own.map { ($0, stem == .cifar && !isOther ? Self.smallName($0) : $0) }) { first, _ in
+                first
+            }
         }
         return renamed(own, from: \.own, to: \.foreign)
     }

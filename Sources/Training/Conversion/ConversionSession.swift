@@ -34,7 +34,7 @@ public struct ConversionSession: Sendable {
         }
         let file = try WeightFile(try inputFile(), layout: source)
         let signature = try file.signature()
-        if let refusal = target.refusal(signature.mixture) { throw RunError.checkpoint("\(file.path): \(refusal)") }
+        if let refusal = target.refusal(signature) { throw RunError.checkpoint("\(file.path): \(refusal)") }
         let settings = try signature.networkSettings(origin: file.path)
         var tensors = try file.tensors(try Network.slots(settings), channels: signature.channels)
         var lines = ["read \(file.path): \(describe(signature))"]

@@ -1,20 +1,29 @@
 import Foundation
 
 extension ModelSignature {
-    /// The width of a network's first stage and the factor of its widths that make these channels; nil if there are none.
+    /// Channels that were found somewhere, and how many there would be in a network that is `width` channels wide:
+    /// width·factor / divisor.
+    struct WidthPart {
+        var found: Int
+        var factor = 1
+        var divisor = 1
+    }
+
+    /// The width of a network and the factor of its widths that make these channels; nil if there are none.
     ///
-    /// A network that was made narrower by a ratio is taken for one whose first stage is 64 channels wide where its own do
-    /// not double from stage to stage, and where the stem does not tell.
+    /// A network that was made narrower by a ratio is taken for one of the given width where its own channels do not go
+    /// together, or do not tell.
     ///
     /// - Parameters:
-    ///   - stem: Channels behind the stem.
-    ///   - stages: Channels of each stage, where bottlenecks put out four times as many.
-    ///   - keepsStem: Whether the stem has the whole width.
-    static func scaling(stem: Int, stages: [Int], keepsStem: Bool) -> (width: Int, ratio: Double)? {
-        if !keepsStem, stages.indices.allSatisfy({ stages[$0] == stem << $0 }) { return (stem, 1) }
-        let width = keepsStem ? stem : 64
-        var pairs = stages.indices.map { (whole: width << $0, found: stages[$0]) }
-        if !keepsStem { pairs.append((width, stem)) }
+    ///   - width: The width that a ratio multiplies.
+    ///   - mayBeOwn: Whether it may as well be another width, multiplied by nothing.
+    static func scaling(_ parts: [WidthPart], width: Int, mayBeOwn: Bool = true) -> (width: Int, ratio: Double)? {
+        if mayBeOwn, let own = parts.first(where: { $0.factor == 1 && $0.divisor == 1 })?.found,
+            parts.allSatisfy({ $0.found * $0.divisor == own * $0.factor })
+        {
+            return (own, 1)
+        }
+        let pairs = parts.map { (whole: width * $0.factor / $0.divisor, found: $0.found) }
         let least = pairs.map { Double($0.found) / Double($0.whole) }.max() ?? 1
         // The shortest decimal number of all that give these channels.
         for digits in 0...6 {
@@ -40,6 +49,11 @@ extension ModelSignature {
             else { continue }
             layers[path] = shape[0] / channels
         }
+        return channelMixture(layers, shapes)
+    }
+
+    /// The mixture of layers with so many experts.
+    static func channelMixture(_ layers: [String: Int], _ shapes: [String: [Int]]) -> Mixture? {
         guard let first = layers.keys.min(), let experts = layers.values.max() else { return nil }
         var mixture = Mixture(
             kind: .channel, layers: layers.keys.sorted(), experts: experts, router: .resnet20, scope: .image)

@@ -23,11 +23,30 @@ struct ModelSignature: Equatable {
     let ratio: Double
     let channels: Int
     let classes: Int
-    let mixture: Mixture?
+    var mixture: Mixture?
+    /// Whether the network was trained without the first batch norm and ReLU of blocks that change the channels.
+    var skipsFirstActivation = false
+
+    init(
+        architecture: RunConfiguration.Model.Architecture, stem: RunConfiguration.Model.Stem, width: Int, ratio: Double,
+        channels: Int, classes: Int, mixture: Mixture?
+    ) {
+        self.architecture = architecture
+        self.stem = stem
+        self.width = width
+        self.ratio = ratio
+        self.channels = channels
+        self.classes = classes
+        self.mixture = mixture
+    }
 
     /// Reads the signature off tensors with the program's own names.
     /// - Throws: ``RunError/checkpoint(_:)`` if they are no network's that this program knows.
     init(_ shapes: [String: [Int]], path: String) throws {
+        self = try ReleasedFamily(shapes).map { try $0.signature(shapes, path) } ?? Self.resNet(shapes, path)
+    }
+
+    private static func resNet(_ shapes: [String: [Int]], _ path: String) throws -> ModelSignature {
         func refusal(_ text: String) -> RunError { .checkpoint("\(path): \(text)") }
         func extent(_ place: Int, of names: String...) throws -> Int {
             for name in names {
@@ -39,11 +58,11 @@ struct ModelSignature: Equatable {
         }
         let stems = ["conv1.weight", "conv1.experts.0.weight"]
         let behindStem = try extent(0, of: "bn1.weight", stems[0], stems[1])
-        channels = try extent(1, of: stems[0], stems[1])
-        stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
-        classes = try extent(0, of: "fc.weight", "fc.bias")
+        let channels = try extent(1, of: stems[0], stems[1])
+        let stem: RunConfiguration.Model.Stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
+        let classes = try extent(0, of: "fc.weight", "fc.bias")
         let names = shapes.keys.map { $0.split(separator: ".", omittingEmptySubsequences: false).map(String.init) }
-        let blocks = Self.blocksOfStages(names)
+        let blocks = blocksOfStages(names)
         let isBottleneck = names.contains { $0.contains("bn3") }
         func widest(_ stage: Int, _ norm: String) -> Int {
             shapes.filter { $0.key.hasPrefix("layer\(stage).") && $0.key.hasSuffix(".\(norm).weight") }
@@ -62,18 +81,22 @@ struct ModelSignature: Equatable {
             let kind = isBottleneck ? "bottleneck blocks, \(inner) channels inside the first" : "basic blocks"
             throw refusal(
                 "found stages of \(blocks) \(kind), stem \(behindStem) channels; expected one of "
-                    + Self.architectures.map(\.rawValue).joined(separator: ", "))
+                    + architectures.map(\.rawValue).joined(separator: ", "))
         }
-        architecture = known
-        mixture = try Self.mixture(names, shapes, path)
+        let mixture = try mixture(names, shapes, path)
         let keepsStem = mixture?.kind == .channel && stem == .cifar
-        guard let scaling = Self.scaling(stem: behindStem, stages: stages, keepsStem: keepsStem) else {
+        var parts = stages.indices.map { WidthPart(found: stages[$0], factor: 1 << $0) }
+        if !keepsStem { parts.append(WidthPart(found: behindStem)) }
+        guard let scaling = scaling(parts, width: keepsStem ? behindStem : 64, mayBeOwn: !keepsStem) else {
             throw refusal(
                 "found stages of \(stages) channels behind a stem of \(behindStem); expected such as each doubles, or "
                     + "the integer parts of a ratio times those of a network that is "
                     + (keepsStem ? "\(behindStem)" : "64") + " channels wide")
         }
-        (self.width, self.ratio) = scaling
+        return ModelSignature(
+            architecture: known, stem: stem, width: scaling.width, ratio: scaling.ratio, channels: channels,
+            classes: classes,
+            mixture: mixture)
     }
 
     /// Those with torchvision's names, which all layouts share.
@@ -93,7 +116,7 @@ struct ModelSignature: Equatable {
         return blocks.keys.sorted().compactMap { blocks[$0] }
     }
 
-    private static func mixture(
+    static func mixture(
         _ names: [[String]], _ shapes: [String: [Int]], _ path: String
     ) throws -> Mixture? {
         var kinds: [String: RunConfiguration.MixtureOfExperts.Kind] = [:]
@@ -133,6 +156,7 @@ struct ModelSignature: Equatable {
     ) -> ConfigurationLayer {
         var text =
             "model: {architecture: \(architecture.rawValue), stem: \(stem.rawValue), width: \(width), ratio: \(ratio)"
+        if skipsFirstActivation { text += ", skip_first_activation: true" }
         if let normalize { text += ", normalize: \(normalize.rawValue)" }
         text += "}\nmoe: {kind: \(mixture?.kind.rawValue ?? "none")"
         if let mixture {

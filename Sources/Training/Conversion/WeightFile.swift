@@ -41,7 +41,12 @@ struct WeightFile: Sendable {
         let own = layout.ownNames(bare)
         var shapes: [String: [Int]] = [:]
         for (name, ownName) in own { shapes[ownName] = kinds[prefix + name]?.shape }
-        return try ModelSignature(shapes, path: path)
+        var signature = try ModelSignature(shapes, path: path)
+        // By mistake, the public code's wide ResNets do, but for the dense ones for small images.
+        if layout == .robustMoECNN, case .wideResNet = signature.architecture.layers {
+            signature.skipsFirstActivation = signature.mixture != nil || signature.stem == .imagenet
+        }
+        return signature
     }
 
     /// Whether the file holds a router of the whole network.

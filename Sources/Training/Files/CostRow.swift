@@ -4,7 +4,8 @@ import Networks
 ///
 /// Batch norms, ReLUs and pooling are not counted.
 public struct CostRow: CSVRow, Equatable {
-    /// What is counted:
+    /// What is counted.
+    ///
     /// - `path`: what runs for an image, shared layers and chosen experts, without routers;
     /// - `path-and-routers`;
     /// - `all-experts`: with all experts computed, as codes do that mask their results, without routers;

@@ -29,8 +29,8 @@ struct RecipeTests {
         for (name, count) in counts {
             #expect(published.count { $0.hasPrefix("robust-sparse-moes/\(name)/") } == count, "\(name)")
         }
-        // Four methods for four networks on two data sets, and two networks on two more.
-        #expect(Self.recipes.count { $0.hasPrefix("advmoe/") } == 48)
+        // Five methods for four networks on two data sets, and two networks on two more.
+        #expect(Self.recipes.count { $0.hasPrefix("advmoe/") } == 60)
     }
 
     @Test("it can be read and its network be built, and its head has command, cost and aim", arguments: recipes)

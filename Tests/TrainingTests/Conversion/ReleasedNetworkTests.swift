@@ -31,6 +31,28 @@ struct ReleasedNetworkTests {
         ConversionSubject(
             "ImageNet's stem", image + ["model.stem=imagenet", "model.width=8", "model.ratio=0.5"],
             has: ["fc.weight", "layer2.0.downsample.0.router.fc.weight", "layer2.0.downsample.1.weight"]),
+        ConversionSubject(
+            "wide ResNet", image + ["model.architecture=wrn-28-10", "model.width=40", "model.ratio=0.5"],
+            has: [
+                "fc.weight", "block2.layer.0.convShortcut.router.fc.weight", "block1.layer.3.conv2.weight", "bn1.bias",
+            ]),
+        ConversionSubject(
+            "wide ResNet, ImageNet's stem",
+            image + ["model.architecture=wrn-16-4", "model.stem=imagenet", "model.width=16", "model.ratio=0.5"],
+            has: ["bn0.running_mean", "block3.layer.1.conv1.router.conv1.weight"]),
+        ConversionSubject(
+            "dense wide ResNet", ["model.architecture=wrn-16-4", "model.ratio=0.2"], has: ["block1.layer.0.bn1.weight"]),
+        ConversionSubject(
+            "VGG", image + ["model.architecture=vgg16", "model.width=16", "model.ratio=0.5"],
+            has: ["features.40.router.fc.weight", "features.0.weight", "classifier.4.bias"]),
+        ConversionSubject(
+            "dense VGG", ["model.architecture=vgg16", "model.width=8"], has: ["features.41.running_var"]),
+        ConversionSubject(
+            "DenseNet", image + ["model.architecture=densenet40", "model.ratio=0.5"],
+            has: ["features.denseblock3.denselayer6.conv2.router.fc.weight", "features.norm_final.weight"]),
+        ConversionSubject(
+            "dense DenseNet", ["model.architecture=densenet40", "model.ratio=0.8"],
+            has: ["features.transition1.conv.weight", "classifier.weight"]),
     ]
 
     private let scratch: FilesScratch
@@ -94,6 +116,12 @@ struct ReleasedNetworkTests {
                 ],
                 has: []),
             ConversionSubject("narrow and dense", ["model.ratio=0.2"], has: []),
+            ConversionSubject(
+                "VGG with a router a layer",
+                Self.channel + ["model.architecture=vgg16", "model.width=16", "model.ratio=0.5"], has: []),
+            ConversionSubject(
+                "wide ResNet with convolutions as experts",
+                ["model.architecture=wrn-16-4", "model.width=16", "moe.kind=conv", "moe.experts=3"], has: []),
         ]
         for subject in Self.released + layered {
             let network = try subject.network()
@@ -143,6 +171,7 @@ struct ReleasedNetworkTests {
             #expect(Training.ExitStatus(error) == .checkpoint && "\(error)".contains(phrase), "\(error)")
             #expect(!scratch.exists("no"))
         }
+        try expect(["model.architecture=vgg16"], .torchvision, "has ResNets alone, found vgg16")
         try expect(Self.image, .torchvision, "has no mixtures of experts, found 2 channel experts")
         try expect(Self.image, .robustSparseMoEs, "has no channel experts")
         try expect(Self.channel, .robustMoECNN, "has one router on the image, found one a layer")
