@@ -16,11 +16,11 @@ final class NetworkBuilder {
     private(set) var keptChannels: [Int]?
     private(set) var map: MapSize?
     /// Paths that a placement may name.
-    private(set) var candidates: [String] = []
-    private(set) var mixtureLayers: [String] = []
-    private(set) var slabLayers: [SlabLayer] = []
+    var candidates: [String] = []
+    var mixtureLayers: [String] = []
+    var slabLayers: [SlabLayer] = []
     /// Convolutions whose filters can be pruned.
-    private(set) var prunable: [PrunableConvolution] = []
+    var prunable: [PrunableConvolution] = []
     /// What is left of slots, by name, where channels are gone.
     private(set) var selections: [String: SlotSelection] = [:]
     private var costs: [LayerCost] = []
@@ -102,7 +102,7 @@ final class NetworkBuilder {
         return RectifiedNorm(path: path, norm: norm)
     }
 
-    private func batchNorm(
+    func batchNorm(
         _ path: String, channels: Int, kept: [Int]?, owner: ExpertOwner?, isTrained: Bool = true
     ) -> BatchNorm {
         let norm = BatchNorm(
@@ -114,7 +114,7 @@ final class NetworkBuilder {
     }
 
     /// Notes what is left of a slot.
-    private func select(_ slot: Slot, wholeShape: [Int], outputs: [Int]?, inputs: [Int]?, wholeInputs: Int = 1) {
+    func select(_ slot: Slot, wholeShape: [Int], outputs: [Int]?, inputs: [Int]?, wholeInputs: Int = 1) {
         if outputs == nil, inputs == nil { return }
         selections[slot.name] = SlotSelection(
             wholeShape: wholeShape, wholeInputs: wholeInputs, outputs: outputs, inputs: inputs)
@@ -178,152 +178,11 @@ final class NetworkBuilder {
         return ExpertBlock(router: router, experts: experts)
     }
 
-    /// A convolution's shape.
-    struct Shape {
-        var inputs: Int
-        /// The inputs that are left where what comes before was pruned; nil means all.
-        var keptInputs: [Int]?
-        var outputs: Int
-        var kernel: Int
-        var stride = 1
-        /// The map that it sees, if known.
-        var map: MapSize?
-
-        /// The map behind it.
-        var outputMap: MapSize? { map?.after(kernel: kernel, stride: stride, padding: kernel / 2) }
-        /// Multiply-adds of its filters, so many of them, for one image, if known.
-        func multiplyAdds(outputs: Int) -> Int? {
-            outputMap.map { $0.height * $0.width * kernel * kernel * presentInputs * outputs }
-        }
-        /// Inputs that there are.
-        var presentInputs: Int { keptInputs?.count ?? inputs }
-    }
-
-    /// What a convolution is to its network: not all kinds of mixtures take all of them.
-    enum Role {
-        /// The first one.
-        case stem
-        /// One of a block's or a stage's own.
-        case body
-        /// The 1×1 convolution beside a block.
-        case shortcut
-        /// The 1×1 convolution between two blocks of a DenseNet.
-        case transition
-    }
-
-    /// A convolution, or a mixture of convolutions, and its batch norm if `norm` names one.
-    func unit(
-        _ path: String, norm: String?, _ shape: Shape, _ role: Role = .body, owner: ExpertOwner? = nil
-    ) throws -> NormalizedConvolution {
-        guard shape.outputs > 0 else {
-            throw NetworkError.invalid(
-                "model.ratio \(settings.ratio) of model.width \(settings.width) leaves \(path) without a channel; "
-                    + "expected more of one of them")
-        }
-        let kept = try keptFilters(path, of: shape.outputs, role)
-        let outputs = kept?.count ?? shape.outputs
-        func convolution(_ path: String, _ initializer: Initializer, _ owner: ExpertOwner?) -> Convolution {
-            if let multiplyAdds = shape.multiplyAdds(outputs: outputs) { count(path, multiplyAdds, owner: owner) }
-            return Convolution(
-                path, inputs: shape.presentInputs, outputs: outputs, kernel: shape.kernel, stride: shape.stride,
-                parameters, initializer, owner: owner)
-        }
-        let taps = shape.kernel * shape.kernel
-        var operation: NormalizedConvolution.Operation?
-        if let mixture = settings.mixture, isCandidate(role, mixture) {
-            candidates.append(path)
-            if mixture.placement.covers(path), mixture.kind == .channel {
-                operation = try slabs(path, shape, mixture)
-            } else if mixture.placement.covers(path) {
-                mixtureLayers.append(path)
-                let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
-                // Experts are drawn He-normal over their fan-in, the backbone over its fan-out, as in the reference.
-                let experts = (0..<mixture.router.experts).map { expert in
-                    convolution(
-                        "\(path).experts.\(expert)", .heNormal(fan: taps * shape.inputs),
-                        ExpertOwner(layer: path, expert: expert))
-                }
-                operation = .experts(ExpertConvolution(router: router, experts: experts))
-            }
-        }
-        let fan = owner == nil ? taps * outputs : taps * shape.presentInputs
-        let chosen = operation ?? .plain(SlabConvolution(convolution(path, .heNormal(fan: fan), owner)))
-        if operation == nil, case .plain(let plain) = chosen {
-            let weight = plain.slabs[0].weight
-            select(
-                weight, wholeShape: [shape.outputs, shape.inputs, shape.kernel, shape.kernel], outputs: kept,
-                inputs: shape.keptInputs, wholeInputs: shape.inputs)
-            if role == .body, settings.mixture == nil {
-                prunable.append(
-                    PrunableConvolution(path: path, weight: weight, filters: shape.outputs, kept: kept))
-            }
-        }
-        return NormalizedConvolution(
-            path: path, operation: chosen,
-            norm: norm.map { batchNorm($0, channels: shape.outputs, kept: kept, owner: owner) })
-    }
-
-    /// The filters that a convolution keeps; nil means all.
-    private func keptFilters(_ path: String, of filters: Int, _ role: Role) throws -> [Int]? {
-        guard let kept = settings.keptFilters[path] else { return nil }
-        guard role == .body, settings.mixture == nil else {
-            throw NetworkError.invalid(
-                "\(path) is pruned; expected only convolutions of blocks and stages, in networks without experts")
-        }
-        let isRising = zip(kept, kept.dropFirst()).allSatisfy { $0 < $1 }
-        guard isRising, let first = kept.first, let last = kept.last, first >= 0, last < filters else {
-            throw NetworkError.invalid(
-                "\(path) is to keep filters \(kept); expected at least one, rising, below its \(filters)")
-        }
-        return kept.count == filters ? nil : kept
-    }
-
-    private func count(_ path: String, _ multiplyAdds: Int, owner: ExpertOwner? = nil, isRouter: Bool = false) {
+    func count(_ path: String, _ multiplyAdds: Int, owner: ExpertOwner? = nil, isRouter: Bool = false) {
         costs.append(LayerCost(path: path, multiplyAdds: multiplyAdds, owner: owner, isRouter: isRouter))
     }
 
-    /// Whether a mixture may stand in place of a convolution.
-    ///
-    /// Channel experts take no stem and no transition, and shortcuts only in wide ResNets and under the ImageNet stem
-    /// (advmoe, "MoE nets").
-    private func isCandidate(_ role: Role, _ mixture: MixtureSettings) -> Bool {
-        switch (mixture.kind, role) {
-        case (.block, _), (.channel, .stem), (.channel, .transition): return false
-        case (.conv, .shortcut): return mixture.includesDownsample
-        case (.channel, .shortcut):
-            if case .wideResNet = settings.architecture { return true }
-            return settings.stem == .imagenet
-        case (.conv, _), (.channel, .body): return true
-        }
-    }
-
-    /// Slabs of channels, drawn He-normal over the fan-out of all of them together, as in the reference.
-    private func slabs(
-        _ path: String, _ shape: Shape, _ mixture: MixtureSettings
-    ) throws -> NormalizedConvolution.Operation {
-        let experts = mixture.router.experts
-        let weight = parameters.register(
-            "\(path).weight",
-            .slabs(count: experts, kernel: shape.kernel, inputs: shape.inputs, outputs: shape.outputs),
-            .heNormal(fan: shape.kernel * shape.kernel * experts * shape.outputs))
-        let slabs = (0..<experts).map { expert in
-            if let multiplyAdds = shape.multiplyAdds(outputs: shape.outputs) {
-                count(path, multiplyAdds, owner: ExpertOwner(layer: path, expert: expert))
-            }
-            return Convolution(
-                path, inputs: shape.inputs, outputs: shape.outputs, kernel: shape.kernel, stride: shape.stride,
-                weight: weight.slab(expert))
-        }
-        let isOfLayer = mixture.scope == .layer
-        slabLayers.append(
-            SlabLayer(path: path, router: isOfLayer ? path : Self.imageRouterPath, channels: shape.outputs))
-        guard isOfLayer else { return .plain(SlabConvolution(slabs: slabs)) }
-        mixtureLayers.append(path)
-        let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
-        return .experts(ExpertConvolution(router: router, experts: slabs))
-    }
-
-    private static let imageRouterPath = "router"
+    static let imageRouterPath = "router"
 
     /// The router of the whole network, on the image, if its layers have none.
     func imageRouter() throws -> Router? {
@@ -332,7 +191,7 @@ final class NetworkBuilder {
         return try router(Self.imageRouterPath, inputs: settings.channels, map: settings.imageSize, mixture.router)
     }
 
-    private func router(
+    func router(
         _ path: String, inputs: Int, map: MapSize?, _ router: RouterSettings
     ) throws -> Router {
         let smallest = router.kind.smallestMap

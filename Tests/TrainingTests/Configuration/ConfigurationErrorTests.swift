@@ -72,6 +72,8 @@ struct ConfigurationErrorTests {
             ),
             ("model.ratio=0", "\(number), above 0, at most 1"),
             ("model.ratio=1.5", "\(number), above 0, at most 1"),
+            ("training.filter_share=0", "\(number), above 0, at most 1"),
+            ("training.parameters=masks", "all, router, experts, scores"),
             ("moe.router_kernel=2", "an integer, 1 or 3"),
             ("moe.capacity=0", "\(number), above 0; or null"),
             ("moe.variance_weight=-1", "\(number), at least 0"),

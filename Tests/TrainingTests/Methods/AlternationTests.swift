@@ -107,6 +107,31 @@ struct AlternationTests {
         #expect(try paper.counter("layer1.0.bn1") == 4)
     }
 
+    @Test("an average of the weights takes in a step once, when both halves are done")
+    func average() throws {
+        let scene = try StepScene("preset=advmoe-paper", "training.weight_average=0.75")
+        let before = Array(scene.network.parameters.values)
+        _ = try scene.run(0)
+        let after = Array(scene.network.parameters.values)
+        #expect(before != after)
+        let average = try #require(scene.step.average)
+        average.withAverages(in: scene.network) {
+            for (index, value) in scene.network.parameters.values.enumerated() {
+                #expect(abs(value - (0.75 * before[index] + 0.25 * after[index])) <= 1e-6 * (1 + abs(value)))
+            }
+        }
+    }
+
+    @Test("one attack may serve both halves, and both still move")
+    func sharedAttack() throws {
+        let scene = try StepScene(
+            "preset=advmoe-paper", "training.shared_attack=true", "training.shared_batch=true")
+        let before: [ParameterGroup: [Float]] = [.router: scene.values(.router), .backbone: scene.values(.backbone)]
+        let outcome = try scene.run(0)
+        for group in [ParameterGroup.router, .backbone] { #expect(scene.values(group) != before[group]) }
+        #expect(outcome.attackSeconds > 0 && outcome.passes.count == 2)
+    }
+
     @Test("a score gap of 300 leaves the router's update finite")
     func extremes() throws {
         let scene = try StepScene("preset=advmoe-code")
@@ -158,6 +183,16 @@ struct AlternationTests {
         }
         #expect(complaint("training.method=advmoe").contains("training.method"))
         #expect(complaint("training.parameters=router").contains("training.parameters"))
+        #expect(complaint("training.parameters=scores").isEmpty)
+        #expect(complaint("training.parameters=scores", "moe.kind=channel").contains("training.parameters"))
+        #expect(complaint("training.parameters=scores", "training.weight_average=0.9").contains("weight_average"))
+        #expect(complaint("training.parameters=scores", "model.masks=run").contains("model.masks"))
+        #expect(complaint("model.masks=run", "moe.kind=conv").contains("model.masks"))
+        #expect(complaint("evaluation.masks=run", "moe.kind=conv").contains("evaluation.masks"))
+        #expect(complaint("preset=advmoe-paper", "training.shared_attack=true").contains("shared_attack"))
+        #expect(
+            complaint("preset=advmoe-paper", "training.shared_attack=true", "training.shared_batch=true").isEmpty)
+        #expect(complaint("preset=advmoe-code", "training.shared_attack=true").contains("shared_attack"))
         #expect(complaint("moe.kind=conv", "moe.scope=image").contains("moe.scope"))
         #expect(complaint("moe.kind=channel", "moe.scope=image").contains("resnet20"))
         #expect(complaint("moe.kind=channel", "moe.top_k=2").contains("moe.top_k"))
@@ -212,6 +247,22 @@ struct AlternationMultiplyAddCounterTests {
         }
         let expected = 9 * (forward + routerForward) + 4 * attack + 2 * training + 2 * router
         #expect(try count { _ = try scene.run(0) } == expected)
+    }
+
+    @Test("one attack for both halves saves the other one, whole")
+    func sharedAttack() throws {
+        let settings = ["preset=advmoe-paper", "kernels.arithmetic=exact", "training.shared_batch=true"]
+        let plain = try StepScene(settings[0], settings[1], settings[2])
+        let shared = try StepScene(settings[0], settings[1], settings[2], "training.shared_attack=true")
+        let batch = plain.batch(0)
+        let pass = plain.step.frozenPass(batch)
+        let forward = try count { _ = try plain.network.forward(batch.images, pass) }
+        let gradient = try count {
+            let (logits, tape) = try plain.network.forward(batch.images, pass)
+            _ = try plain.network.backward(logits, tape, pass, into: nil, wantsInput: true)
+        }
+        // The frozen network's own logits, and two steps.
+        #expect(try count { _ = try plain.run(0) } - count { _ = try shared.run(0) } == forward + 2 * gradient)
     }
 
     @Test("more experts of the same width cost nothing, wherever images go")
