@@ -27,8 +27,12 @@ public struct Gate: Hashable, Sendable {
     /// Divides the kept scores by their sum (+ 1e-5); otherwise they are the weights as they are.
     public var renormalises: Bool
 
-    /// Whether straight-through gradients go to the logits themselves rather than to their softmax, as in AdvMoE
-    /// (arXiv:2308.10110).
+    /// Whether straight-through gradients go to the logits themselves rather than to their softmax, as in the released code
+    /// of AdvMoE (arXiv:2308.10110), whose one router sees the image.
+    ///
+    /// Routers inside a network had better not: nothing bounds such gradients, which also go to what the router sees, larger
+    /// by its weights, and so to the weights of all routers in front. Sixteen of them went from a gradient of norm 1 to one
+    /// that overflows within twenty steps.
     public var bypassesSoftmax: Bool
 
     /// Makes a gate; see the properties.

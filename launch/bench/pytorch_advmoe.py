@@ -37,7 +37,8 @@ class Choice(torch.autograd.Function):
 class SlabConvolution(nn.Conv2d):
     """Experts whose filters are consecutive slabs of one tensor; scores choose one for each image.
 
-    The scores are the layer's `router`'s, of the mean over pixels of what it sees, or else those set from outside.
+    The scores are the softmax of the layer's `router`'s logits, of the mean over pixels of what it sees, or else those set
+    from outside.
     """
 
     def __init__(self, inputs, outputs, kernel, stride, experts, has_router=False):
@@ -48,7 +49,7 @@ class SlabConvolution(nn.Conv2d):
 
     def forward(self, x):
         if self.router is not None:
-            self.scores = self.router(x.mean((2, 3)))
+            self.scores = F.softmax(self.router(x.mean((2, 3))), dim=1)
         mask = Choice.apply(self.scores).repeat_interleave(self.slab, dim=1)
         y = super().forward(x) * mask[:, :, None, None]
         chosen = mask.flatten().nonzero().squeeze(1)

@@ -39,7 +39,7 @@ extension RunConfiguration {
             }
         let gate = Gate(
             topK: moe.topK, isStraightThrough: moe.isStraightThrough, renormalises: moe.weights == .renormalised,
-            bypassesSoftmax: kind == .channel)
+            bypassesSoftmax: kind == .channel && moe.scope == .image)
         return MixtureSettings(
             kind: kind, placement: Placement(resolvedPlacement), includesDownsample: moe.includeDownsample,
             router: RouterSettings(

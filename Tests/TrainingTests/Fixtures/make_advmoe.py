@@ -50,7 +50,7 @@ PROBES, NORM_PROBES, INPUT_VALUES = 3, 2, 48
 
 CASES = {
     "advmoe-pass-image": dict(scope="image", salt=92),
-    "advmoe-pass-layer": dict(scope="layer", salt=308),
+    "advmoe-pass-layer": dict(scope="layer", salt=2),
     "advmoe-trades": dict(scope="image", salt=1, method="trades"),
     "advmoe-code": dict(scope="image", salt=2, method="code"),
     "advmoe-paper": dict(scope="layer", salt=0, method="paper"),

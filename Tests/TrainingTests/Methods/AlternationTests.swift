@@ -18,13 +18,15 @@ private struct StepScene {
     let workspace = Workspace()
     let step: TrainingStep
 
-    init(_ settings: String...) throws {
+    init(_ settings: String..., change: (inout NetworkSettings) -> Void = { _ in }) throws {
         let layers = ["model.width=8", "training.epochs=4", "moe.experts=2"] + settings
         configuration = try RunConfiguration.resolve(layers: layers.map { ConfigurationLayer(override: $0) })
-        network = try Network(configuration.networkSettings(Self.traits), seed: 2)
+        var network = configuration.networkSettings(Self.traits)
+        change(&network)
+        self.network = try Network(network, seed: 2)
         step = TrainingStep(
-            network, configuration, communicator: SoloCommunicator(), workspace: workspace, shards: 1, stepsPerEpoch: 8,
-            traits: Self.traits)
+            self.network, configuration, communicator: SoloCommunicator(), workspace: workspace, shards: 1,
+            stepsPerEpoch: 8, traits: Self.traits)
     }
 
     func batch(_ number: Int, images count: Int = 6) -> PreparedBatch {
@@ -105,6 +107,26 @@ struct AlternationTests {
         let paper = try StepScene("preset=advmoe-paper")
         _ = try paper.run(0)
         #expect(try paper.counter("layer1.0.bn1") == 4)
+    }
+
+    // With gradients of the logits themselves, which grow by the routers' weights from layer to layer and the weights by
+    // them, the norm leaves the range of floats within twenty steps.
+    @Test("routers in every layer do not drive each other up", arguments: ["trades", "advmoe"])
+    func steadyRouters(_ method: String) throws {
+        func largestNorm(bypasses: Bool) throws -> Double {
+            let scene = try StepScene(
+                "preset=advmoe-paper", "training.method=\(method)", "training.optimizer.rate=0.05",
+                "training.router_optimizer.rate=0.05", "model.width=16"
+            ) { $0.mixture?.router.gate.bypassesSoftmax = bypasses }
+            var largest = 0.0
+            for number in 0..<30 { largest = max(largest, try scene.run(number % 4).gradientNorm) }
+            return largest
+        }
+        #expect(try largestNorm(bypasses: false) < 1e4)
+        do {
+            let norm = try largestNorm(bypasses: true)
+            #expect(norm > 1e6)
+        } catch { #expect("\(error)".contains("norm of the gradient")) }
     }
 
     @Test("an average of the weights takes in a step once, when both halves are done")
