@@ -30,13 +30,14 @@ public enum ConvolutionAlgorithm: Hashable, Sendable, CaseIterable {
     /// of 4 (stride 2: 11) times the weights: where few tiles share it, F(2×2) is faster, and patches for fewer still.
     /// The bounds are where measured times cross (`robustmoe bench kernels`, one and two threads).
     public static func chosen(
-        for geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ arithmetic: Arithmetic
+        for geometry: ConvolutionGeometry, groups: Int = 1, _ pass: ConvolutionPass, _ arithmetic: Arithmetic
     ) -> ConvolutionAlgorithm {
         guard arithmetic == .fast, geometry.kernel == 3, geometry.padding == 1,
             geometry.inputChannels % lanes == 0, geometry.outputChannels % lanes == 0
         else { return .patches }
         let down = (geometry.outputHeight + 3) / 4
-        let tiles = geometry.images * down * ((geometry.outputWidth + 3) / 4)
+        // What a filter serves: of one group, on average.
+        let tiles = geometry.images * down * ((geometry.outputWidth + 3) / 4) / max(1, groups)
         let filter = geometry.inputChannels * geometry.outputChannels
         switch (geometry.stride, pass) {
         case (1, .forward), (1, .inputGradient): return filter >= 512 * 512 && tiles < 16 ? .winograd2 : .winograd4

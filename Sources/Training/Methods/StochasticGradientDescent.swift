@@ -71,6 +71,6 @@ public final class StochasticGradientDescent {
                 }
             }
         }
-        parameters.noteChange()
+        parameters.noteChange(of: groups)
     }
 }
