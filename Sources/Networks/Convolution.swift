@@ -39,7 +39,7 @@ struct Convolution {
     }
 
     /// All images of a batch, which meet this convolution's own filter.
-    func whole(_ x: Tensor) -> [FilterPart] { [FilterPart(filter: weight, images: 0..<x.images)] }
+    private func whole(_ x: Tensor) -> [FilterPart] { [FilterPart(filter: weight, images: 0..<x.images)] }
 
     private func convolutionKernel(_ x: Tensor, _ parts: [FilterPart], _ pass: Pass) -> ConvolutionKernel {
         ConvolutionKernel(
@@ -65,16 +65,17 @@ struct Convolution {
 
     /// Convolves one shard.
     /// - Parameters:
-    ///   - parts: The filters that the images meet.
+    ///   - parts: The filters that the images meet; nil for this convolution's own.
     ///   - scale: Factors of the output channels, or nil.
     ///   - shift: Added to each output pixel, or nil.
     ///   - addend: Added to the output, or nil.
     func forward(
-        _ x: Tensor, _ parts: [FilterPart], scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil,
+        _ x: Tensor, parts: [FilterPart]? = nil, scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil,
         rectifies: Bool = false, _ pass: Pass
     ) -> Tensor {
         let y = makeOutput(x)
         if x.images == 0 { return y }
+        let parts = parts ?? whole(x)
         let kernel = convolutionKernel(x, parts, pass)
         let channels = alignedOutputs
         pass.workspace.withScratch(2 * channels) { factors in
@@ -94,9 +95,10 @@ struct Convolution {
     /// Convolves one shard and returns the moments of the output as well, at no extra pass over memory.
     /// - Parameter center: Values near the means, around which the moments are added up.
     func forwardWithMoments(
-        _ x: Tensor, _ parts: [FilterPart], center: [Float], _ pass: Pass
+        _ x: Tensor, parts: [FilterPart]? = nil, center: [Float], _ pass: Pass
     ) -> (y: Tensor, moments: ChannelMoments) {
         let y = makeOutput(x)
+        let parts = parts ?? whole(x)
         let kernel = convolutionKernel(x, parts, pass)
         let chunks = x.images == 0 ? 0 : kernel.statisticsChunks
         let centerSize = alignedOutputs
@@ -117,18 +119,20 @@ struct Convolution {
 
     /// Returns the gradient of the input of one shard: convᵀ(dy · scale), plus `addend`, kept where `mask` is positive.
     func inputGradient(
-        _ dy: Tensor, like x: Tensor, _ parts: [FilterPart], scale: [Float]? = nil, addend: Tensor? = nil,
+        _ dy: Tensor, like x: Tensor, parts: [FilterPart]? = nil, scale: [Float]? = nil, addend: Tensor? = nil,
         mask: Tensor? = nil, _ pass: Pass
     ) -> Tensor {
         let dx = Tensor(like: x)
         if dx.images == 0 { return dx }
+        let parts = parts ?? whole(x)
         let kernel = convolutionKernel(dx, parts, pass)
         let epilogue = Epilogue(addend: addend?.pointer, mask: mask?.pointer)
         pass.workspace.withScratch(outputs) { factors in
             if let scale { factors.update(from: scale, count: outputs) }
             pass.filters.withFilters(kernel, .inputGradient, parts.map(\.filter), pass) { filters in
                 kernel.inputGradient(
-                    dy.pointer, scale: scale == nil ? nil : factors, filters, into: dx.pointer, epilogue, pass.workspace)
+                    dy.pointer, scale: scale == nil ? nil : factors, filters, into: dx.pointer, epilogue, pass.workspace
+                )
             }
         }
         return dx
@@ -136,9 +140,10 @@ struct Convolution {
 
     /// Adds the weight gradients of one shard.
     func addWeightGradient(
-        _ x: Tensor, _ dy: Tensor, _ parts: [FilterPart], into gradients: Gradients, shard: Int, _ pass: Pass
+        _ x: Tensor, _ dy: Tensor, parts: [FilterPart]? = nil, into gradients: Gradients, shard: Int, _ pass: Pass
     ) {
         if x.images == 0 || !gradients.wants(weight) { return }
+        let parts = parts ?? whole(x)
         convolutionKernel(x, parts, pass).weightGradient(
             x.pointer, dy.pointer, into: parts.map { gradients.pointer($0.filter, shard: shard) }, pass.workspace)
     }

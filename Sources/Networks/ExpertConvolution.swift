@@ -23,7 +23,7 @@ struct ExpertConvolution {
         }
         let inputs = x.indices.map { dispatch[$0].gather(x[$0]) }
         let results = inputs.map { parts in
-            zip(experts, parts).map { expert, part in expert.forward(part, expert.whole(part), scale: scale, pass) }
+            zip(experts, parts).map { expert, part in expert.forward(part, scale: scale, pass) }
         }
         router.noteOutputs(results, routing, pass)
         let y = x.indices.map { dispatch[$0].combine(results[$0], like: experts[0].makeOutput(x[$0])) }
@@ -45,11 +45,9 @@ struct ExpertConvolution {
             let dInputs = experts.indices.compactMap { expert in
                 let (input, dResult) = (tape.inputs[shard][expert], parts[shard].dResults[expert])
                 if let gradients {
-                    experts[expert].addWeightGradient(
-                        input, dResult, experts[expert].whole(input), into: gradients, shard: shard, pass)
+                    experts[expert].addWeightGradient(input, dResult, into: gradients, shard: shard, pass)
                 }
-                return wantsInput ? experts[expert].inputGradient(
-                    dResult, like: input, experts[expert].whole(input), scale: scale, pass) : nil
+                return wantsInput ? experts[expert].inputGradient(dResult, like: input, scale: scale, pass) : nil
             }
             if !wantsInput { return nil }
             let dx = tape.dispatch[shard].backwardGather(dInputs, like: x[shard])

@@ -15,29 +15,29 @@ struct SlabConvolution {
     /// Whether the images' experts have a say.
     var isMixture: Bool { slabs.count > 1 }
 
-    /// The filters that the images of a shard meet: those of chosen slabs.
-    private func parts(_ x: Tensor, shard: Int, _ pass: Pass) -> [FilterPart] {
-        if slabs.count == 1 { return slabs[0].whole(x) }
+    /// The filters that the images of a shard meet: those of chosen slabs; nil where there is one.
+    private func parts(shard: Int, _ pass: Pass) -> [FilterPart]? {
+        if slabs.count == 1 { return nil }
         guard let shared = pass.shared else {
             preconditionFailure("\(slabs[0].path): a pass without shared routes")
         }
         return zip(slabs, shared.ranges[shard]).filter { !$1.isEmpty }.map { FilterPart(filter: $0.weight, images: $1) }
     }
 
-    /// Convolves one shard; see ``Convolution/forward(_:_:scale:shift:addend:rectifies:_:)``.
+    /// Convolves one shard; see ``Convolution/forward(_:parts:scale:shift:addend:rectifies:_:)``.
     func forward(
         _ x: Tensor, shard: Int, scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil,
         rectifies: Bool = false, _ pass: Pass
     ) -> Tensor {
         slabs[0].forward(
-            x, parts(x, shard: shard, pass), scale: scale, shift: shift, addend: addend, rectifies: rectifies, pass)
+            x, parts: parts(shard: shard, pass), scale: scale, shift: shift, addend: addend, rectifies: rectifies, pass)
     }
 
     /// Convolves one shard and returns the moments of the output, of all slabs together.
     func forwardWithMoments(
         _ x: Tensor, shard: Int, center: [Float], _ pass: Pass
     ) -> (y: Tensor, moments: ChannelMoments) {
-        slabs[0].forwardWithMoments(x, parts(x, shard: shard, pass), center: center, pass)
+        slabs[0].forwardWithMoments(x, parts: parts(shard: shard, pass), center: center, pass)
     }
 
     /// Returns the gradient of the input of one shard.
@@ -46,12 +46,12 @@ struct SlabConvolution {
         _ pass: Pass
     ) -> Tensor {
         slabs[0].inputGradient(
-            dy, like: x, parts(x, shard: shard, pass), scale: scale, addend: addend, mask: mask, pass)
+            dy, like: x, parts: parts(shard: shard, pass), scale: scale, addend: addend, mask: mask, pass)
     }
 
     /// Adds the weight gradients of one shard.
     func addWeightGradient(_ x: Tensor, _ dy: Tensor, into gradients: Gradients, shard: Int, _ pass: Pass) {
-        slabs[0].addWeightGradient(x, dy, parts(x, shard: shard, pass), into: gradients, shard: shard, pass)
+        slabs[0].addWeightGradient(x, dy, parts: parts(shard: shard, pass), into: gradients, shard: shard, pass)
     }
 
     /// Tells the routes what each image's choice was worth here: the straight-through gradient ⟨dY, Y⟩ of the score of the

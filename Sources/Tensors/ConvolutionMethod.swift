@@ -6,7 +6,10 @@ enum ConvolutionMethod {
     case phases2(WinogradConvolution<WinogradPhase2>)
     case phases4(WinogradConvolution<WinogradPhase4>)
 
-    init(_ geometry: ConvolutionGeometry, groups: [Range<Int>], _ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm) {
+    init(
+        _ geometry: ConvolutionGeometry, groups: [Range<Int>], _ pass: ConvolutionPass,
+        _ algorithm: ConvolutionAlgorithm
+    ) {
         switch algorithm {
         case .patches: self = .patches(PatchConvolution(geometry, groups: groups, rotates: pass == .inputGradient))
         case .winograd2: self = .winograd2(WinogradConvolution(geometry, groups: groups, pass))

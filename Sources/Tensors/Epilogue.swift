@@ -29,7 +29,9 @@ public struct Epilogue {
         self.center = center
     }
 
-    var isTrivial: Bool { scale == nil && bias == nil && addend == nil && !rectifies && mask == nil && statistics == nil }
+    var isTrivial: Bool {
+        scale == nil && bias == nil && addend == nil && !rectifies && mask == nil && statistics == nil
+    }
 
     /// The epilogue of an output that begins at `element` of this one's.
     func advanced(toElement element: Int) -> Epilogue {

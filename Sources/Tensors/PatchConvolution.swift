@@ -72,14 +72,16 @@ struct PatchConvolution {
                     pixels.count, outputs, patch, rows, patch, filters[group], outputs,
                     into: y + start + pixels.lowerBound * outputs, outputs)
                 epilogue.advanced(toElement: start).apply(
-                    to: y + start, from: pixels.lowerBound * outputs, pixels: pixels.count, period: period, chunk: chunk)
+                    to: y + start, from: pixels.lowerBound * outputs, pixels: pixels.count, period: period, chunk: chunk
+                )
             }
         }
     }
 
     /// Computes dx = convᵀ(dy · scale, filter); the epilogue sees dx.
     private func inputGradient(
-        _ dy: FloatPointer, scale: FloatPointer?, _ filters: [FloatPointer], into dx: FloatPointer, _ epilogue: Epilogue,
+        _ dy: FloatPointer, scale: FloatPointer?, _ filters: [FloatPointer], into dx: FloatPointer,
+        _ epilogue: Epilogue,
         _ workspace: Workspace
     ) {
         let (patch, outputs, inputs) = (geometry.patchSize, geometry.outputChannels, geometry.inputChannels)
