@@ -38,9 +38,16 @@ struct Convolution {
         self.weight = weight
     }
 
-    private func convolutionKernel(_ x: Tensor, _ pass: Pass) -> ConvolutionKernel {
-        ConvolutionKernel(geometry(images: x.images, height: x.height, width: x.width), pass.arithmetic)
+    /// All images of a batch, which meet this convolution's own filter.
+    private func whole(_ x: Tensor) -> [FilterPart] { [FilterPart(filter: weight, images: 0..<x.images)] }
+
+    private func convolutionKernel(_ x: Tensor, _ parts: [FilterPart], _ pass: Pass) -> ConvolutionKernel {
+        ConvolutionKernel(
+            geometry(images: x.images, height: x.height, width: x.width), pass.arithmetic, groups: parts.map(\.images))
     }
+
+    /// Floats that a list of the output channels takes in front of another one, in whole cache lines.
+    private var alignedOutputs: Int { (outputs + 15) / 16 * 16 }
 
     /// The shape for a batch of maps.
     func geometry(images: Int, height: Int, width: Int) -> ConvolutionGeometry {
@@ -58,81 +65,92 @@ struct Convolution {
 
     /// Convolves one shard.
     /// - Parameters:
-    ///   - scale: Factors of the output channels, folded into the filter, or nil.
+    ///   - parts: The filters that the images meet; nil for this convolution's own.
+    ///   - scale: Factors of the output channels, or nil.
     ///   - shift: Added to each output pixel, or nil.
     ///   - addend: Added to the output, or nil.
     func forward(
-        _ x: Tensor, scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil, rectifies: Bool = false,
-        _ pass: Pass
+        _ x: Tensor, parts: [FilterPart]? = nil, scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil,
+        rectifies: Bool = false, _ pass: Pass
     ) -> Tensor {
         let y = makeOutput(x)
-        forward(x, scale: scale, shift: shift, addend: addend, rectifies: rectifies, into: y, pass)
+        if x.images == 0 { return y }
+        let parts = parts ?? whole(x)
+        let kernel = convolutionKernel(x, parts, pass)
+        let channels = alignedOutputs
+        pass.workspace.withScratch(2 * channels) { factors in
+            let biases = factors + channels
+            if let scale { factors.update(from: scale, count: outputs) }
+            if let shift { biases.update(from: shift, count: outputs) }
+            let epilogue = Epilogue(
+                scale: scale == nil ? nil : factors, bias: shift == nil ? nil : biases, addend: addend?.pointer,
+                rectifies: rectifies)
+            pass.filters.withFilters(kernel, .forward, parts.map(\.filter), pass) { filters in
+                kernel.forward(x.pointer, filters, into: y.pointer, epilogue, pass.workspace)
+            }
+        }
         return y
     }
 
-    /// Convolves one shard into a tensor, or slice, of the output's shape.
-    func forward(
-        _ x: Tensor, scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil, rectifies: Bool = false,
-        into y: Tensor, _ pass: Pass
-    ) {
-        if x.images == 0 { return }
-        let kernel = convolutionKernel(x, pass)
-        pass.workspace.withScratch(outputs) { bias in
-            if let shift { bias.update(from: shift, count: outputs) }
-            let epilogue = Epilogue(
-                bias: shift == nil ? nil : bias, addend: addend?.pointer, rectifies: rectifies)
-            pass.filters.withFilter(kernel, .forward, weight, scale: scale, pass) { filter in
-                kernel.forward(x.pointer, filter, into: y.pointer, epilogue, pass.workspace)
-            }
-        }
-    }
-
-    /// Convolves one shard into `y` and returns the moments of the output, at no extra pass over memory.
+    /// Convolves one shard and returns the moments of the output as well, at no extra pass over memory.
     /// - Parameter center: Values near the means, around which the moments are added up.
-    func forwardWithMoments(_ x: Tensor, center: [Float], into y: Tensor, _ pass: Pass) -> ChannelMoments {
-        let kernel = convolutionKernel(x, pass)
+    func forwardWithMoments(
+        _ x: Tensor, parts: [FilterPart]? = nil, center: [Float], _ pass: Pass
+    ) -> (y: Tensor, moments: ChannelMoments) {
+        let y = makeOutput(x)
+        let parts = parts ?? whole(x)
+        let kernel = convolutionKernel(x, parts, pass)
         let chunks = x.images == 0 ? 0 : kernel.statisticsChunks
-        let centerSize = (outputs + 15) / 16 * 16
+        let centerSize = alignedOutputs
         let sums = pass.workspace.withScratch(centerSize + chunks * 2 * outputs) { middle in
             let partial = middle + centerSize
             middle.update(from: center, count: outputs)
             if x.images > 0 {
-                pass.filters.withFilter(kernel, .forward, weight, scale: nil, pass) { filter in
+                pass.filters.withFilters(kernel, .forward, parts.map(\.filter), pass) { filters in
                     kernel.forward(
-                        x.pointer, filter, into: y.pointer, Epilogue(statistics: partial, center: middle),
+                        x.pointer, filters, into: y.pointer, Epilogue(statistics: partial, center: middle),
                         pass.workspace)
                 }
             }
             return ChannelOperations.combine(partial, chunks: chunks, channels: outputs)
         }
-        return ChannelMoments(count: y.images * y.pixels, sums, around: center)
+        return (y, ChannelMoments(count: y.images * y.pixels, sums, around: center))
     }
 
-    /// Returns the gradient of the input of one shard: convᵀ(dy), plus `addend`, kept where `mask` is positive.
+    /// Returns the gradient of the input of one shard: convᵀ(dy · scale), plus `addend`, kept where `mask` is positive.
     func inputGradient(
-        _ dy: Tensor, like x: Tensor, scale: [Float]? = nil, addend: Tensor? = nil, mask: Tensor? = nil, _ pass: Pass
+        _ dy: Tensor, like x: Tensor, parts: [FilterPart]? = nil, scale: [Float]? = nil, addend: Tensor? = nil,
+        mask: Tensor? = nil, _ pass: Pass
     ) -> Tensor {
         let dx = Tensor(like: x)
-        inputGradient(dy, scale: scale, addend: addend, mask: mask, into: dx, pass)
+        if dx.images == 0 { return dx }
+        let parts = parts ?? whole(x)
+        let kernel = convolutionKernel(dx, parts, pass)
+        let epilogue = Epilogue(addend: addend?.pointer, mask: mask?.pointer)
+        pass.workspace.withScratch(outputs) { factors in
+            if let scale { factors.update(from: scale, count: outputs) }
+            pass.filters.withFilters(kernel, .inputGradient, parts.map(\.filter), pass) { filters in
+                kernel.inputGradient(
+                    dy.pointer, scale: scale == nil ? nil : factors, filters, into: dx.pointer, epilogue, pass.workspace
+                )
+            }
+        }
         return dx
     }
 
-    /// Computes the gradient of the input of one shard into a tensor, or slice, of the input's shape.
-    func inputGradient(
-        _ dy: Tensor, scale: [Float]? = nil, addend: Tensor? = nil, mask: Tensor? = nil, into dx: Tensor, _ pass: Pass
+    /// Adds the weight gradients of one shard.
+    func addWeightGradient(
+        _ x: Tensor, _ dy: Tensor, parts: [FilterPart]? = nil, into gradients: Gradients, shard: Int, _ pass: Pass
     ) {
-        if dx.images == 0 { return }
-        let kernel = convolutionKernel(dx, pass)
-        let epilogue = Epilogue(addend: addend?.pointer, mask: mask?.pointer)
-        pass.filters.withFilter(kernel, .inputGradient, weight, scale: scale, pass) { filter in
-            kernel.inputGradient(dy.pointer, filter, into: dx.pointer, epilogue, pass.workspace)
-        }
-    }
-
-    /// Adds the weight gradient of one shard.
-    func addWeightGradient(_ x: Tensor, _ dy: Tensor, into gradients: Gradients, shard: Int, _ pass: Pass) {
         if x.images == 0 || !gradients.wants(weight) { return }
-        convolutionKernel(x, pass).weightGradient(
-            x.pointer, dy.pointer, into: gradients.pointer(weight, shard: shard), pass.workspace)
+        let parts = parts ?? whole(x)
+        convolutionKernel(x, parts, pass).weightGradient(
+            x.pointer, dy.pointer, into: parts.map { gradients.pointer($0.filter, shard: shard) }, pass.workspace)
     }
+}
+
+/// Consecutive images of a batch that meet a filter of their own.
+struct FilterPart {
+    let filter: Slot
+    let images: Range<Int>
 }

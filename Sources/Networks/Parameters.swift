@@ -105,6 +105,8 @@ public final class Parameters {
     public private(set) var statisticCount = 0
     /// Grows whenever values change: what was derived from older values is stale.
     public private(set) var version = 0
+    /// The version that the parameters of each group last changed at; running statistics have no part in it.
+    private var changes: [ParameterGroup: Int] = [:]
 
     private var parameterStorage: UnsafeMutablePointer<Float>?
     private var statisticStorage: UnsafeMutablePointer<Float>?
@@ -172,10 +174,16 @@ public final class Parameters {
         return start
     }
 
-    /// Says that values changed.
+    /// Says that values changed: the parameters of some groups, and running statistics.
     ///
     /// Whoever writes to an arena calls this once afterwards.
-    public func noteChange() { version += 1 }
+    public func noteChange(of groups: Set<ParameterGroup> = [.backbone, .router]) {
+        version += 1
+        for group in groups { changes[group] = version }
+    }
+
+    /// The version that a slot's group last changed at.
+    func version(of slot: Slot) -> Int { changes[slot.group] ?? 0 }
 
     /// The number of trainable parameters, padding left out.
     public var trainableCount: Int { slots.lazy.filter { !$0.isStatistic }.reduce(0) { $0 + $1.count } }

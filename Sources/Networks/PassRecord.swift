@@ -111,7 +111,7 @@ public final class PassRecord {
             entry.norm.updateRunningStatistics(moments, parameters)
         }
         for router in routers { router.settle(take(router.length)) }
-        if !norms.isEmpty { parameters.noteChange() }
+        if !norms.isEmpty { parameters.noteChange(of: []) }
         return result
     }
 
@@ -121,6 +121,6 @@ public final class PassRecord {
         for (norm, moments) in settled where norm.weight.group == group {
             norm.updateRunningStatistics(moments, parameters)
         }
-        parameters.noteChange()
+        parameters.noteChange(of: [])
     }
 }

@@ -15,40 +15,29 @@ struct SlabConvolution {
     /// Whether the images' experts have a say.
     var isMixture: Bool { slabs.count > 1 }
 
-    private func parts(_ x: Tensor, shard: Int, _ pass: Pass) -> [(slab: Convolution, range: Range<Int>)] {
-        if slabs.count == 1 { return [(slabs[0], 0..<x.images)] }
+    /// The filters that the images of a shard meet: those of chosen slabs; nil where there is one.
+    private func parts(shard: Int, _ pass: Pass) -> [FilterPart]? {
+        if slabs.count == 1 { return nil }
         guard let shared = pass.shared else {
             preconditionFailure("\(slabs[0].path): a pass without shared routes")
         }
-        return zip(slabs, shared.ranges[shard]).filter { !$1.isEmpty }.map { ($0, $1) }
+        return zip(slabs, shared.ranges[shard]).filter { !$1.isEmpty }.map { FilterPart(filter: $0.weight, images: $1) }
     }
 
-    /// Convolves one shard; see ``Convolution/forward(_:scale:shift:addend:rectifies:_:)``.
+    /// Convolves one shard; see ``Convolution/forward(_:parts:scale:shift:addend:rectifies:_:)``.
     func forward(
         _ x: Tensor, shard: Int, scale: [Float]? = nil, shift: [Float]? = nil, addend: Tensor? = nil,
         rectifies: Bool = false, _ pass: Pass
     ) -> Tensor {
-        let y = slabs[0].makeOutput(x)
-        for (slab, range) in parts(x, shard: shard, pass) {
-            slab.forward(
-                x.slice(range), scale: scale, shift: shift, addend: addend?.slice(range), rectifies: rectifies,
-                into: y.slice(range), pass)
-        }
-        return y
+        slabs[0].forward(
+            x, parts: parts(shard: shard, pass), scale: scale, shift: shift, addend: addend, rectifies: rectifies, pass)
     }
 
     /// Convolves one shard and returns the moments of the output, of all slabs together.
     func forwardWithMoments(
         _ x: Tensor, shard: Int, center: [Float], _ pass: Pass
     ) -> (y: Tensor, moments: ChannelMoments) {
-        let y = slabs[0].makeOutput(x)
-        var moments = ChannelMoments(
-            count: 0, sum: [Double](repeating: 0, count: y.channels), squares: [Double](repeating: 0, count: y.channels)
-        )
-        for (slab, range) in parts(x, shard: shard, pass) {
-            moments.add(slab.forwardWithMoments(x.slice(range), center: center, into: y.slice(range), pass))
-        }
-        return (y, moments)
+        slabs[0].forwardWithMoments(x, parts: parts(shard: shard, pass), center: center, pass)
     }
 
     /// Returns the gradient of the input of one shard.
@@ -56,20 +45,13 @@ struct SlabConvolution {
         _ dy: Tensor, like x: Tensor, shard: Int, scale: [Float]? = nil, addend: Tensor? = nil, mask: Tensor? = nil,
         _ pass: Pass
     ) -> Tensor {
-        let dx = Tensor(like: x)
-        for (slab, range) in parts(x, shard: shard, pass) {
-            slab.inputGradient(
-                dy.slice(range), scale: scale, addend: addend?.slice(range), mask: mask?.slice(range),
-                into: dx.slice(range), pass)
-        }
-        return dx
+        slabs[0].inputGradient(
+            dy, like: x, parts: parts(shard: shard, pass), scale: scale, addend: addend, mask: mask, pass)
     }
 
-    /// Adds the weight gradient of one shard.
+    /// Adds the weight gradients of one shard.
     func addWeightGradient(_ x: Tensor, _ dy: Tensor, into gradients: Gradients, shard: Int, _ pass: Pass) {
-        for (slab, range) in parts(x, shard: shard, pass) {
-            slab.addWeightGradient(x.slice(range), dy.slice(range), into: gradients, shard: shard, pass)
-        }
+        slabs[0].addWeightGradient(x, dy, parts: parts(shard: shard, pass), into: gradients, shard: shard, pass)
     }
 
     /// Tells the routes what each image's choice was worth here: the straight-through gradient ⟨dY, Y⟩ of the score of the

@@ -28,23 +28,25 @@ public enum ConvolutionAlgorithm: Hashable, Sendable, CaseIterable {
     ///
     /// Winograd wins at every measured 3×3 shape of 16 to 512 channels. F(4×4) does least arithmetic, but streams a filter
     /// of 4 (stride 2: 11) times the weights: where few tiles share it, F(2×2) is faster, and patches for fewer still.
-    /// The bounds are where measured times cross (`robustmoe bench kernels`, one and two threads).
+    /// The bounds are where measured times cross within a step of a network on two threads: there, unlike in a loop over one
+    /// kernel (`robustmoe bench kernels`), wide filters come from memory each time.
+    /// - Parameter groups: Parts of the images that meet a filter of their own.
     public static func chosen(
-        for geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ arithmetic: Arithmetic
+        for geometry: ConvolutionGeometry, groups: Int = 1, _ pass: ConvolutionPass, _ arithmetic: Arithmetic
     ) -> ConvolutionAlgorithm {
         guard arithmetic == .fast, geometry.kernel == 3, geometry.padding == 1,
             geometry.inputChannels % lanes == 0, geometry.outputChannels % lanes == 0
         else { return .patches }
         let down = (geometry.outputHeight + 3) / 4
-        let tiles = geometry.images * down * ((geometry.outputWidth + 3) / 4)
+        // What a filter serves: of one group, on average.
+        let tiles = geometry.images * down * ((geometry.outputWidth + 3) / 4) / max(1, groups)
         let filter = geometry.inputChannels * geometry.outputChannels
-        switch (geometry.stride, pass) {
-        case (1, .forward), (1, .inputGradient): return filter >= 512 * 512 && tiles < 16 ? .winograd2 : .winograd4
-        case (1, .weightGradient): return tiles * 8192 < filter ? .winograd2 : .winograd4
-        case (2, _):
+        let isWeightGradient = pass == .weightGradient
+        switch geometry.stride {
+        case 1: return filter >= 256 * 256 && tiles < (isWeightGradient ? 32 : 16) ? .winograd2 : .winograd4
+        case 2:
             if filter >= 256 * 512 && tiles < 8 { return .patches }
-            if filter >= 128 * 256 { return tiles < 64 ? .phases2 : .phases4 }
-            return tiles < (pass == .weightGradient ? 32 : 8) ? .phases2 : .phases4
+            return tiles < (isWeightGradient && filter >= 256 * 512 ? 64 : 256) ? .phases2 : .phases4
         default: return .patches
         }
     }

@@ -6,13 +6,16 @@ enum ConvolutionMethod {
     case phases2(WinogradConvolution<WinogradPhase2>)
     case phases4(WinogradConvolution<WinogradPhase4>)
 
-    init(_ geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ algorithm: ConvolutionAlgorithm) {
+    init(
+        _ geometry: ConvolutionGeometry, groups: [Range<Int>], _ pass: ConvolutionPass,
+        _ algorithm: ConvolutionAlgorithm
+    ) {
         switch algorithm {
-        case .patches: self = .patches(PatchConvolution(geometry, rotates: pass == .inputGradient))
-        case .winograd2: self = .winograd2(WinogradConvolution(geometry, pass))
-        case .winograd4: self = .winograd4(WinogradConvolution(geometry, pass))
-        case .phases2: self = .phases2(WinogradConvolution(geometry, pass))
-        case .phases4: self = .phases4(WinogradConvolution(geometry, pass))
+        case .patches: self = .patches(PatchConvolution(geometry, groups: groups, rotates: pass == .inputGradient))
+        case .winograd2: self = .winograd2(WinogradConvolution(geometry, groups: groups, pass))
+        case .winograd4: self = .winograd4(WinogradConvolution(geometry, groups: groups, pass))
+        case .phases2: self = .phases2(WinogradConvolution(geometry, groups: groups, pass))
+        case .phases4: self = .phases4(WinogradConvolution(geometry, groups: groups, pass))
         }
     }
 
@@ -37,7 +40,7 @@ enum ConvolutionMethod {
         }
     }
 
-    /// Pairs of partial sums that ``carry(_:_:into:_:_:)`` writes when the epilogue asks for statistics.
+    /// Pairs of partial sums that ``carry(_:scale:_:into:_:_:)`` writes when the epilogue asks for statistics.
     var statisticsChunks: Int {
         switch self {
         case .patches(let method): method.statisticsChunks
@@ -48,34 +51,33 @@ enum ConvolutionMethod {
         }
     }
 
-    /// Prepares a layer's HWIO filter, each output channel times `scale`, for ``carry(_:_:into:_:_:)``.
-    func prepareFilter(
-        _ weights: FloatPointer, scale: FloatPointer?, into prepared: FloatPointer, _ workspace: Workspace
-    ) {
+    /// Prepares a layer's HWIO filter for ``carry(_:scale:_:into:_:_:)``.
+    func prepareFilter(_ weights: FloatPointer, into prepared: FloatPointer, _ workspace: Workspace) {
         switch self {
-        case .patches(let method): method.scaleFilter(weights, scale: scale, into: prepared)
-        case .winograd2(let method): method.transformFilter(weights, scale: scale, into: prepared, workspace)
-        case .winograd4(let method): method.transformFilter(weights, scale: scale, into: prepared, workspace)
-        case .phases2(let method): method.transformFilter(weights, scale: scale, into: prepared, workspace)
-        case .phases4(let method): method.transformFilter(weights, scale: scale, into: prepared, workspace)
+        case .patches(let method): prepared.update(from: weights, count: method.filterSize)
+        case .winograd2(let method): method.transformFilter(weights, into: prepared, workspace)
+        case .winograd4(let method): method.transformFilter(weights, into: prepared, workspace)
+        case .phases2(let method): method.transformFilter(weights, into: prepared, workspace)
+        case .phases4(let method): method.transformFilter(weights, into: prepared, workspace)
         }
     }
 
-    /// Carries values forward, or gradients back, according to the pass that the method was made for.
+    /// Carries values forward, or gradients times `scale` back, according to the pass that the method was made for.
     func carry(
-        _ x: FloatPointer, _ prepared: FloatPointer, into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
+        _ x: FloatPointer, scale: FloatPointer?, _ filters: [FloatPointer], into y: FloatPointer, _ epilogue: Epilogue,
+        _ workspace: Workspace
     ) {
         switch self {
-        case .patches(let method): method.carry(x, prepared, into: y, epilogue, workspace)
-        case .winograd2(let method): method.forward(x, prepared, into: y, epilogue, workspace)
-        case .winograd4(let method): method.forward(x, prepared, into: y, epilogue, workspace)
-        case .phases2(let method): method.forward(x, prepared, into: y, epilogue, workspace)
-        case .phases4(let method): method.forward(x, prepared, into: y, epilogue, workspace)
+        case .patches(let method): method.carry(x, scale: scale, filters, into: y, epilogue, workspace)
+        case .winograd2(let method): method.forward(x, scale: scale, filters, into: y, epilogue, workspace)
+        case .winograd4(let method): method.forward(x, scale: scale, filters, into: y, epilogue, workspace)
+        case .phases2(let method): method.forward(x, scale: scale, filters, into: y, epilogue, workspace)
+        case .phases4(let method): method.forward(x, scale: scale, filters, into: y, epilogue, workspace)
         }
     }
 
-    /// Adds the weight gradient to `dw`, HWIO.
-    func weightGradient(_ x: FloatPointer, _ dy: FloatPointer, into dw: FloatPointer, _ workspace: Workspace) {
+    /// Adds the weight gradient of each group to its own `dw`, HWIO.
+    func weightGradient(_ x: FloatPointer, _ dy: FloatPointer, into dw: [FloatPointer], _ workspace: Workspace) {
         switch self {
         case .patches(let method): method.weightGradient(x, dy, into: dw, workspace)
         case .winograd2(let method): method.weightGradient(x, dy, into: dw, workspace)

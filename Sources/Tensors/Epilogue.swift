@@ -1,5 +1,7 @@
 /// What a convolution does to each finished output vector before its only store, in this order.
 public struct Epilogue {
+    /// Multiplies each pixel, `[channels]` (a folded batch norm's factor).
+    public var scale: FloatPointer?
     /// Added to each pixel, `[channels]` (a folded batch norm's shift).
     public var bias: FloatPointer?
     /// Added elementwise, laid out like the output (a residual, or a shortcut's gradient).
@@ -15,9 +17,10 @@ public struct Epilogue {
 
     /// Makes an epilogue; with no argument the output is stored as it is.
     public init(
-        bias: FloatPointer? = nil, addend: FloatPointer? = nil, rectifies: Bool = false, mask: FloatPointer? = nil,
-        statistics: FloatPointer? = nil, center: FloatPointer? = nil
+        scale: FloatPointer? = nil, bias: FloatPointer? = nil, addend: FloatPointer? = nil, rectifies: Bool = false,
+        mask: FloatPointer? = nil, statistics: FloatPointer? = nil, center: FloatPointer? = nil
     ) {
+        self.scale = scale
         self.bias = bias
         self.addend = addend
         self.rectifies = rectifies
@@ -26,7 +29,17 @@ public struct Epilogue {
         self.center = center
     }
 
-    var isTrivial: Bool { bias == nil && addend == nil && !rectifies && mask == nil && statistics == nil }
+    var isTrivial: Bool {
+        scale == nil && bias == nil && addend == nil && !rectifies && mask == nil && statistics == nil
+    }
+
+    /// The epilogue of an output that begins at `element` of this one's.
+    func advanced(toElement element: Int) -> Epilogue {
+        var result = self
+        result.addend = addend.map { $0 + element }
+        result.mask = mask.map { $0 + element }
+        return result
+    }
 
     /// Applies the epilogue in place to `pixels` finished pixels that begin at element `start` of the output.
     ///
@@ -34,17 +47,20 @@ public struct Epilogue {
     func apply(to output: FloatPointer, from start: Int, pixels: Int, period: ChannelPeriod, chunk: Int) {
         if isTrivial { return }
         let channels = period.channels
-        withUnsafeTemporaryAllocation(of: Vector.self, capacity: 4 * period.vectorCount) { buffer in
+        withUnsafeTemporaryAllocation(of: Vector.self, capacity: 5 * period.vectorCount) { buffer in
             guard let biases = buffer.baseAddress else { return }
             let centers = biases + period.vectorCount
             let sums = centers + period.vectorCount
             let squares = sums + period.vectorCount
+            let scales = squares + period.vectorCount
+            if let scale { period.expand(scale, into: scales) }
             if let bias { period.expand(bias, into: biases) }
             if let center { period.expand(center, into: centers) }
             sums.update(repeating: .zero, count: 2 * period.vectorCount)
             period.forEachVector(elements: pixels * channels) { offset, vector, count in
                 let position = start + offset
                 var value = load(output + position, count)
+                if scale != nil { value *= scales[vector] }
                 if bias != nil { value += biases[vector] }
                 if let addend { value += load(addend + position, count) }
                 if rectifies { value = rectified(value) }

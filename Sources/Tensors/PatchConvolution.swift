@@ -3,6 +3,8 @@
 /// A 1×1 convolution with stride 1 needs no gathering: its patches are the input itself.
 struct PatchConvolution {
     let geometry: ConvolutionGeometry
+    /// Consecutive images that meet a filter of their own.
+    let groups: [Range<Int>]
     /// Whether gradients are carried from the layer's outputs to its inputs.
     let rotates: Bool
     private let outputMap: Int
@@ -11,8 +13,9 @@ struct PatchConvolution {
     /// Output pixels of a block; a multiple of 16 so that blocks begin at a whole channel period.
     private static let blockPixels = 256
 
-    init(_ geometry: ConvolutionGeometry, rotates: Bool = false) {
+    init(_ geometry: ConvolutionGeometry, groups: [Range<Int>], rotates: Bool = false) {
         self.geometry = geometry
+        self.groups = groups
         self.rotates = rotates
         outputMap = geometry.outputHeight * geometry.outputWidth
         inputMap = geometry.height * geometry.width
@@ -22,58 +25,64 @@ struct PatchConvolution {
     /// Floats of a filter.
     var filterSize: Int { geometry.patchSize * geometry.outputChannels }
     /// Pairs of partial sums that a forward pass with statistics writes.
-    var statisticsChunks: Int { blocks }
-    private var blocks: Int { (geometry.outputPixels + Self.blockPixels - 1) / Self.blockPixels }
+    var statisticsChunks: Int { ConsecutiveChunks.count(groups: groups.count, sizes: blocks(ofGroup:)) }
+    private func blocks(ofGroup group: Int) -> Int {
+        (groups[group].count * outputMap + Self.blockPixels - 1) / Self.blockPixels
+    }
     private var gathers: Bool { geometry.kernel > 1 || geometry.stride > 1 || geometry.padding > 0 }
 
-    /// Writes the layer's HWIO filter, each output channel times `scale`.
-    func scaleFilter(_ weights: FloatPointer, scale: FloatPointer?, into scaled: FloatPointer) {
-        let outputs = geometry.outputChannels
-        guard let scale else { return scaled.update(from: weights, count: filterSize) }
-        for row in 0..<geometry.patchSize {
-            for k in 0..<outputs { scaled[row * outputs + k] = weights[row * outputs + k] * scale[k] }
-        }
-    }
-
     /// Carries values forward, or gradients back if it ``rotates``.
+    ///
+    /// - Parameters:
+    ///   - scale: Multiplies each channel of a gradient that is carried back, or nil.
+    ///   - filters: One of each group, HWIO.
     func carry(
-        _ x: FloatPointer, _ filter: FloatPointer, into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
+        _ x: FloatPointer, scale: FloatPointer?, _ filters: [FloatPointer], into y: FloatPointer, _ epilogue: Epilogue,
+        _ workspace: Workspace
     ) {
         if rotates {
-            inputGradient(x, filter, into: y, epilogue, workspace)
+            inputGradient(x, scale: scale, filters, into: y, epilogue, workspace)
         } else {
-            forward(x, filter, into: y, epilogue, workspace)
+            precondition(scale == nil, "inputs are scaled on the way back only")
+            forward(x, filters, into: y, epilogue, workspace)
         }
     }
 
-    /// Computes y = conv(x, filter) with an HWIO filter.
+    /// Computes y = conv(x, filter) with HWIO filters.
     private func forward(
-        _ x: FloatPointer, _ filter: FloatPointer, into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
+        _ x: FloatPointer, _ filters: [FloatPointer], into y: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
     ) {
         let (patch, outputs) = (geometry.patchSize, geometry.outputChannels)
         let period = ChannelPeriod(outputs)
         let loop = workspace.loop
         let scratchSize = gathers ? Self.blockPixels * patch : 0
         workspace.withScratch(scratchSize * loop.threads) { scratch in
-            loop(blocks) { worker, block in
-                let pixels = pixels(ofBlock: block)
-                var rows = x + pixels.lowerBound * patch
+            loop(statisticsChunks) { worker, chunk in
+                let (group, block) = ConsecutiveChunks.locate(chunk, groups: groups.count, sizes: blocks(ofGroup:))
+                let pixels = pixels(ofBlock: block, group: group)
+                let images = groups[group].lowerBound
+                let source = x + images * inputMap * geometry.inputChannels
+                let start = images * outputMap * outputs
+                var rows = source + pixels.lowerBound * patch
                 if gathers {
                     rows = scratch + worker * scratchSize
-                    gather(x, pixels, into: rows)
+                    gather(source, pixels, into: rows)
                 }
                 MatrixProduct.multiply(
-                    pixels.count, outputs, patch, rows, patch, filter, outputs, into: y + pixels.lowerBound * outputs,
-                    outputs)
-                epilogue.apply(
-                    to: y, from: pixels.lowerBound * outputs, pixels: pixels.count, period: period, chunk: block)
+                    pixels.count, outputs, patch, rows, patch, filters[group], outputs,
+                    into: y + start + pixels.lowerBound * outputs, outputs)
+                epilogue.advanced(toElement: start).apply(
+                    to: y + start, from: pixels.lowerBound * outputs, pixels: pixels.count, period: period, chunk: chunk
+                )
             }
         }
     }
 
-    /// Computes dx = convᵀ(dy, filter); the epilogue sees dx.
+    /// Computes dx = convᵀ(dy · scale, filter); the epilogue sees dx.
     private func inputGradient(
-        _ dy: FloatPointer, _ filter: FloatPointer, into dx: FloatPointer, _ epilogue: Epilogue, _ workspace: Workspace
+        _ dy: FloatPointer, scale: FloatPointer?, _ filters: [FloatPointer], into dx: FloatPointer,
+        _ epilogue: Epilogue,
+        _ workspace: Workspace
     ) {
         let (patch, outputs, inputs) = (geometry.patchSize, geometry.outputChannels, geometry.inputChannels)
         let period = ChannelPeriod(inputs)
@@ -81,43 +90,60 @@ struct PatchConvolution {
         // Whole images a chunk, since patches of one image overlap; at least 16, so that chunks begin at a period.
         let images = max(1, Self.blockPixels / outputMap)
         let imagesPerChunk = (images * inputMap) % 16 == 0 ? images : 16
-        let scratchSize = gathers ? Self.blockPixels * patch : 0
+        func chunks(_ group: Int) -> Int { (groups[group].count + imagesPerChunk - 1) / imagesPerChunk }
+        let rowsSize = gathers ? Self.blockPixels * patch : 0
+        let scratchSize = rowsSize + (scale == nil ? 0 : Self.blockPixels * outputs)
         workspace.withScratch(scratchSize * loop.threads) { scratch in
-            loop((geometry.images + imagesPerChunk - 1) / imagesPerChunk) { worker, chunk in
-                let first = chunk * imagesPerChunk
-                let end = min(geometry.images, first + imagesPerChunk)
+            loop(ConsecutiveChunks.count(groups: groups.count, sizes: chunks)) { worker, chunk in
+                let (group, index) = ConsecutiveChunks.locate(chunk, groups: groups.count, sizes: chunks)
+                let filter = filters[group]
+                let dx = dx + groups[group].lowerBound * inputMap * inputs
+                let dy = dy + groups[group].lowerBound * outputMap * outputs
+                let first = index * imagesPerChunk
+                let end = min(groups[group].count, first + imagesPerChunk)
                 let start = first * inputMap * inputs
                 let rows = scratch + worker * scratchSize
                 if gathers { (dx + start).update(repeating: 0, count: (end - first) * inputMap * inputs) }
                 var pixel = first * outputMap
                 while pixel < end * outputMap {
                     let block = pixel..<min(end * outputMap, pixel + Self.blockPixels)
+                    var gradient = dy + pixel * outputs
+                    if let scale {
+                        scaleRows(gradient, block.count, by: scale, into: rows + rowsSize)
+                        gradient = rows + rowsSize
+                    }
                     MatrixProduct.multiply(
-                        block.count, patch, outputs, dy + pixel * outputs, outputs, filter, outputs, transposeB: true,
+                        block.count, patch, outputs, gradient, outputs, filter, outputs, transposeB: true,
                         into: gathers ? rows : dx + pixel * inputs, patch)
                     if gathers { scatterAdd(rows, block, into: dx) }
                     pixel = block.upperBound
                 }
-                epilogue.apply(to: dx, from: start, pixels: (end - first) * inputMap, period: period, chunk: chunk)
+                epilogue.advanced(toElement: groups[group].lowerBound * inputMap * inputs).apply(
+                    to: dx, from: start, pixels: (end - first) * inputMap, period: period, chunk: chunk)
             }
         }
     }
 
-    /// Adds the weight gradient to `dw`, HWIO.
-    func weightGradient(_ x: FloatPointer, _ dy: FloatPointer, into dw: FloatPointer, _ workspace: Workspace) {
+    /// Adds the weight gradient of each group of images to its own `dw`, HWIO.
+    func weightGradient(_ x: FloatPointer, _ dy: FloatPointer, into dw: [FloatPointer], _ workspace: Workspace) {
         if geometry.outputPixels == 0 { return }
         let (patch, outputs) = (geometry.patchSize, geometry.outputChannels)
         let loop = workspace.loop
         // A fixed number of accumulators, added in order, makes the sum independent of the thread count.
-        let accumulators = min(4, (blocks + 3) / 4)
+        func accumulators(_ group: Int) -> Int { min(4, (blocks(ofGroup: group) + 3) / 4) }
+        let count = ConsecutiveChunks.count(groups: groups.count, sizes: accumulators)
         let scratchSize = gathers ? Self.blockPixels * patch : 0
         let size = (patch * outputs + lanes - 1) / lanes * lanes
-        workspace.withScratch(scratchSize * loop.threads + size * accumulators) { scratch in
+        workspace.withScratch(scratchSize * loop.threads + size * count) { scratch in
             let sums = scratch + scratchSize * loop.threads
-            loop(accumulators) { worker, part in
-                let range = part * blocks / accumulators..<(part + 1) * blocks / accumulators
+            loop(count) { worker, place in
+                let (group, part) = ConsecutiveChunks.locate(place, groups: groups.count, sizes: accumulators)
+                let (parts, blocks) = (accumulators(group), blocks(ofGroup: group))
+                let x = x + groups[group].lowerBound * inputMap * geometry.inputChannels
+                let dy = dy + groups[group].lowerBound * outputMap * outputs
+                let range = part * blocks / parts..<(part + 1) * blocks / parts
                 for block in range {
-                    let pixels = pixels(ofBlock: block)
+                    let pixels = pixels(ofBlock: block, group: group)
                     var rows = x + pixels.lowerBound * patch
                     if gathers {
                         rows = scratch + worker * scratchSize
@@ -125,15 +151,19 @@ struct PatchConvolution {
                     }
                     MatrixProduct.multiply(
                         patch, outputs, pixels.count, rows, patch, transposeA: true, dy + pixels.lowerBound * outputs,
-                        outputs, into: sums + part * size, outputs, accumulate: block > range.lowerBound)
+                        outputs, into: sums + place * size, outputs, accumulate: block > range.lowerBound)
                 }
             }
-            for part in 0..<accumulators { add(sums + part * size, to: dw, patch * outputs) }
+            for place in 0..<count {
+                let group = ConsecutiveChunks.locate(place, groups: groups.count, sizes: accumulators).group
+                add(sums + place * size, to: dw[group], patch * outputs)
+            }
         }
     }
 
-    private func pixels(ofBlock block: Int) -> Range<Int> {
-        block * Self.blockPixels..<min(geometry.outputPixels, (block + 1) * Self.blockPixels)
+    /// The output pixels of a block, counted from the first of its group.
+    private func pixels(ofBlock block: Int, group: Int) -> Range<Int> {
+        block * Self.blockPixels..<min(groups[group].count * outputMap, (block + 1) * Self.blockPixels)
     }
 
     /// Calls `body` for the kernel rows of an output pixel.
@@ -178,6 +208,22 @@ struct PatchConvolution {
             forEachKernelRow(pixel) { row, taps, target in
                 let place = source + (row * geometry.kernel + taps.lowerBound) * channels
                 add(place, to: dx + target, taps.count * channels)
+            }
+        }
+    }
+
+    /// Writes `count` rows of output channels, each channel times its factor.
+    private func scaleRows(
+        _ source: FloatPointer, _ count: Int, by scale: FloatPointer, into target: FloatPointer
+    ) {
+        let outputs = geometry.outputChannels
+        for row in 0..<count {
+            let (from, to) = (source + row * outputs, target + row * outputs)
+            var offset = 0
+            while offset < outputs {
+                let lanes = min(lanes, outputs - offset)
+                store(load(from + offset, lanes) * load(scale + offset, lanes), to + offset, lanes)
+                offset += lanes
             }
         }
     }

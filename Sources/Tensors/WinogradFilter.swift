@@ -4,18 +4,13 @@ extension WinogradConvolution {
     /// The layout is `[points][target phases][panels][source depth][channels of the panel]`: the output channels of a phase
     /// are cut into panels of ``panelWidth``, the last one with the rest.
     ///
-    /// - Parameters:
-    ///   - weights: The layer's filter, HWIO.
-    ///   - scale: Multiplies each output channel of the layer (a folded batch norm), or nil.
-    func transformFilter(
-        _ weights: FloatPointer, scale: FloatPointer?, into u: FloatPointer, _ workspace: Workspace
-    ) {
+    /// - Parameter weights: The layer's filter, HWIO.
+    func transformFilter(_ weights: FloatPointer, into u: FloatPointer, _ workspace: Workspace) {
         let (inputs, outputs) = (source.channels, target.channels)
         if !rotates {
             transform(into: u, workspace) { tap, c, k in
                 let offset: Int = (tap &* inputs &+ c) &* outputs &+ k
-                let value = vectors(weights + offset)[0]
-                return scale.map { value * vectors($0 + k)[0] } ?? value
+                return vectors(weights + offset)[0]
             }
             return
         }
@@ -28,8 +23,7 @@ extension WinogradConvolution {
             }
             transform(into: u, workspace) { tap, c, k in
                 let offset: Int = (tap &* inputs &+ c) &* outputs &+ k
-                let value = vectors(transposed + offset)[0]
-                return scale.map { value * $0[c] } ?? value
+                return vectors(transposed + offset)[0]
             }
         }
     }

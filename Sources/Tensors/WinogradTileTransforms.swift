@@ -1,7 +1,11 @@
 extension WinogradConvolution {
     /// Writes Bᵀ d B of tiles `range` to `v`, `[points][tiles of the block][source depth]`, from place `first` on.
+    /// - Parameter scale: Multiplies each channel of the map, or nil.
     @inline(__always)
-    func transformInput(_ x: FloatPointer, _ range: Range<Int>, into v: FloatPointer, at first: Int) {
+    func transformInput(
+        _ x: FloatPointer, scale: FloatPointer?, _ range: Range<Int>, into v: FloatPointer, at first: Int
+    ) {
+        let factors = scale.map { vectors($0) }
         let side = Transform.inputs
         let channels = source.channels
         withUnsafeTemporaryAllocation(of: Vector.self, capacity: Transform.points + channels / lanes) { buffer in
@@ -19,9 +23,17 @@ extension WinogradConvolution {
                         let target = vectors(v + offset)
                         let pointStep = inputStride / lanes
                         for channel in 0..<channels / lanes {
-                            for j in 0..<side {
-                                Transform.input(
-                                    { samples[$0 &* side &+ j][channel] }, { columns[$0 &* side &+ j] = $1 })
+                            if let factor = factors?[channel] {
+                                for j in 0..<side {
+                                    Transform.input(
+                                        { samples[$0 &* side &+ j][channel] * factor },
+                                        { columns[$0 &* side &+ j] = $1 })
+                                }
+                            } else {
+                                for j in 0..<side {
+                                    Transform.input(
+                                        { samples[$0 &* side &+ j][channel] }, { columns[$0 &* side &+ j] = $1 })
+                                }
                             }
                             for i in 0..<side {
                                 Transform.input(
@@ -106,6 +118,7 @@ extension WinogradConvolution {
         if let statistics { statistics.update(repeating: .zero, count: 2 * pixelSize) }
         let addend = epilogue.addend.map { vectors($0) }
         let mask = epilogue.mask.map { vectors($0) }
+        let scale = epilogue.scale.map { vectors($0) }
         let bias = epilogue.bias.map { vectors($0) }
         let center = epilogue.center.map { vectors($0) }
         let rectifies = epilogue.rectifies
@@ -133,12 +146,13 @@ extension WinogradConvolution {
                                 { source[($0 &* side &+ j) &* pointStep &+ channel] },
                                 { columns[$0 &* side &+ j] = $1 })
                         }
+                        let factor = scale.map { $0[channel] } ?? Vector(repeating: 1)
                         let shift = bias.map { $0[channel] } ?? .zero
                         let middle = center.map { $0[channel] } ?? .zero
                         var sum = Vector.zero
                         var squares = Vector.zero
                         for i in 0..<rows {
-                            Transform.output({ columns[i &* side &+ $0] }, { finished[$0] = $1 + shift })
+                            Transform.output({ columns[i &* side &+ $0] }, { finished[$0] = $1 * factor + shift })
                             var position = corner &+ i &* rowSize &+ channel
                             for j in 0..<across {
                                 var value = finished[j]

@@ -230,12 +230,12 @@ struct MultiplyAddCounterTests {
                 let counts = count {
                     switch pass {
                     case .forward:
-                        kernel.prepareFilter(pass, w.pointer, scale: nil, into: filter.pointer, workspace)
-                        kernel.forward(x.pointer, filter.pointer, into: y.pointer, Epilogue(), workspace)
+                        kernel.prepareFilter(pass, w.pointer, into: filter.pointer, workspace)
+                        kernel.forward(x.pointer, [filter.pointer], into: y.pointer, Epilogue(), workspace)
                     case .inputGradient:
-                        kernel.prepareFilter(pass, w.pointer, scale: nil, into: filter.pointer, workspace)
-                        kernel.inputGradient(y.pointer, filter.pointer, into: x.pointer, Epilogue(), workspace)
-                    case .weightGradient: kernel.weightGradient(x.pointer, y.pointer, into: w.pointer, workspace)
+                        kernel.prepareFilter(pass, w.pointer, into: filter.pointer, workspace)
+                        kernel.inputGradient(y.pointer, [filter.pointer], into: x.pointer, Epilogue(), workspace)
+                    case .weightGradient: kernel.weightGradient(x.pointer, y.pointer, into: [w.pointer], workspace)
                     }
                 }
                 #expect(counts.convolution == kernel.multiplyAdds(pass), "\(geometry) \(pass)")

@@ -22,9 +22,9 @@ struct EpilogueTests {
         let chunks = kernel.statisticsChunks
         let partial = Tensor(workspace, images: max(1, chunks), channels: 2 * g.outputChannels)
         let filter = Tensor(workspace, images: 1, channels: kernel.preparedFilterSize(.forward))
-        kernel.prepareFilter(.forward, w.pointer, scale: nil, into: filter.pointer, workspace)
+        kernel.prepareFilter(.forward, w.pointer, into: filter.pointer, workspace)
         kernel.forward(
-            x.pointer, filter.pointer, into: y.pointer,
+            x.pointer, [filter.pointer], into: y.pointer,
             Epilogue(bias: bias.pointer, statistics: partial.pointer, center: center.pointer), workspace)
         var sums = [Double](repeating: 0, count: g.outputChannels)
         var squares = sums

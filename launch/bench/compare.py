@@ -305,9 +305,11 @@ class Comparison:
     def time_routes(self, number, parts):
         """Numbers of experts in turn, images spread evenly over them or all sent to one."""
         for experts, routes in ROUTES:
-            rows = run_ours(self.options, "advmoe-routes", parts, "", self.options.repetitions,
-                            [f"moe.experts={experts}", f"moe.routes={routes}", *GIVEN_ROUTES])
-            self.add_ours("advmoe-routes", number, rows, mode=f"{experts} experts, routes {routes}")
+            # A process for each part: two sets of prepared filters of eight experts would stand in each other's way.
+            for part in parts:
+                rows = run_ours(self.options, "advmoe-routes", [part], "", 3 * self.options.repetitions,
+                                [f"moe.experts={experts}", f"moe.routes={routes}", *GIVEN_ROUTES])
+                self.add_ours("advmoe-routes", number, rows, mode=f"{experts} experts, routes {routes}")
 
     def summarise_routes(self):
         """Ratios of the time of two experts to that of more, by the same routes."""

@@ -60,21 +60,21 @@ struct KernelBenchmark {
         let back = noise(kernel.preparedFilterSize(.inputGradient))
         let name = "\(geometry.inputChannels)@\(geometry.height)"
         let operations = 2 * Double(geometry.directMultiplyAdds)
-        kernel.prepareFilter(.forward, weights.pointer, scale: nil, into: filter.pointer, workspace)
-        kernel.prepareFilter(.inputGradient, weights.pointer, scale: nil, into: back.pointer, workspace)
+        kernel.prepareFilter(.forward, weights.pointer, into: filter.pointer, workspace)
+        kernel.prepareFilter(.inputGradient, weights.pointer, into: back.pointer, workspace)
         return [
             TimedWork(name: "\(name) filters, both directions") {
-                kernel.prepareFilter(.forward, weights.pointer, scale: nil, into: filter.pointer, workspace)
-                kernel.prepareFilter(.inputGradient, weights.pointer, scale: nil, into: back.pointer, workspace)
+                kernel.prepareFilter(.forward, weights.pointer, into: filter.pointer, workspace)
+                kernel.prepareFilter(.inputGradient, weights.pointer, into: back.pointer, workspace)
             },
             TimedWork(name: "\(name) forward", operations: operations) {
-                kernel.forward(x.pointer, filter.pointer, into: y.pointer, Epilogue(), workspace)
+                kernel.forward(x.pointer, [filter.pointer], into: y.pointer, Epilogue(), workspace)
             },
             TimedWork(name: "\(name) input gradient", operations: operations) {
-                kernel.inputGradient(dy.pointer, back.pointer, into: dx.pointer, Epilogue(), workspace)
+                kernel.inputGradient(dy.pointer, [back.pointer], into: dx.pointer, Epilogue(), workspace)
             },
             TimedWork(name: "\(name) weight gradient", operations: operations) {
-                kernel.weightGradient(x.pointer, dy.pointer, into: dw.pointer, workspace)
+                kernel.weightGradient(x.pointer, dy.pointer, into: [dw.pointer], workspace)
             },
         ]
     }

@@ -74,6 +74,6 @@ public final class StochasticGradientDescent {
                 }
             }
         }
-        parameters.noteChange()
+        parameters.noteChange(of: groups)
     }
 }
