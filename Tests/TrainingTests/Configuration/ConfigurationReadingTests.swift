@@ -26,6 +26,7 @@ struct ConfigurationReadingTests {
                   ratio: 1
                   normalize: dataset
                   skip_first_activation: false
+                  masks: null
                 moe:
                   kind: none
                   placement: null
@@ -56,11 +57,13 @@ struct ConfigurationReadingTests {
                   replay_balance_factor: 1
                   weight_average: null
                   parameters: all
+                  filter_share: 0.5
                   beta: 6
                   alpha: 6
                   order: router-first
                   router_objective: trades
                   shared_batch: false
+                  shared_attack: false
                   statistics_updates: once
                   optimizer:
                     name: sgd
@@ -123,6 +126,7 @@ struct ConfigurationReadingTests {
                   steps: null
                   epsilons: null
                   weights: raw
+                  masks: null
                   split: null
                   samples: null
                   chunk: 64

@@ -105,6 +105,7 @@ private func unusual() -> RunConfiguration {
     run.kernels.transformCacheMegabytes = 0
     run.output.name = "-leading dash: and more"
     run.output.everySteps = 5
+    run.training.filterShare = 0.25
     return run
 }
 
@@ -119,7 +120,8 @@ struct ConfigurationWritingTests {
         // These have a single value in this version, or a rule that forbids a second one.
         let single: Set = [
             "training.optimizer.name", "training.router_optimizer.name", "moe.scope", "training.router_objective",
-            "training.statistics_updates", "training.micro_batch",
+            "training.statistics_updates", "training.micro_batch", "training.shared_attack", "model.masks",
+            "evaluation.masks",
         ]
         let same = Set(unusual().written.leaves().map { "\($0.key)=\($0.text)" })
             .intersection(RunConfiguration().written.leaves().map { "\($0.key)=\($0.text)" })
