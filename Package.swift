@@ -1,12 +1,19 @@
 // swift-tools-version:6.0
 import PackageDescription
 
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let swiftCSV = Target.Dependency.product(name: "SwiftCSV", package: "SwiftCSV")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
 let package = Package(
     name: "RobustMoE",
     products: [
         .executable(name: "robustmoe", targets: ["robustmoe"]),
-        .library(name: "Attacks", targets: ["Attacks"]),
+        .library(name: "Tensors", targets: ["Tensors"]),
         .library(name: "Networks", targets: ["Networks"]),
+        .library(name: "Attacks", targets: ["Attacks"]),
         .library(name: "Collectives", targets: ["Collectives"]),
     ],
     dependencies: [
@@ -23,43 +30,47 @@ let package = Package(
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .target(name: "Tensors", dependencies: ["COpenBLAS"]),
+        .target(name: "Collectives", dependencies: ["CMPI"]),
+        .target(name: "Files", dependencies: [crypto]),
         .target(name: "Networks", dependencies: ["Tensors"]),
         .target(name: "Attacks", dependencies: ["Tensors"]),
-        .target(
-            name: "Datasets",
-            dependencies: ["Tensors", "CJPEG", "CPNG", "CZlib", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(name: "Collectives", dependencies: ["CMPI"]),
+        .target(name: "Datasets", dependencies: ["Tensors", "CJPEG", "CPNG", "CZlib", crypto]),
+        .target(name: "Configuration", dependencies: ["Attacks", "Datasets", "Files", "Networks", yams]),
+        .target(name: "Weights", dependencies: ["Configuration", "Datasets", "Files", "Networks"]),
         .target(
             name: "Training",
+            dependencies: ["Attacks", "Collectives", "Configuration", "Datasets", "Files", "Networks", "Weights"]),
+        .target(
+            name: "Evaluation",
             dependencies: [
-                "Attacks", "Collectives", "Datasets", "Networks",
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "Yams", package: "Yams"),
+                "Attacks", "Collectives", "Configuration", "Datasets", "Files", "Networks", "Training", "Weights",
             ]),
-        .target(name: "Reports", dependencies: [.product(name: "SwiftCSV", package: "SwiftCSV")]),
+        .target(name: "Reports", dependencies: [swiftCSV]),
+        .target(
+            name: "Runs",
+            dependencies: [
+                "Attacks", "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "Networks", "Training",
+                "Weights", crypto, logging,
+            ]),
         .executableTarget(
             name: "robustmoe",
             dependencies: [
-                "Collectives", "Reports", "Training",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Collectives", "Configuration", "Files", "Reports", "Runs", "Weights", argumentParser,
             ]),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .target(name: "TestSupport", dependencies: ["Networks", "Tensors"], path: "Tests/TestSupport"),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "AttacksTests", dependencies: ["Attacks"]),
-        .testTarget(
-            name: "DatasetsTests", dependencies: ["Datasets", .product(name: "Crypto", package: "swift-crypto")],
-            exclude: ["Fixtures"]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", crypto], exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
-        .testTarget(
-            name: "TrainingTests",
-            dependencies: ["TestSupport", "Training", .product(name: "SwiftCSV", package: "SwiftCSV")],
-            exclude: ["Fixtures"]),
+        .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport", swiftCSV]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
+        .testTarget(name: "WeightsTests", dependencies: ["Runs", "TestSupport", "Weights"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Runs", "TestSupport", "Training"], exclude: ["Fixtures"]),
+        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"]),
+        .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
-        .testTarget(
-            name: "CommandTests",
-            dependencies: ["robustmoe", "Training", .product(name: "SwiftCSV", package: "SwiftCSV")]),
+        .testTarget(name: "CommandTests", dependencies: ["robustmoe", "Files", "Weights", swiftCSV]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,7 +1,7 @@
 import Tensors
 
 /// A random change of training images; the raw value is its name in configurations.
-public enum Augmentation: String, CaseIterable, Sendable {
+package enum Augmentation: String, CaseIterable, Sendable {
     /// Puts the window that a network sees at a uniform place of the stored image; where it is the whole image, of the
     /// image with 4 zeros on each side.
     case crop

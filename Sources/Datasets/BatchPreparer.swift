@@ -1,22 +1,22 @@
 import Tensors
 
 /// What one rank works on in a step: augmented images of its part of the global batch, shard by shard.
-public struct PreparedBatch {
+package struct PreparedBatch {
     /// The epoch, from 0.
-    public let epoch: Int
+    package let epoch: Int
     /// The step within the epoch, from 0.
-    public let step: Int
+    package let step: Int
     /// Images in [0, 1], one tensor `[images, height, width, channels]` a shard; a shard may have no image.
-    public let images: [Tensor]
+    package let images: [Tensor]
     /// The class of each image, shard by shard.
-    public let labels: [[Int32]]
+    package let labels: [[Int32]]
     /// The index of each image in the image set, shard by shard: what its random draws belong to.
-    public let indices: [[Int]]
+    package let indices: [[Int]]
     /// The images of the step over all ranks: losses and gradients are divided by this number.
-    public let globalSize: Int
+    package let globalSize: Int
 
     /// Makes a batch; see the properties.
-    public init(
+    package init(
         epoch: Int, step: Int, images: [Tensor], labels: [[Int32]], indices: [[Int]], globalSize: Int
     ) {
         self.epoch = epoch
@@ -34,7 +34,7 @@ public struct PreparedBatch {
 /// not depend on the number of ranks where their total does not. Tensors come from the rank's workspace and stay valid
 /// as long as they are held. Main thread only: tensors are made and dropped there, the background task sees their
 /// memory alone.
-public final class BatchPreparer {
+package final class BatchPreparer {
     private let source: BatchSource
     private let workspace: Workspace
     private let parts: Int
@@ -52,7 +52,7 @@ public final class BatchPreparer {
     ///   - ranks: The number of ranks.
     ///   - shardsPerRank: The parts that this rank's images are cut into, the same on all ranks.
     ///   - workspace: The rank's memory.
-    public init(
+    package init(
         imageSet: ImageSet, sampler: EpochSampler, augmentations: [Augmentation], seed: UInt64, rank: Int, ranks: Int,
         shardsPerRank: Int = 1, workspace: Workspace
     ) {
@@ -71,7 +71,7 @@ public final class BatchPreparer {
     /// - Parameters:
     ///   - epoch: The epoch, from 0.
     ///   - step: The step within the epoch, in `0..<stepsPerEpoch`.
-    public func batch(epoch: Int, step: Int) -> PreparedBatch {
+    package func batch(epoch: Int, step: Int) -> PreparedBatch {
         let current: PendingBatch
         if let pending, pending.epoch == epoch, pending.step == step {
             current = pending

@@ -1,7 +1,7 @@
 /// Why a data set cannot be used; the command ends with exit code 3.
 ///
 /// Records are counted from 0, sizes are in bytes after decompression.
-public enum DatasetError: Error, Equatable, Sendable {
+package enum DatasetError: Error, Equatable, Sendable {
     /// The data set needs `data.path` and has none.
     case pathNeeded(dataset: DatasetName)
     /// No folder holds the files; `folders` are the places looked at.
@@ -46,7 +46,7 @@ public enum DatasetError: Error, Equatable, Sendable {
 
 extension DatasetError: CustomStringConvertible {
     /// One sentence for the person who started the run.
-    public var description: String {
+    package var description: String {
         switch self {
         case .pathNeeded(let dataset):
             return "data set \(dataset.rawValue): data.path is needed, the folder that holds its files"

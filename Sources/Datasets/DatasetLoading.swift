@@ -16,7 +16,7 @@ import Foundation
 ///   - options: How image files and packs are read.
 /// - Returns: The images, with warnings for a person in ``ImageSet/warnings``.
 /// - Throws: ``DatasetError``: missing, damaged or mislabelled files, too few images.
-public func loadDataset(
+package func loadDataset(
     _ name: DatasetName, path: String?, split: DatasetSplit, samples: Int? = nil,
     options: ImageFileOptions = ImageFileOptions()
 ) throws(DatasetError) -> ImageSet {

@@ -1,5 +1,5 @@
 /// A data set that can be loaded; the raw value is its name in configurations and result files.
-public enum DatasetName: String, CaseIterable, Sendable {
+package enum DatasetName: String, CaseIterable, Sendable {
     case cifar10
     case cifar100
     case fashionMNIST = "fashion-mnist"
@@ -10,7 +10,7 @@ public enum DatasetName: String, CaseIterable, Sendable {
     case synthetic
 
     /// The side of the stored square images where the configuration names none; nil where the files fix the size.
-    public var usualSide: Int? {
+    package var usualSide: Int? {
         switch self {
         case .tinyImageNet: 64
         case .folder: 256
@@ -20,35 +20,35 @@ public enum DatasetName: String, CaseIterable, Sendable {
 }
 
 /// The two parts in which a data set is published.
-public enum DatasetSplit: String, CaseIterable, Sendable {
+package enum DatasetSplit: String, CaseIterable, Sendable {
     case train
     case test
 }
 
 /// What a network has to know of a data set.
-public struct DatasetTraits: Equatable, Sendable {
+package struct DatasetTraits: Equatable, Sendable {
     /// The name of each class, in label order.
-    public let classNames: [String]
+    package let classNames: [String]
     /// Rows of an image as networks see it.
-    public let height: Int
+    package let height: Int
     /// Columns of an image as networks see it.
-    public let width: Int
+    package let width: Int
     /// Channels of a pixel: 3 for red, green and blue, 1 for grey.
-    public let channels: Int
+    package let channels: Int
     /// The published mean of each channel, images in [0, 1].
-    public let mean: [Float]
+    package let mean: [Float]
     /// The published standard deviation of each channel, images in [0, 1].
-    public let standardDeviation: [Float]
+    package let standardDeviation: [Float]
     /// The augmentations of training images where the configuration names none.
-    public let augmentations: [Augmentation]
+    package let augmentations: [Augmentation]
 
     /// The number of classes.
-    public var classes: Int { classNames.count }
+    package var classes: Int { classNames.count }
     /// Values of an image as networks see it.
-    public var imageSize: Int { height * width * channels }
+    package var imageSize: Int { height * width * channels }
 
     /// Describes a data set.
-    public init(
+    package init(
         classNames: [String], height: Int, width: Int, channels: Int, mean: [Float], standardDeviation: [Float],
         augmentations: [Augmentation]
     ) {
@@ -71,7 +71,7 @@ extension DatasetName {
     /// A loaded ``ImageSet`` carries its own, which differ for folders: here they are taken to hold ImageNet, with its
     /// 1,000 classes and windows of 224 pixels. ImageNet's mean and deviation are those of torchvision's networks;
     /// Tiny-ImageNet has no official ones, and these are the most used.
-    public var traits: DatasetTraits {
+    package var traits: DatasetTraits {
         switch self {
         case .cifar10:
             DatasetTraits(

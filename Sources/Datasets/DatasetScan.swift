@@ -1,25 +1,25 @@
 import Foundation
 
 /// What going over all images of a split has shown.
-public struct DatasetScan: Sendable {
+package struct DatasetScan: Sendable {
     /// Shape as networks see it, classes, normalisation.
-    public let traits: DatasetTraits
+    package let traits: DatasetTraits
     /// The size of the stored images, and of the part of them that networks see.
-    public let window: ImageWindow
+    package let window: ImageWindow
     /// The images of each class, in label order.
-    public let classCounts: [Int]
+    package let classCounts: [Int]
     /// The SHA-256 of the stored images and, after them, their labels in 32 bits, little-endian.
-    public let sha256: String
+    package let sha256: String
     /// Files that cannot be decoded.
-    public let corrupt: [CorruptImage]
+    package let corrupt: [CorruptImage]
     /// The sizes of the files with the fewest and the most pixels, such as `375 x 500`, rows first; nil where all images
     /// have the stored size.
-    public let fileSizes: (smallest: String, largest: String)?
+    package let fileSizes: (smallest: String, largest: String)?
     /// What a person should know about how the split was read, a sentence each.
-    public let warnings: [String]
+    package let warnings: [String]
 
     /// The number of images.
-    public var count: Int { classCounts.reduce(0, +) }
+    package var count: Int { classCounts.reduce(0, +) }
 }
 
 /// Reads a whole split once, a block of images at a time, and checks everything there is to check.
@@ -33,7 +33,7 @@ public struct DatasetScan: Sendable {
 ///   - body: Is given each block of stored images, `[images][height][width][channels]`, and the images' labels.
 /// - Throws: ``DatasetError``, for corrupt image files only once all have been read, and only if they are to be refused;
 ///   and what `body` throws.
-public func scanDataset(
+package func scanDataset(
     _ name: DatasetName, path: String?, split: DatasetSplit, options: ImageFileOptions = ImageFileOptions(),
     _ body: (UnsafeRawBufferPointer, ArraySlice<Int32>) throws -> Void = { _, _ in }
 ) throws -> DatasetScan {

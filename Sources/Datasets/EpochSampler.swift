@@ -4,16 +4,16 @@ import Tensors
 ///
 /// A function of the seed and the epoch alone: every number of ranks takes the same global batches, and every sample
 /// comes exactly once an epoch. The last batch of an epoch may be short, and parts may be uneven or empty.
-public struct EpochSampler: Sendable {
+package struct EpochSampler: Sendable {
     /// The samples of an epoch, by index into the image set.
-    public let samples: [Int]
+    package let samples: [Int]
     /// The samples of a step over all ranks, but for an epoch's last step.
-    public let globalBatch: Int
+    package let globalBatch: Int
     /// The run's seed.
-    public let seed: UInt64
+    package let seed: UInt64
 
     /// Samples the images `0..<count`.
-    public init(count: Int, globalBatch: Int, seed: UInt64) {
+    package init(count: Int, globalBatch: Int, seed: UInt64) {
         self.init(samples: Array(0..<count), globalBatch: globalBatch, seed: seed)
     }
 
@@ -22,7 +22,7 @@ public struct EpochSampler: Sendable {
     ///   - samples: Indices into the image set, at least one.
     ///   - globalBatch: The samples of a step over all ranks, at least 1.
     ///   - seed: The run's seed.
-    public init(samples: [Int], globalBatch: Int, seed: UInt64) {
+    package init(samples: [Int], globalBatch: Int, seed: UInt64) {
         precondition(!samples.isEmpty, "an epoch needs at least one sample")
         precondition(globalBatch >= 1, "a step needs at least one sample, got \(globalBatch)")
         self.samples = samples
@@ -31,19 +31,19 @@ public struct EpochSampler: Sendable {
     }
 
     /// The samples of an epoch.
-    public var count: Int { samples.count }
+    package var count: Int { samples.count }
     /// The steps of an epoch, a short last one included.
-    public var stepsPerEpoch: Int { (count - 1) / globalBatch + 1 }
+    package var stepsPerEpoch: Int { (count - 1) / globalBatch + 1 }
 
     /// Returns the samples of a step over all ranks: its loss and gradients are divided by this number.
     /// - Parameter step: The step within the epoch, in `0..<stepsPerEpoch`.
-    public func batchSize(step: Int) -> Int {
+    package func batchSize(step: Int) -> Int {
         precondition(step >= 0 && step < stepsPerEpoch, "step \(step) of an epoch of \(stepsPerEpoch)")
         return min(globalBatch, count - step * globalBatch)
     }
 
     /// Returns the samples of an epoch in the order in which they are visited (Fisher–Yates).
-    public func permutation(epoch: Int) -> [Int] {
+    package func permutation(epoch: Int) -> [Int] {
         var order = samples
         var stream = RandomStream(seed: seed, purpose: .shuffle, step: epoch)
         shuffle(&order, &stream)
@@ -53,7 +53,7 @@ public struct EpochSampler: Sendable {
     /// Returns where a part of a step lies in the epoch's permutation.
     ///
     /// Part p of P holds images ⌊pB/P⌋ to ⌊(p+1)B/P⌋ − 1 of the step's B.
-    public func positions(step: Int, part: Int, of parts: Int) -> Range<Int> {
+    package func positions(step: Int, part: Int, of parts: Int) -> Range<Int> {
         precondition(part >= 0 && part < parts, "part \(part) of \(parts)")
         let size = batchSize(step: step)
         let start = step * globalBatch
@@ -66,7 +66,7 @@ public struct EpochSampler: Sendable {
     ///   - step: The step within the epoch, in `0..<stepsPerEpoch`.
     ///   - part: The part, in `0..<parts`; a rank, or a shard.
     ///   - parts: The number of parts that the step's samples are cut into.
-    public func indices(epoch: Int, step: Int, part: Int, of parts: Int) -> ArraySlice<Int> {
+    package func indices(epoch: Int, step: Int, part: Int, of parts: Int) -> ArraySlice<Int> {
         permutation(epoch: epoch)[positions(step: step, part: part, of: parts)]
     }
 }
@@ -78,7 +78,7 @@ public struct EpochSampler: Sendable {
 ///     leaves at least one.
 ///   - seed: The run's seed.
 /// - Returns: Indices of both parts, each ascending; together they are `0..<count`.
-public func trainValidationSplit(count: Int, fraction: Double, seed: UInt64) -> (train: [Int], validation: [Int]) {
+package func trainValidationSplit(count: Int, fraction: Double, seed: UInt64) -> (train: [Int], validation: [Int]) {
     precondition(fraction >= 0 && fraction < 1, "a validation fraction is in 0..<1, got \(fraction)")
     let rounded = Int((Double(count) * fraction).rounded())
     let validationCount = fraction > 0 ? min(max(1, rounded), max(0, count - 1)) : 0

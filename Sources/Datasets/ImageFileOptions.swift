@@ -1,7 +1,7 @@
 import Tensors
 
 /// What becomes of image files that cannot be decoded.
-public enum CorruptImagePolicy: String, CaseIterable, Sendable {
+package enum CorruptImagePolicy: String, CaseIterable, Sendable {
     /// They are an error, once all files have been read.
     case refuse
     /// They are left out, with a warning.
@@ -9,14 +9,14 @@ public enum CorruptImagePolicy: String, CaseIterable, Sendable {
 }
 
 /// An image file that is of no use.
-public struct CorruptImage: Equatable, Sendable, CustomStringConvertible {
+package struct CorruptImage: Equatable, Sendable, CustomStringConvertible {
     /// The file within the data set's folder.
-    public let file: String
+    package let file: String
     /// What is wrong with it.
-    public let reason: String
+    package let reason: String
 
     /// The file and what is wrong with it.
-    public var description: String { "\(file) (\(reason))" }
+    package var description: String { "\(file) (\(reason))" }
 
     /// The first few of a list, for a sentence.
     static func few(_ images: [CorruptImage]) -> String {
@@ -27,18 +27,18 @@ public struct CorruptImage: Equatable, Sendable, CustomStringConvertible {
 }
 
 /// How the data sets that consist of image files, and packs made of them, are read.
-public struct ImageFileOptions: Sendable {
+package struct ImageFileOptions: Sendable {
     /// The side of the stored images in pixels, whatever the ratio of a file's sides; nil means the data set's own.
-    public var resize: Int?
+    package var resize: Int?
     /// The side of the square part of a stored image that networks see; nil means the data set's own.
-    public var crop: Int?
+    package var crop: Int?
     /// What becomes of files that cannot be decoded.
-    public var corrupt: CorruptImagePolicy
+    package var corrupt: CorruptImagePolicy
     /// The loop in which files are decoded.
-    public var loop: ParallelLoop
+    package var loop: ParallelLoop
 
     /// Collects options.
-    public init(
+    package init(
         resize: Int? = nil, crop: Int? = nil, corrupt: CorruptImagePolicy = .refuse,
         loop: ParallelLoop = ParallelLoop(threads: 1)
     ) {
@@ -52,7 +52,7 @@ public struct ImageFileOptions: Sendable {
     ///
     /// Without ``crop`` it is 224 pixels of images stored at 256 (the recipe of ImageNet), and all of any other image.
     /// - Throws: ``DatasetError/wrongSetting(key:value:allowed:)`` for a window that is larger than the image.
-    public func window(storedHeight: Int, storedWidth: Int) throws(DatasetError) -> ImageWindow {
+    package func window(storedHeight: Int, storedWidth: Int) throws(DatasetError) -> ImageWindow {
         let isOfImageNet = storedHeight == 256 && storedWidth == 256
         let side = crop ?? (isOfImageNet ? 224 : nil)
         let largest = min(storedHeight, storedWidth)
@@ -68,7 +68,7 @@ public struct ImageFileOptions: Sendable {
 
 extension DatasetName {
     /// What a network of this data set is built for when no file is at hand, such as for timing.
-    public func traits(_ options: ImageFileOptions) throws(DatasetError) -> DatasetTraits {
+    package func traits(_ options: ImageFileOptions) throws(DatasetError) -> DatasetTraits {
         guard let side = options.resize ?? usualSide else { return traits }
         let window = try options.window(storedHeight: side, storedWidth: side)
         return traits.sized(window, classNames: traits.classNames)

@@ -5,26 +5,26 @@ import Tensors
 /// One part of a data set in memory, or in a file that is mapped into it: images as bytes, and their labels.
 ///
 /// Every rank holds the whole set; which images a rank works on is the sampler's business.
-public struct ImageSet: Sendable {
+package struct ImageSet: Sendable {
     /// The data set that the images are from.
-    public let name: DatasetName
+    package let name: DatasetName
     /// The part of the data set.
-    public let split: DatasetSplit
+    package let split: DatasetSplit
     /// Shape as networks see it, classes, normalisation and usual augmentation.
-    public let traits: DatasetTraits
+    package let traits: DatasetTraits
     /// The size of the stored images, and of the part of them that networks see.
-    public let window: ImageWindow
+    package let window: ImageWindow
     /// The pixels, 0 to 255, row-major NHWC: `[count, storedHeight, storedWidth, channels]`.
-    public let images: Data
+    package let images: Data
     /// The class of each image, in `0..<classes`.
-    public let labels: [Int32]
+    package let labels: [Int32]
     /// What a person should know about how the set was loaded, a sentence each.
-    public let warnings: [String]
+    package let warnings: [String]
     /// A text that two ranks have in common where they hold the same images.
-    public let fingerprint: String
+    package let fingerprint: String
 
     /// Makes a set of images that are stored in the size in which networks see them.
-    public init(
+    package init(
         name: DatasetName, split: DatasetSplit, traits: DatasetTraits, images: [UInt8], labels: [Int32],
         warnings: [String] = []
     ) {
@@ -63,28 +63,28 @@ public struct ImageSet: Sendable {
     }
 
     /// The number of images.
-    public var count: Int { labels.count }
+    package var count: Int { labels.count }
     /// Rows of an image as networks see it.
-    public var height: Int { traits.height }
+    package var height: Int { traits.height }
     /// Columns of an image as networks see it.
-    public var width: Int { traits.width }
+    package var width: Int { traits.width }
     /// Channels of a pixel.
-    public var channels: Int { traits.channels }
+    package var channels: Int { traits.channels }
     /// The number of classes.
-    public var classes: Int { traits.classes }
+    package var classes: Int { traits.classes }
     /// The name of each class, in label order.
-    public var classNames: [String] { traits.classNames }
+    package var classNames: [String] { traits.classNames }
     /// The published mean of each channel, images in [0, 1].
-    public var mean: [Float] { traits.mean }
+    package var mean: [Float] { traits.mean }
     /// The published standard deviation of each channel, images in [0, 1].
-    public var standardDeviation: [Float] { traits.standardDeviation }
+    package var standardDeviation: [Float] { traits.standardDeviation }
 
     /// Returns the images of the given indices without augmentation, for evaluation: their central windows.
     /// - Parameters:
     ///   - indices: The images wanted, in the order of the result; a range, or part of a list of indices.
     ///   - workspace: The memory that the tensor is taken from.
     /// - Returns: Images in [0, 1], `[indices, height, width, channels]`; their labels; their indices.
-    public func chunk(
+    package func chunk(
         _ indices: some Collection<Int>, workspace: Workspace
     ) -> (images: Tensor, labels: [Int32], indices: [Int]) {
         let tensor = Tensor(workspace, images: indices.count, height: height, width: width, channels: channels)

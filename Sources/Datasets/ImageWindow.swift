@@ -1,19 +1,19 @@
 /// Which part of a stored image a network sees: a window of one size, in the middle for evaluations, anywhere for training.
-public struct ImageWindow: Equatable, Sendable {
+package struct ImageWindow: Equatable, Sendable {
     /// Zeros around a stored image that a random window may reach into where the window is as large as the image.
     private static let border = 4
 
     /// Rows of a stored image.
-    public let storedHeight: Int
+    package let storedHeight: Int
     /// Columns of a stored image.
-    public let storedWidth: Int
+    package let storedWidth: Int
     /// Rows of the window.
-    public let height: Int
+    package let height: Int
     /// Columns of the window.
-    public let width: Int
+    package let width: Int
 
     /// Describes a window that is no larger than the image.
-    public init(storedHeight: Int, storedWidth: Int, height: Int, width: Int) {
+    package init(storedHeight: Int, storedWidth: Int, height: Int, width: Int) {
         precondition(
             (1...storedHeight).contains(height) && (1...storedWidth).contains(width),
             "a window of \(height) x \(width) in images of \(storedHeight) x \(storedWidth)")

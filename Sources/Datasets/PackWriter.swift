@@ -2,7 +2,7 @@
 ///
 /// Blocks of `train` come first, then ``endSplit(_:sha256:)``, then those of `test`. The bytes go to a closure, so that
 /// files are written where files are written.
-public struct PackWriter {
+package struct PackWriter {
     private let write: (UnsafeRawBufferPointer) throws -> Void
     private var offset = 0
     private var labels: [Int32] = []
@@ -11,14 +11,14 @@ public struct PackWriter {
 
     /// Begins a pack.
     /// - Parameter write: Is given all bytes of the file in order.
-    public init(_ write: @escaping (UnsafeRawBufferPointer) throws -> Void) throws {
+    package init(_ write: @escaping (UnsafeRawBufferPointer) throws -> Void) throws {
         self.write = write
         try append(PackIndex.prelude)
         imagesOffset = offset
     }
 
     /// Appends images of the current split.
-    public mutating func append(_ images: UnsafeRawBufferPointer, _ labels: ArraySlice<Int32>) throws {
+    package mutating func append(_ images: UnsafeRawBufferPointer, _ labels: ArraySlice<Int32>) throws {
         try write(images)
         offset += images.count
         self.labels += labels
@@ -26,7 +26,7 @@ public struct PackWriter {
 
     /// Ends the current split.
     /// - Parameter sha256: That of its images and labels.
-    public mutating func endSplit(_ split: DatasetSplit, sha256: String) throws {
+    package mutating func endSplit(_ split: DatasetSplit, sha256: String) throws {
         try align()
         let labelsOffset = offset
         try append(labels.flatMap { label in withUnsafeBytes(of: label.littleEndian) { Array($0) } })
@@ -40,7 +40,7 @@ public struct PackWriter {
     }
 
     /// Writes what stands last.
-    public func finish(_ dataset: DatasetName, _ traits: DatasetTraits, _ window: ImageWindow) throws {
+    package func finish(_ dataset: DatasetName, _ traits: DatasetTraits, _ window: ImageWindow) throws {
         let index = PackIndex(dataset: dataset, traits: traits, window: window, splits: splits)
         try index.encoded().withUnsafeBytes(write)
     }

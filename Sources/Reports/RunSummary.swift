@@ -1,16 +1,16 @@
 import Foundation
 
 /// What a person wants to know first about a run: its last accuracies and how its experts are used.
-public struct RunSummary: Sendable {
+package struct RunSummary: Sendable {
     private let tables: RunTables
 
     /// Makes the summary of a run.
-    public init(_ tables: RunTables) {
+    package init(_ tables: RunTables) {
         self.tables = tables
     }
 
     /// The summary as lines of text.
-    public var lines: [String] {
+    package var lines: [String] {
         var result = ["run \(tables.path)"]
         result += trainingLines + accuracyLines + expertLines
         return result

@@ -2,20 +2,20 @@ import Foundation
 import SwiftCSV
 
 /// The tables of a run directory, as text cells by column name.
-public struct RunTables: Sendable {
+package struct RunTables: Sendable {
     /// The run directory.
-    public let path: String
+    package let path: String
     /// Rows of `metrics.csv`.
-    public let metrics: [[String: String]]
+    package let metrics: [[String: String]]
     /// Rows of `experts.csv`.
-    public let experts: [[String: String]]
+    package let experts: [[String: String]]
     /// Rows of `routing.csv`.
-    public let routing: [[String: String]]
+    package let routing: [[String: String]]
     /// Rows of `evaluation.csv`.
-    public let evaluation: [[String: String]]
+    package let evaluation: [[String: String]]
 
     /// Reads the tables; one that is missing counts as empty, but a directory without any is no run.
-    public init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         let names = ["metrics.csv", "experts.csv", "routing.csv", "evaluation.csv"]
         guard names.contains(where: { FileManager.default.fileExists(atPath: "\(path)/\($0)") }) else {
@@ -40,7 +40,7 @@ public struct RunTables: Sendable {
 }
 
 /// A run that cannot be reported.
-public struct ReportError: Error, CustomStringConvertible {
+package struct ReportError: Error, CustomStringConvertible {
     /// What was expected and found.
-    public let description: String
+    package let description: String
 }

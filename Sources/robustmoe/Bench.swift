@@ -1,5 +1,6 @@
 import ArgumentParser
-import Training
+import Configuration
+import Runs
 
 extension BenchmarkSession.Subject: ExpressibleByArgument {}
 extension BenchmarkSession.Part: ExpressibleByArgument {}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Collectives
-import Training
+import Runs
+import Weights
 
 extension CheckpointLayout: ExpressibleByArgument {}
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Collectives
-import Training
+import Configuration
+import Runs
 
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Collectives
-import Training
+import Runs
+import Weights
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Collectives
-import Training
+import Runs
+import Weights
 
 struct Experts: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Collectives
+import Configuration
+import Files
 import Foundation
-import Training
+import Runs
 
 /// Runs a command on all ranks and ends the job with the right status whatever happens on one of them.
 enum Job {

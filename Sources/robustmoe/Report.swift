@@ -1,7 +1,8 @@
 import ArgumentParser
 import Collectives
+import Files
 import Reports
-import Training
+import Runs
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Training
+import Files
+import Runs
 
 @main
 struct RobustMoE: ParsableCommand {

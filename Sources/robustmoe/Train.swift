@@ -1,7 +1,7 @@
 import ArgumentParser
-import Collectives
+import Configuration
 import Foundation
-import Training
+import Runs
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
-import Training
+
+@testable import Files
 
 extension CommandSuite {
     @Suite("Checkpoints", .serialized)

@@ -1,6 +1,5 @@
 import Foundation
 import Testing
-import Training
 
 extension CommandSuite {
     @Suite("Fixed experts", .serialized, .enabled(if: CommandJob.hasMPI, "no mpirun"))

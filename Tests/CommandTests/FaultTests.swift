@@ -1,6 +1,5 @@
 import Foundation
 import Testing
-import Training
 
 extension CommandSuite {
     @Suite("Faults", .serialized, .enabled(if: CommandJob.hasMPI, "no mpirun"))

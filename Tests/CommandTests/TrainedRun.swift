@@ -1,7 +1,8 @@
 import Foundation
 import SwiftCSV
 import Testing
-import Training
+
+@testable import Files
 
 /// A run directory, read back.
 struct TrainedRun {

@@ -1,21 +1,23 @@
+import Attacks
+import Configuration
 import Foundation
 import Networks
 import Tensors
 
 /// What an attack on a network makes large.
-struct AttackGoal {
+package struct AttackGoal {
     /// The logits of the clean images, `[shard]`, whose divergence from those of the attacked ones counts; nil means cross
     /// entropy with the labels.
-    var cleanLogits: [Tensor]?
+    package var cleanLogits: [Tensor]?
     /// Whether the model's own logits count at all.
-    var usesModel = true
+    package var usesModel = true
     /// Probabilities, `[shard][images × experts]`, that each router's scores are driven away from.
-    var routerTargets: [String: [[Float]]] = [:]
+    package var routerTargets: [String: [[Float]]] = [:]
     /// The weight of the routers' part.
-    var routerWeight: Float = 1
+    package var routerWeight: Float = 1
 
     /// Cross entropy.
-    init() {}
+    package init() {}
 
     /// The goal of an attack in training: divergences from what a pass over the clean images said.
     ///
@@ -23,7 +25,7 @@ struct AttackGoal {
     ///   - logits: That pass's logits.
     ///   - routers: What its routers did.
     ///   - scores: What stands in for the probabilities of an image's router.
-    init(
+    package init(
         _ objective: RunConfiguration.Attack.Objective, logits: [Tensor], routers: [RouterRecord],
         replacing scores: [[Float]]?
     ) {
@@ -35,7 +37,7 @@ struct AttackGoal {
 
     /// The goal of an attack in evaluations, where routers are attacked by the label modulo the experts; for `kl` the logits
     /// of the clean images are needed.
-    init(
+    package init(
         _ objective: RunConfiguration.Attack.Objective, labels: [[Int32]], network: Network, weight: Double,
         cleanLogits: @autoclosure () throws -> [Tensor]
     ) rethrows {
@@ -53,7 +55,7 @@ struct AttackGoal {
     }
 
     /// The cross entropy of a router's log-probabilities with its targets, for each image, times the weight.
-    func routerLosses(_ record: PassRecord?, shard: Int, images: Int) -> [Double] {
+    package func routerLosses(_ record: PassRecord?, shard: Int, images: Int) -> [Double] {
         var result = [Double](repeating: 0, count: images)
         for router in record?.routers ?? [] {
             guard let target = routerTargets[router.layer]?[shard] else { continue }

@@ -7,7 +7,7 @@ import Tensors
 ///
 /// Statistics stay untouched too, unless `updatesStatistics` asks for a reference's habit of moving the running ones at
 /// every gradient. Calls are then collective, as they are with synchronized normalisation.
-final class AttackedNetwork: AttackTarget {
+package final class AttackedNetwork: AttackTarget {
     private let network: Network
     private let pass: Pass
     private let updatesStatistics: Bool
@@ -19,7 +19,7 @@ final class AttackedNetwork: AttackTarget {
     /// - Parameters:
     ///   - pass: The pass that every call makes, but for its noise; without a record.
     ///   - goal: What objectives of the target's own choice mean.
-    init(_ network: Network, _ pass: Pass, updatesStatistics: Bool = false, goal: AttackGoal = AttackGoal()) {
+    package init(_ network: Network, _ pass: Pass, updatesStatistics: Bool = false, goal: AttackGoal = AttackGoal()) {
         var pass = pass
         pass.record = nil
         pass.routerTargets = goal.routerTargets
@@ -30,7 +30,7 @@ final class AttackedNetwork: AttackTarget {
         self.updatesStatistics = updatesStatistics && pass.normalization != .running
     }
 
-    func outcomeAndInputGradient(
+    package func outcomeAndInputGradient(
         _ images: [Tensor], _ objective: Objective
     ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
         var pass = nextPass()
@@ -44,7 +44,7 @@ final class AttackedNetwork: AttackTarget {
         return (results.map(\.outcome), gradient)
     }
 
-    func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
+    package func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
         var pass = nextPass()
         pass.record = goal.routerTargets.isEmpty ? nil : PassRecord()
         return evaluate(try network.forward(images, pass).logits, pass.record, objective).map(\.outcome)
@@ -86,18 +86,9 @@ final class AttackedNetwork: AttackTarget {
     }
 }
 
-extension TrainingRouting {
-    /// The routing of another pass of the same step; draw 0 is the step's own.
-    func redrawn(_ draw: Int) -> TrainingRouting {
-        var other = self
-        other.seed &+= UInt64(draw) << 40
-        return other
-    }
-}
-
 extension Network {
     /// The routes that these images take, by layer, to be given to later passes.
-    func routes(_ images: [Tensor], _ pass: Pass) throws -> [String: GivenRoutes] {
+    package func routes(_ images: [Tensor], _ pass: Pass) throws -> [String: GivenRoutes] {
         let record = PassRecord()
         var pass = pass
         pass.record = record
@@ -108,7 +99,7 @@ extension Network {
 
 extension PassRecord {
     /// The routes that were taken, by layer, to be given to later passes.
-    var givenRoutes: [String: GivenRoutes] {
+    package var givenRoutes: [String: GivenRoutes] {
         Dictionary(
             routers.map { ($0.layer, .routes($0.perShard.map(\.routes))) }, uniquingKeysWith: { first, _ in first })
     }

@@ -1,5 +1,7 @@
+import Files
 import Foundation
 import Networks
+import Weights
 
 /// Scores by which filters are pruned, and which are learned in place of weights (HYDRA, Sehwag et al., arXiv:2002.10509;
 /// whole filters as in AdvMoE's baseline, arXiv:2308.10110).
@@ -7,7 +9,7 @@ import Networks
 /// Of each convolution the filters with the least Σ|s| are masked, weights stand still, and a gradient of the masked weight
 /// w·m passes to its score as if the mask were |s|: ds = d(w·m)·w·sign(s), for masked filters too. Of all other parameters
 /// only those of batch norms move. A function of the global gradient, so the same on every rank.
-final class FilterScores {
+package final class FilterScores {
     private let layers: [PrunableConvolution]
     private let trained: Set<String>
     private let dropped: (Int) -> Int
@@ -17,7 +19,7 @@ final class FilterScores {
 
     /// Begins from the network's weights, s = √(6 / fan_in)·w / max|w|, and masks them.
     /// - Parameter share: Filters of each convolution that are kept, above 0 and at most 1; int((1 − share)·filters) go.
-    init(_ network: Network, share: Double) {
+    package init(_ network: Network, share: Double) {
         let parameters = network.parameters
         layers = network.prunable
         dropped = { Int((1 - share) * Double($0)) }
@@ -39,10 +41,10 @@ final class FilterScores {
     }
 
     /// Whether scores, or what moves beside them, stand in the place of a slot.
-    func trains(_ slot: Slot) -> Bool { trained.contains(slot.name) }
+    package func trains(_ slot: Slot) -> Bool { trained.contains(slot.name) }
 
     /// Turns the gradient of the masked weights into that of the scores; what does not move gets zeros.
-    func carryBack(_ gradient: UnsafeMutableBufferPointer<Float>, _ parameters: Parameters) {
+    package func carryBack(_ gradient: UnsafeMutableBufferPointer<Float>, _ parameters: Parameters) {
         for slot in parameters.slots where !slot.isStatistic && !trains(slot) {
             UnsafeMutableBufferPointer(rebasing: gradient[slot.range]).update(repeating: 0)
         }
@@ -55,7 +57,7 @@ final class FilterScores {
     }
 
     /// Lets `update` move the scores, which stand where the weights do meanwhile, and masks the weights anew.
-    func update(_ parameters: Parameters, _ update: () -> Void) {
+    package func update(_ parameters: Parameters, _ update: () -> Void) {
         let values = parameters.values
         for layer in layers { for index in layer.weight.range { values[index] = scores[index] } }
         update()
@@ -64,7 +66,7 @@ final class FilterScores {
     }
 
     /// The filters that a convolution keeps; of equal ones the later stay.
-    func kept(_ layer: PrunableConvolution) -> [Int] {
+    package func kept(_ layer: PrunableConvolution) -> [Int] {
         var norms = [Double](repeating: 0, count: layer.filters)
         // The filter is the innermost index.
         for (place, index) in layer.weight.range.enumerated() {
@@ -88,7 +90,7 @@ final class FilterScores {
     private static let parts = ["scores", "unmasked"]
 
     /// Scores, weights without their mask, and masks, as checkpoints hold them.
-    var tensors: [NamedTensor] {
+    package var tensors: [NamedTensor] {
         layers.flatMap { layer in
             zip(Self.parts, [scores, weights]).map { part, values in
                 values[layer.weight.range].withUnsafeBufferPointer {
@@ -99,7 +101,7 @@ final class FilterScores {
     }
 
     /// Takes up the scores and weights of a checkpoint.
-    func restore(_ tensors: [String: NamedTensor], _ parameters: Parameters, from path: String) throws {
+    package func restore(_ tensors: [String: NamedTensor], _ parameters: Parameters, from path: String) throws {
         let expected = layers.flatMap { layer in
             Self.parts.map { ("\(layer.weight.name).\($0)", layer.weight.layout.shape) }
         }

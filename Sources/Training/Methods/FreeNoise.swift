@@ -1,5 +1,8 @@
+import Attacks
 import Collectives
+import Configuration
 import Datasets
+import Files
 import Foundation
 import Tensors
 
@@ -8,9 +11,9 @@ import Tensors
 ///
 /// Every rank holds all of it and changes the rows of its own images; ``share(_:)`` makes it the same everywhere again,
 /// so that it does not depend on how batches are cut. A short batch uses the first rows.
-final class FreeNoise {
+package final class FreeNoise {
     /// The name in `state.safetensors`.
-    static let name = "free.noise"
+    package static let name = "free.noise"
 
     private let epsilon: Float
     private let stepSize: Float
@@ -22,7 +25,7 @@ final class FreeNoise {
     private var values: [Float]
 
     /// Makes noise of zeros; `shards` is the number of parts that every rank's images are cut into.
-    init(
+    package init(
         _ attack: RunConfiguration.Attack, globalBatch: Int, _ traits: DatasetTraits, shards: Int,
         _ communicator: any Communicator
     ) {
@@ -42,7 +45,7 @@ final class FreeNoise {
     }
 
     /// Returns the images with their noise, clamped to [0, 1].
-    func applied(to batch: PreparedBatch) -> [Tensor] {
+    package func applied(to batch: PreparedBatch) -> [Tensor] {
         batch.images.enumerated().map { shard, clean in
             let result = Tensor(like: clean)
             for (index, place) in range(shard, batch).enumerated() {
@@ -53,7 +56,7 @@ final class FreeNoise {
     }
 
     /// Moves the noise of this rank's images along the sign of the gradient and back within ±epsilon.
-    func ascend(_ gradient: [Tensor], _ batch: PreparedBatch) {
+    package func ascend(_ gradient: [Tensor], _ batch: PreparedBatch) {
         for (shard, gradient) in gradient.enumerated() {
             for (index, place) in range(shard, batch).enumerated() {
                 let g = gradient.pointer[index]
@@ -64,7 +67,7 @@ final class FreeNoise {
     }
 
     /// Brings all ranks' rows of a batch to every rank; collective.
-    func share(_ batch: PreparedBatch) throws {
+    package func share(_ batch: PreparedBatch) throws {
         guard communicator.size > 1 else { return }
         let first = range(0, batch).lowerBound
         let count = batch.images.reduce(0) { $0 + $1.count }
@@ -73,14 +76,14 @@ final class FreeNoise {
     }
 
     /// The noise as checkpoints hold it, `[positions, channels, height, width]`.
-    var tensor: NamedTensor {
+    package var tensor: NamedTensor {
         var outside = values
         forEachPair { inside, place in outside[place] = values[inside] }
         return NamedTensor(name: FreeNoise.name, shape: shape, values: .float(outside))
     }
 
     /// Takes up the noise of a checkpoint.
-    func restore(_ tensors: [String: NamedTensor], from path: String) throws {
+    package func restore(_ tensors: [String: NamedTensor], from path: String) throws {
         guard let tensor = tensors[FreeNoise.name], tensor.shape == shape, case .float(let outside) = tensor.values
         else {
             let found = tensors[FreeNoise.name].map { "one of \($0.shape)" } ?? "none"

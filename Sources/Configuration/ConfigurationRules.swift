@@ -1,0 +1,280 @@
+import Attacks
+
+extension RunConfiguration {
+    /// Checks what no single key can tell: combinations that are impossible.
+    func check(_ reader: inout ConfigurationReader) {
+        checkModel(&reader)
+        checkExperts(&reader)
+        checkTraining(&reader)
+        checkMethod(&reader)
+        attack.check("attack", &reader)
+        for (index, attack) in evaluation.attacks.enumerated() {
+            attack.check("evaluation.attacks.\(index)", &reader)
+        }
+        checkEvaluation(&reader)
+        checkData(&reader)
+    }
+
+    private func checkData(_ reader: inout ConfigurationReader) {
+        let names = "where data.dataset is not folder or tiny-imagenet"
+        for (key, side) in [("data.resize", data.resize), ("data.crop", data.crop)] {
+            reader.require(
+                side == nil || data.readsImageFiles, key, side, allowed: "null \(names)", beside: ["data.dataset"])
+        }
+        reader.require(
+            data.corrupt == .refuse || data.readsImageFiles, "data.corrupt", data.corrupt, allowed: "refuse \(names)",
+            beside: ["data.dataset"])
+        if let resize = data.resize, let crop = data.crop {
+            reader.require(
+                crop <= resize, "data.crop", crop, allowed: "at most data.resize, \(resize)", beside: ["data.resize"])
+        }
+    }
+
+    private func checkModel(_ reader: inout ConfigurationReader) {
+        reader.require(
+            model.architecture != .vgg16 || model.stem == .cifar, "model.stem", model.stem,
+            allowed: "cifar where model.architecture is vgg16, whose first stage pools", beside: ["model.architecture"])
+    }
+
+    private func checkExperts(_ reader: inout ConfigurationReader) {
+        reader.require(
+            moe.topK <= moe.experts, "moe.top_k", moe.topK, allowed: "at most moe.experts, \(moe.experts)",
+            beside: ["moe.experts"])
+        reader.require(
+            moe.straightThrough != .on || moe.topK == 1, "moe.straight_through", moe.straightThrough,
+            allowed: "auto or false where moe.top_k is above 1", beside: ["moe.top_k"])
+        reader.require(
+            moe.kind == .none || moe.capacity == nil || moe.resolvedLoss != .entropy, "moe.capacity", moe.capacity,
+            allowed: "null where moe.balance.loss is entropy, which selects without capacity",
+            beside: ["moe.balance.loss", "moe.kind"])
+        checkChannels(&reader)
+        if case .expert(let expert) = moe.routes {
+            reader.require(
+                expert < moe.experts, "moe.routes", moe.routes,
+                allowed: "an expert's number below moe.experts, \(moe.experts)", beside: ["moe.experts"])
+        }
+        reader.require(
+            moe.kind == .none || moe.placement?.isEmpty != true, "moe.placement", moe.placement,
+            allowed: "at least one path where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
+    }
+
+    private func checkChannels(_ reader: inout ConfigurationReader) {
+        let isChannel = moe.kind == .channel
+        reader.require(
+            moe.scope == .layer || isChannel, "moe.scope", moe.scope, allowed: "layer unless moe.kind is channel",
+            beside: ["moe.kind"])
+        reader.require(
+            (moe.router == .resnet20) == (moe.scope == .image), "moe.router", moe.router,
+            allowed: moe.scope == .image
+                ? "resnet20 where moe.scope is image" : "any but resnet20 where moe.scope is layer",
+            beside: ["moe.scope"])
+        reader.require(
+            !isChannel || moe.topK == 1, "moe.top_k", moe.topK, allowed: "1 where moe.kind is channel",
+            beside: ["moe.kind"])
+        reader.require(
+            !isChannel || moe.straightThrough != .off, "moe.straight_through", moe.straightThrough,
+            allowed: "auto or true where moe.kind is channel", beside: ["moe.kind"])
+        reader.require(
+            moe.varianceWeight == 0 || moe.scope == .layer, "moe.variance_weight", moe.varianceWeight,
+            allowed: "0 where moe.scope is image", beside: ["moe.scope"])
+    }
+
+    private func checkTraining(_ reader: inout ConfigurationReader) {
+        let (optimizer, schedule) = (training.optimizer, training.schedule)
+        reader.require(
+            !optimizer.nesterov || optimizer.momentum > 0, "training.optimizer.nesterov", optimizer.nesterov,
+            allowed: "true only with a momentum above 0", beside: ["training.optimizer.momentum"])
+        reader.require(
+            schedule.warmup != .product || schedule.per == .epoch, "training.schedule.warmup", schedule.warmup,
+            allowed: "before, or training.schedule.per: epoch", beside: ["training.schedule.per"])
+        reader.require(
+            schedule.warmup != .product || schedule.warmupEpochs < Double(training.epochs),
+            "training.schedule.warmup_epochs", schedule.warmupEpochs,
+            allowed: "below training.epochs, \(training.epochs), where training.schedule.warmup is product",
+            beside: ["training.epochs", "training.schedule.warmup"])
+        reader.require(
+            schedule.minimumRate <= optimizer.rate, "training.schedule.minimum_rate", schedule.minimumRate,
+            allowed: "at most training.optimizer.rate, \(optimizer.rate)", beside: ["training.optimizer.rate"])
+        reader.require(
+            schedule.name != .step || !schedule.milestones.isEmpty, "training.schedule.milestones", schedule.milestones,
+            allowed: "at least one epoch where training.schedule.name is step", beside: ["training.schedule.name"])
+    }
+
+    private func checkMethod(_ reader: inout ConfigurationReader) {
+        let fast = training.method == .fast
+        reader.require(
+            !fast || [.pgd, .fgsm].contains(attack.name), "attack.name", attack.name,
+            allowed: "pgd or fgsm where training.method is fast", beside: ["training.method"])
+        // A short single step makes no adversary: better none than one that is weak by oversight.
+        reader.require(
+            !fast || attack.name != .pgd || attack.stepSize >= attack.epsilon, "attack.step_size", attack.stepSize,
+            allowed:
+                "at least attack.epsilon, \(attack.epsilon), where training.method is fast, such as 10/255 for 8/255",
+            beside: ["training.method", "attack.epsilon", "attack.name"])
+        checkAlternation(&reader)
+        checkPruning(&reader)
+        checkMicroBatch(&reader)
+        reader.require(
+            training.method != .free || attack.norm == .linf, "attack.norm", attack.norm,
+            allowed: "linf where training.method is free", beside: ["training.method"])
+    }
+
+    private func checkAlternation(_ reader: inout ConfigurationReader) {
+        let isAlternating = training.method == .advmoe
+        let divides = isAlternating || training.method == .trades
+        reader.require(
+            !divides || attack.batchNorm == .frozen, "attack.batch_norm", attack.batchNorm,
+            allowed: "frozen where training.method is \(training.method.rawValue)", beside: ["training.method"])
+        reader.require(
+            !divides || attack.name == .pgd || attack.name == .none, "attack.name", attack.name,
+            allowed: "pgd or none where training.method is \(training.method.rawValue)", beside: ["training.method"])
+        let usesRouter = attack.objective == .router || attack.objective == .modelAndRouter
+        reader.require(
+            divides || ![.kl, .router, .modelAndRouter].contains(attack.objective), "attack.objective",
+            attack.objective,
+            allowed: "auto or cross-entropy where training.method is \(training.method.rawValue)",
+            beside: ["training.method"])
+        reader.require(
+            !usesRouter || moe.kind != .none, "attack.objective", attack.objective,
+            allowed: "auto, cross-entropy or kl where moe.kind is none", beside: ["moe.kind"])
+        reader.require(
+            !isAlternating || moe.kind != .none, "training.method", training.method,
+            allowed: "any but advmoe where moe.kind is none", beside: ["moe.kind"])
+        reader.require(
+            !isAlternating || training.parameters == .all, "training.parameters", training.parameters,
+            allowed: "all where training.method is advmoe", beside: ["training.method"])
+        reader.require(
+            [.all, .scores].contains(training.parameters) || moe.kind != .none, "training.parameters",
+            training.parameters, allowed: "all or scores where moe.kind is none", beside: ["moe.kind"])
+        reader.require(
+            !training.sharedAttack
+                || (isAlternating && training.sharedBatch && training.routerObjective == .trades),
+            "training.shared_attack", training.sharedAttack,
+            allowed:
+                "false unless training.method is advmoe, training.shared_batch true and training.router_objective trades",
+            beside: ["training.method", "training.shared_batch", "training.router_objective"])
+        reader.require(
+            training.routerObjective == .trades || moe.scope == .image, "training.router_objective",
+            training.routerObjective, allowed: "trades unless moe.scope is image", beside: ["moe.scope"])
+        reader.require(
+            training.statisticsUpdates == .once
+                || (isAlternating && training.sharedBatch && moe.scope == .image
+                    && training.order == .expertsFirst && training.routerObjective == .labelModulo),
+            "training.statistics_updates", training.statisticsUpdates,
+            allowed: "once unless the step is that of preset advmoe-code", beside: ["training.method", "moe.scope"])
+    }
+
+    private func checkPruning(_ reader: inout ConfigurationReader) {
+        let learns = training.parameters == .scores
+        reader.require(
+            !learns || moe.kind == .none, "training.parameters", training.parameters,
+            allowed: "all, router or experts where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
+        reader.require(
+            !learns || model.masks == nil, "model.masks", model.masks,
+            allowed: "null where training.parameters is scores", beside: ["training.parameters"])
+        reader.require(
+            !learns || training.weightAverage == nil, "training.weight_average", training.weightAverage,
+            allowed: "null where training.parameters is scores", beside: ["training.parameters"])
+        reader.require(
+            model.masks == nil || moe.kind == .none, "model.masks", model.masks,
+            allowed: "null where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
+    }
+
+    private func checkMicroBatch(_ reader: inout ConfigurationReader) {
+        guard let size = training.microBatch else { return }
+        func require(_ condition: Bool, _ allowed: String, _ others: String...) {
+            reader.require(condition, "training.micro_batch", size, allowed: allowed, beside: others)
+        }
+        require(
+            [.standard, .pgd, .fast].contains(training.method),
+            "null where training.method is \(training.method.rawValue)", "training.method")
+        require(
+            distributed.batchNorm == .local, "null where distributed.batch_norm is synchronized",
+            "distributed.batch_norm")
+        require(
+            distributed.deterministicShards == 0, "null where there are distributed.deterministic_shards",
+            "distributed.deterministic_shards")
+        let needsBatch =
+            moe.kind != .none && moe.statistics == .global
+            && (moe.resolvedLoss != .none || moe.varianceWeight > 0 || moe.noise > 0 || moe.capacity != nil)
+        require(
+            !needsBatch,
+            "null, or moe.statistics: local, where routers have a balancing loss, noise or capacity", "moe.statistics",
+            "moe.kind", "moe.balance.loss")
+        require(
+            attack.batchNorm != .batchUpdating, "null where attack.batch_norm is batch-updating", "attack.batch_norm")
+    }
+
+    private func checkEvaluation(_ reader: inout ConfigurationReader) {
+        reader.require(
+            evaluation.masks == nil || moe.kind == .channel, "evaluation.masks", evaluation.masks,
+            allowed: "null unless moe.kind is channel", beside: ["moe.kind"])
+        reader.require(
+            evaluation.split != .validation || training.validationFraction > 0, "evaluation.split", evaluation.split,
+            allowed: "test, or a training.validation_fraction above 0", beside: ["training.validation_fraction"])
+        var ids: Set<String> = []
+        for (index, attack) in evaluation.attacks.enumerated() {
+            let key = "evaluation.attacks.\(index)"
+            reader.require(
+                ids.insert(attack.resolvedId).inserted, "\(key).id", attack.resolvedId,
+                allowed: "an id that no attack before it has", beside: ["evaluation.attacks"])
+            reader.require(
+                attack.batchNorm == .frozen, "\(key).batch_norm", attack.batchNorm,
+                allowed: "frozen in evaluations, where other images of the batch must not count")
+            reader.require(
+                attack.routing != .noisy, "\(key).routing", attack.routing,
+                allowed: "deterministic or clean in evaluations, which have no noise")
+        }
+        // Attacks that differ in nothing but what a sweep sets become the same.
+        ids = []
+        for attack in resolvedEvaluationAttacks where evaluation.steps != nil || evaluation.epsilons != nil {
+            reader.require(
+                ids.insert(attack.resolvedId).inserted, "evaluation.attacks", attack.resolvedId,
+                allowed: "attacks whose ids still differ under evaluation.steps and evaluation.epsilons",
+                beside: ["evaluation.steps", "evaluation.epsilons"])
+        }
+    }
+}
+
+extension RunConfiguration.Attack {
+    /// Words that stand in files for something else than an attack.
+    private static let reservedIds = ["clean", "none", "worst-case"]
+
+    fileprivate func check(_ section: String, _ reader: inout ConfigurationReader) {
+        reader.require(
+            ![.pgd, .apgdCE].contains(name) || steps >= 1, "\(section).steps", steps,
+            allowed: "at least 1 for \(name.rawValue)",
+            beside: ["\(section).name"])
+        reader.require(
+            norm != .linf || epsilon <= 1, "\(section).epsilon", epsilon, allowed: "from 0 to 1 where the norm is linf",
+            beside: ["\(section).norm"])
+        reader.require(
+            name != .pgd || steps == 0 || stepSize > 0, "\(section).step_size", stepSize,
+            allowed: "above 0 where there are steps", beside: ["\(section).steps"])
+        reader.require(
+            id.map { !Self.reservedIds.contains($0) || name == .none } ?? true, "\(section).id", id,
+            allowed: "any name but \(Self.reservedIds.joined(separator: ", "))")
+    }
+}
+
+extension ConfigurationReader {
+    /// Reports a value that cannot stand beside others, unless one of them has been reported already.
+    /// - Parameters:
+    ///   - condition: Whether it can.
+    ///   - key: The dotted key of the value.
+    ///   - value: The value.
+    ///   - allowed: What may stand there, in words.
+    ///   - others: The keys of the others.
+    fileprivate mutating func require(
+        _ condition: Bool, _ key: String, _ value: some ConfigurationValue, allowed: String,
+        beside others: [String] = []
+    ) {
+        let keys = [key] + others
+        guard !condition, failed.isDisjoint(with: keys) else { return }
+        let section = key[...(key.lastIndex(of: ".") ?? key.startIndex)]
+        let near = origins.keys.filter { $0.hasPrefix(section) }.sorted()
+        let origin = (keys + near).compactMap { origins[$0] }.first ?? "defaults"
+        failed.insert(key)
+        issues.append(.value(key, found: value.written.flow, allowed: allowed, origin: origin))
+    }
+}

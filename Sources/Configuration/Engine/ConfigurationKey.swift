@@ -1,0 +1,139 @@
+/// The description of one key of a section, from which reading, writing, help and messages follow.
+struct ConfigurationKey<Section>: Sendable {
+    /// The name within the section, in snake case.
+    let name: String
+    /// The name of the key that is set: its own, or that of the key for which this one is another spelling.
+    let target: String
+    /// What the key means, with its unit.
+    let summary: String
+    /// What may stand there, in words.
+    let allowed: String
+    /// Reads a value for the key at a dotted place into a section.
+    let read: @Sendable (ConfigurationNode, inout Section, ConfigurationPlace, inout ConfigurationReader) -> Void
+    /// Writes the key's value.
+    let write: @Sendable (Section) -> ConfigurationNode
+    /// The dotted names of the key and of all below it.
+    let names: @Sendable (String) -> [String]
+    /// The lines of help for the key and for all below it.
+    let help: @Sendable (String) -> [ConfigurationHelp]
+
+    /// Describes a key.
+    /// - Parameters:
+    ///   - name: The name within the section, in snake case.
+    ///   - path: The property that holds the value.
+    ///   - summary: What it means, with its unit.
+    ///   - bound: Which values of the type are allowed.
+    ///   - target: The key for which this one is another spelling, which is then read but never written.
+    init<Value: ConfigurationValue>(
+        _ name: String, _ path: WritableKeyPath<Section, Value> & Sendable, _ summary: String,
+        _ bound: ConfigurationBound<Value> = .any, anotherSpellingOf target: String? = nil
+    ) where Section: ConfigurationSection {
+        let allowed = Value.expectation(bound.text)
+        self.name = name
+        self.target = target ?? name
+        self.summary = summary
+        self.allowed = allowed
+        read = { node, section, place, reader in
+            guard let value = Value.read(node, over: section[keyPath: path], at: place, &reader) else { return }
+            guard bound.contains(value) else { return reader.reject(node, at: place) }
+            section[keyPath: path] = value
+        }
+        write = { $0[keyPath: path].written }
+        names = { Value.keyNames(under: $0) }
+        help = { key in
+            let below = Value.help(under: key)
+            guard below.isEmpty else { return below }
+            let normal = Section()[keyPath: path].written.flow
+            return [ConfigurationHelp(key: key, normal: normal, allowed: allowed, summary: summary)]
+        }
+    }
+}
+
+/// One line of help on the configuration.
+package struct ConfigurationHelp: Sendable, Equatable {
+    /// The dotted key.
+    package let key: String
+    /// The default, as YAML.
+    package let normal: String
+    /// What may stand there, in words.
+    package let allowed: String
+    /// What the key means, with its unit.
+    package let summary: String
+}
+
+/// A condition on a single value.
+struct ConfigurationBound<Value>: Sendable {
+    /// The condition in words; empty where there is none.
+    let text: String
+    let contains: @Sendable (Value) -> Bool
+
+    static var any: ConfigurationBound { ConfigurationBound(text: "") { _ in true } }
+
+    /// Applies the bound to a value that may be null.
+    static func ifGiven<Wrapped>(_ bound: ConfigurationBound<Wrapped>) -> ConfigurationBound where Value == Wrapped? {
+        ConfigurationBound(text: bound.text) { value in value.map(bound.contains) ?? true }
+    }
+}
+
+extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationValue {
+    static func atLeast(_ low: Value) -> ConfigurationBound {
+        ConfigurationBound(text: "at least \(low.written.flow)") { $0 >= low }
+    }
+
+    static func above(_ low: Value) -> ConfigurationBound {
+        ConfigurationBound(text: "above \(low.written.flow)") { $0 > low }
+    }
+
+    static func above(_ low: Value, atMost high: Value) -> ConfigurationBound {
+        ConfigurationBound(text: "above \(low.written.flow), at most \(high.written.flow)") { $0 > low && $0 <= high }
+    }
+
+    static func oneOf(_ values: [Value]) -> ConfigurationBound {
+        ConfigurationBound(text: values.map(\.written.flow).joined(separator: " or ")) { values.contains($0) }
+    }
+
+    static func within(_ range: ClosedRange<Value>) -> ConfigurationBound {
+        ConfigurationBound(text: "from \(range.lowerBound.written.flow) to \(range.upperBound.written.flow)") {
+            range.contains($0)
+        }
+    }
+
+    static func within(_ range: Range<Value>) -> ConfigurationBound {
+        ConfigurationBound(text: "at least \(range.lowerBound.written.flow), below \(range.upperBound.written.flow)") {
+            range.contains($0)
+        }
+    }
+}
+
+extension ConfigurationBound where Value == Double {
+    static var unit: ConfigurationBound { ConfigurationBound(text: "above 0, at most 1") { $0 > 0 && $0 <= 1 } }
+}
+
+extension ConfigurationBound where Value == String {
+    static var notEmpty: ConfigurationBound { ConfigurationBound(text: "not empty") { !$0.isEmpty } }
+
+    /// A name that may stand in columns and file names.
+    static var identifier: ConfigurationBound {
+        ConfigurationBound(text: "made of letters, digits, dots, dashes and underscores") { text in
+            !text.isEmpty
+                && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
+        }
+    }
+}
+
+extension ConfigurationBound {
+    static func each<Element>(_ bound: ConfigurationBound<Element>) -> ConfigurationBound where Value == [Element] {
+        ConfigurationBound(text: bound.text) { $0.allSatisfy(bound.contains) }
+    }
+
+    static func distinct<Element: ConfigurationChoice>() -> ConfigurationBound where Value == [Element] {
+        ConfigurationBound(text: "each once") { Set($0.map(\.rawValue)).count == $0.count }
+    }
+
+    static func increasing<Element: Comparable & Sendable & ConfigurationValue>(from low: Element) -> ConfigurationBound
+    where Value == [Element] {
+        ConfigurationBound(text: "at least \(low.written.flow), each above the one before") { list in
+            list.allSatisfy { $0 >= low } && zip(list, list.dropFirst()).allSatisfy { $0 < $1 }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import Yams
+
+/// One source of settings: a YAML text, or one `key=value` of the command line.
+///
+/// Making a layer never fails. What is wrong with its text is reported by `RunConfiguration.resolve(layers:)`,
+/// together with what is wrong with all others.
+package struct ConfigurationLayer: Sendable {
+    /// The settings; nil where there are none.
+    let root: ConfigurationNode?
+    /// What is wrong with the text itself.
+    let issues: [ConfigurationIssue]
+
+    private init(_ root: ConfigurationNode?, _ issues: [ConfigurationIssue]) {
+        self.root = root
+        self.issues = issues
+    }
+
+    /// Makes a layer of a YAML text, whose top level is a mapping.
+    /// - Parameters:
+    ///   - yaml: The text; JSON is YAML too.
+    ///   - origin: Where the text is from, such as a file's name; messages add the line to it.
+    package init(yaml: String, origin: String) {
+        func place(_ line: Int?) -> String { line.map { "\(origin):\($0)" } ?? origin }
+        var conversion = ConfigurationNode.Conversion(place: place)
+        do {
+            let root = try Self.compose(yaml).map { ConfigurationNode($0, &conversion) }
+            if let root, !root.isMapping, !root.isNull {
+                conversion.issues.append(
+                    .unreadable("found \(root.found)", allowed: "a mapping of keys to values", origin: root.origin))
+            }
+            self.init(root.flatMap { $0.isMapping ? $0 : nil }, conversion.issues)
+        } catch {
+            let (problem, line) = Self.reason(error)
+            self.init(nil, [.unreadable(problem, allowed: "valid YAML", origin: place(line))])
+        }
+    }
+
+    /// Makes a layer of a YAML file.
+    /// - Parameter path: The file; its name as given is the origin.
+    package init(file path: String) {
+        let bytes = FileManager.default.contents(atPath: path)
+        if let text = bytes.flatMap({ String(bytes: $0, encoding: .utf8) }) {
+            self.init(yaml: text, origin: path)
+        } else {
+            let found = bytes == nil ? "found no file that can be read" : "found text that is not UTF-8"
+            self.init(nil, [.unreadable(found, allowed: "a YAML file", origin: path)])
+        }
+    }
+
+    /// Makes a layer of a command line's `a.b.c=value`.
+    ///
+    /// The value is a YAML scalar or a flow list or mapping: `moe.placement=[layer3, layer4]`. A component may be the
+    /// index of a list's element; one past the last adds an element. An empty value is null.
+    /// - Parameters:
+    ///   - override: The argument.
+    ///   - origin: Where it is from.
+    package init(override: String, origin: String = "command line") {
+        let sides = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let names = sides[0].split(separator: ".", omittingEmptySubsequences: false)
+        guard sides.count == 2, !names.contains("") else {
+            self.init(
+                nil, [.unreadable("found \(override)", allowed: "key=value, such as moe.experts=8", origin: origin)])
+            return
+        }
+        var conversion = ConfigurationNode.Conversion(place: { _ in origin })
+        do {
+            let parsed = try Yams.compose(yaml: String(sides[1]))
+            let value =
+                parsed.map { ConfigurationNode($0, key: String(sides[0]), &conversion) }
+                ?? ConfigurationNode(content: .scalar("", plain: true), origin: origin)
+            self.init(value.nested(under: names), conversion.issues)
+        } catch {
+            let allowed = "a YAML value (\(Self.reason(error).problem))"
+            self.init(
+                nil, [.value(String(sides[0]), found: String(sides[1]), allowed: allowed, origin: origin)])
+        }
+    }
+
+    /// Parses a text in which keys may stand twice.
+    ///
+    /// The parser refuses such a text without saying which section the key is in. So the key is marked in the text
+    /// and the text parsed again, until the tree can tell where the marked keys are.
+    private static func compose(_ yaml: String) throws -> Yams.Node? {
+        var text = yaml
+        for _ in 0..<100 {
+            do {
+                return try Yams.compose(yaml: text)
+            } catch YamlError.duplicatedKeysInMapping(_, let context) {
+                var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+                    .map(Array.init)
+                let (line, column) = (context.mark.line - 1, context.mark.column - 1)
+                guard lines.indices.contains(line), (0...lines[line].count).contains(column) else { break }
+                lines[line].insert(contentsOf: ConfigurationNode.duplicateMark.unicodeScalars, at: column)
+                text = String(String.UnicodeScalarView(lines.joined(separator: "\n".unicodeScalars)))
+            }
+        }
+        return try Yams.compose(yaml: text)
+    }
+
+    private static func reason(_ error: any Error) -> (problem: String, line: Int?) {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            (problem, mark.line)
+        case .duplicatedKeysInMapping(let names, let context):
+            ("the keys \(names.joined(separator: ", ")) more than once", context.mark.line)
+        case .reader(let problem, _, _, _):
+            (problem, nil)
+        default:
+            ("\(error)", nil)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+extension ConfigurationNode {
+    /// The value as its author wrote it, for messages, cut after 80 characters: quotes tell a text from a number.
+    var found: String {
+        var text = flow
+        if case .scalar(let quoted, plain: false) = content { text = Self.quoted(quoted) }
+        return text.count > 80 ? text.prefix(80) + "…" : text
+    }
+
+    /// The value on one line of YAML.
+    package var flow: String {
+        switch content {
+        case .scalar(let text, plain: true): text.isEmpty ? "null" : text
+        case .scalar(let text, plain: false): Self.isPlain(text) ? text : Self.quoted(text)
+        case .sequence(let elements): "[" + elements.map(\.flow).joined(separator: ", ") + "]"
+        case .mapping(let pairs): "{" + pairs.map { "\($0.key): \($0.value.flow)" }.joined(separator: ", ") + "}"
+        }
+    }
+
+    /// The value as YAML lines without indentation: a mapping one key a line, a list of mappings one dash a mapping.
+    var block: [String] {
+        switch content {
+        case .mapping(let pairs):
+            return pairs.flatMap { name, value in
+                value.isBlock ? ["\(name):"] + value.block.map { "  " + $0 } : ["\(name): \(value.flow)"]
+            }
+        case .sequence(let elements) where isBlock:
+            return elements.flatMap { element in
+                element.block.enumerated().map { ($0.offset == 0 ? "- " : "  ") + $0.element }
+            }
+        case .scalar, .sequence:
+            return [flow]
+        }
+    }
+
+    /// The value as JSON with sorted keys and no white space.
+    var json: String {
+        switch content {
+        case .scalar(let text, plain: true): text
+        case .scalar(let text, plain: false): Self.quoted(text)
+        case .sequence(let elements): "[" + elements.map(\.json).joined(separator: ",") + "]"
+        case .mapping(let pairs):
+            "{"
+                + pairs.sorted { $0.key < $1.key }.map { "\(Self.quoted($0.key)):\($0.value.json)" }
+                .joined(separator: ",") + "}"
+        }
+    }
+
+    /// Every single value below this one with its dotted key; lists of scalars count as one value.
+    func leaves(under key: String = "") -> [(key: String, text: String)] {
+        switch content {
+        case .mapping(let pairs):
+            return pairs.flatMap { $0.value.leaves(under: ConfigurationKeyPath.join(key, $0.key)) }
+        case .sequence(let elements) where isBlock:
+            return elements.enumerated().flatMap {
+                $0.element.leaves(under: ConfigurationKeyPath.join(key, String($0.offset)))
+            }
+        case .scalar, .sequence:
+            return [(key, flow)]
+        }
+    }
+
+    private var isBlock: Bool {
+        switch content {
+        case .mapping: true
+        case .sequence(let elements): elements.contains(where: \.isMapping)
+        case .scalar: false
+        }
+    }
+
+    /// Whether a string needs no quotes in YAML; narrower than YAML's own rule.
+    private static func isPlain(_ text: String) -> Bool {
+        guard let first = text.first, !ConfigurationNode.plain(text).isNull else { return false }
+        func isWordLike(_ character: Character) -> Bool {
+            character.isASCII && (character.isLetter || character.isNumber || "./$_".contains(character))
+        }
+        return isWordLike(first) && text.allSatisfy { isWordLike($0) || "+-".contains($0) }
+    }
+
+    /// Quotes a string so that both YAML and JSON read it back: control characters and YAML's line breaks are escaped.
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar.value {
+            case 0x22, 0x5C:
+                result += "\\"
+                result.unicodeScalars.append(scalar)
+            case ..<0x20, 0x7F...0x9F, 0x2028, 0x2029, 0xFEFF:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default:
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}
+
+extension RunConfiguration {
+    /// Returns the configuration as YAML with every default, in the order of the sections, ready to be run again.
+    ///
+    /// Numbers are printed in the shortest form that reads back as the same number.
+    package func yaml() -> String {
+        written.block.joined(separator: "\n") + "\n"
+    }
+
+    /// The configuration as one line of JSON with sorted keys: equal configurations have equal text.
+    ///
+    /// It is what a hash of the configuration is taken of, and it reads back as a `ConfigurationLayer`.
+    package var canonicalJSON: String { written.json }
+}

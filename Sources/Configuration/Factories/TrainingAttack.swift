@@ -1,0 +1,78 @@
+import Attacks
+
+extension RunConfiguration {
+    /// The attack on the images of every training step, or nil where the method makes none.
+    ///
+    /// `fast` takes a single step, from a random start unless the configuration says otherwise (arXiv:2001.03994).
+    package var trainingAttack: Attack? {
+        switch training.method {
+        case .standard, .free: return nil
+        case .pgd: return attack.name == .none ? nil : attack
+        case .trades, .advmoe:
+            if attack.name == .none { return nil }
+            var diverging = attack
+            if diverging.objective == .automatic { diverging.objective = .kl }
+            if diverging.start == .automatic { diverging.start = .gaussian }
+            return diverging
+        case .fast:
+            var single = attack
+            single.steps = 1
+            if single.start == .automatic { single.start = .uniform }
+            return single
+        }
+    }
+
+    /// What a training step's images are called in tables, pass by pass: clean, or the id of what changed them.
+    package var trainingInputs: [String] {
+        let attacked = trainingAttack?.resolvedId ?? "clean"
+        switch training.method {
+        case .standard, .pgd, .fast: return [attacked]
+        case .trades, .advmoe: return ["clean", attacked]
+        case .free: return [freeInputs]
+        }
+    }
+
+    private var freeInputs: String {
+        attack.id ?? "free-\(attack.norm.rawValue)-\(attack.radiusText)-\(training.replays)"
+    }
+
+    /// The attacks that are evaluated beside clean images, which always are.
+    ///
+    /// An empty list means the attack of training on the model that is used: cross entropy as objective, frozen, without
+    /// noise. Entries called `none` add nothing. Lists of steps and radii multiply what is there.
+    package var resolvedEvaluationAttacks: [Attack] {
+        var ofTraining = attack
+        ofTraining.objective = .crossEntropy
+        if ofTraining.routing == .noisy { ofTraining.routing = .deterministic }
+        if ofTraining.start == .gaussian { ofTraining.start = .uniform }
+        let attacks = evaluation.attacks.isEmpty ? [ofTraining] : evaluation.attacks
+        return attacks.filter { $0.name != .none }.flatMap { attack in
+            attack.swept(steps: evaluation.steps).flatMap { $0.swept(epsilons: evaluation.epsilons) }
+        }
+    }
+}
+
+extension RunConfiguration.Attack {
+    /// The attack with each number of steps, where it takes any.
+    fileprivate func swept(steps: [Int]?) -> [Self] {
+        guard let steps, name == .pgd || name == .apgdCE else { return [self] }
+        return steps.map { count in
+            var attack = self
+            attack.steps = count
+            if let id { attack.id = "\(id)-\(count)" }
+            return attack
+        }
+    }
+
+    /// The attack with each radius; its steps grow in proportion.
+    fileprivate func swept(epsilons: [Double]?) -> [Self] {
+        guard let epsilons else { return [self] }
+        return epsilons.map { radius in
+            var attack = self
+            attack.epsilon = radius
+            if epsilon > 0 { attack.stepSize *= radius / epsilon }
+            if let id { attack.id = "\(id)-\(attack.radiusText)" }
+            return attack
+        }
+    }
+}

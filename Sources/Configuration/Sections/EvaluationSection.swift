@@ -1,0 +1,73 @@
+import Attacks
+
+extension RunConfiguration {
+    /// The section `evaluation`.
+    package struct Evaluation: Sendable, Equatable {
+        /// Which images are evaluated.
+        package enum Split: String, Sendable, ConfigurationChoice {
+            /// The training images held back by `training.validation_fraction`.
+            case validation
+            case test
+        }
+
+        /// Which weights of a checkpoint `evaluate` and `experts` look at.
+        package enum Weights: String, Sendable, ConfigurationChoice {
+            /// The weights themselves.
+            case raw
+            /// Their moving average, which a run with `training.weight_average` keeps.
+            case average
+        }
+
+        /// The attacks beside clean images; see `RunConfiguration.resolvedEvaluationAttacks` for an empty list.
+        package var attacks: [Attack] = []
+        /// Epochs of training between evaluations, at least 1.
+        package var everyEpochs = 1
+        /// Epochs of training between evaluations that attack, at least 0; 0 means after the last one, nil all of them.
+        package var attacksEveryEpochs: Int?
+        /// Numbers of steps that every attack with steps is run with, rising from at least 1; nil means its own.
+        package var steps: [Int]?
+        /// Radii that every attack is run with, rising from at least 0, step sizes in proportion; nil means its own.
+        package var epsilons: [Double]?
+        /// Which weights are evaluated; in training always both.
+        package var weights = Weights.raw
+        /// The run, or checkpoint, with whose masks `evaluate` compares the channels that images run through; nil means none.
+        package var masks: String?
+        /// Which images; nil means validation if there is one, as `RunConfiguration.resolvedEvaluationSplit` decides.
+        package var split: Split?
+        /// The first so many images, at least 1; nil means all.
+        package var samples: Int?
+        /// Images that are run together, at least 1, whatever the number of ranks.
+        package var chunk = 64
+
+        /// Makes the section with every default.
+        package init() {}
+    }
+
+    /// The images that are evaluated: those asked for, else validation if there is one, else test.
+    package var resolvedEvaluationSplit: Evaluation.Split {
+        evaluation.split ?? (training.validationFraction > 0 ? .validation : .test)
+    }
+}
+
+extension RunConfiguration.Evaluation: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("attacks", \.attacks, "attacks beside clean images, with the keys of attack; []: that one"),
+        ConfigurationKey("every_epochs", \.everyEpochs, "epochs between evaluations", .atLeast(1)),
+        ConfigurationKey(
+            "attacks_every_epochs", \.attacksEveryEpochs,
+            "epochs between evaluations that attack; 0: only after the last; null: all", .ifGiven(.atLeast(0))),
+        ConfigurationKey(
+            "steps", \.steps, "numbers of steps to run every attack with; null: its own",
+            .ifGiven(.increasing(from: 1))),
+        ConfigurationKey(
+            "epsilons", \.epsilons, "radii to run every attack with, steps in proportion; null: its own",
+            .ifGiven(.increasing(from: 0))),
+        ConfigurationKey("weights", \.weights, "the weights, or their average, for evaluate and experts"),
+        ConfigurationKey(
+            "masks", \.masks, "run or checkpoint whose masks pathways are compared with; null: none",
+            .ifGiven(.notEmpty)),
+        ConfigurationKey("split", \.split, "which images; null: validation if there is one, else test"),
+        ConfigurationKey("samples", \.samples, "the first so many images; null: all", .ifGiven(.atLeast(1))),
+        ConfigurationKey("chunk", \.chunk, "images that are run together", .atLeast(1)),
+    ]
+}

@@ -1,0 +1,222 @@
+import Networks
+
+extension RunConfiguration {
+    /// The section `moe`: experts and routers.
+    package struct MixtureOfExperts: Sendable, Equatable {
+        /// What an expert is.
+        package enum Kind: String, Sendable, ConfigurationChoice {
+            /// There are none: a dense network.
+            case none
+            /// A convolution.
+            case conv
+            /// A residual block.
+            case block
+            /// A slab of the channels of every convolution, batch norm being shared.
+            case channel
+        }
+
+        /// Who decides which expert an image goes to.
+        package enum Routes: Sendable, Equatable {
+            /// The router.
+            case learned
+            /// The image's index modulo the number of experts.
+            case uniform
+            /// Always the expert of this number, counted from 0.
+            case expert(Int)
+        }
+
+        /// How scores are made of a layer's input.
+        package enum Router: String, Sendable, ConfigurationChoice {
+            /// Global average pooling, then a linear layer.
+            case gapLinear = "gap-linear"
+            /// A convolution without padding, then global average pooling.
+            case convGap = "conv-gap"
+            /// Two convolutions without padding, batch norm between them, then global average pooling.
+            case doubleConvGap = "double-conv-gap"
+            /// Global average pooling, then inner products with fixed random vectors.
+            case fixedProjection = "fixed-projection"
+            /// Global average pooling, then the first channels themselves.
+            case firstChannels = "first-channels"
+            /// Numbers drawn for each image.
+            case random
+            /// A ResNet-20 on the image, with `scope: image`.
+            case resnet20
+        }
+
+        /// How far one choice of expert reaches.
+        package enum Scope: String, Sendable, ConfigurationChoice {
+            /// One layer.
+            case layer
+            /// All layers; the router sees the image.
+            case image
+        }
+
+        /// Whether the gate's value is the 0/1 mask and its gradient that of the scores.
+        package enum StraightThrough: String, Sendable, ConfigurationChoice {
+            /// On where one expert is chosen.
+            case automatic = "auto"
+            case on = "true"
+            case off = "false"
+        }
+
+        /// How the chosen experts' scores become weights.
+        package enum Weights: String, Sendable, ConfigurationChoice {
+            /// Divided by their sum.
+            case renormalised
+            /// As they are.
+            case plain
+        }
+
+        /// What router statistics are taken over.
+        package enum Statistics: String, Sendable, ConfigurationChoice {
+            /// The global batch.
+            case global
+            /// A rank's own slice.
+            case local
+        }
+
+        /// The part `moe.balance`: the loss that keeps experts in use.
+        package struct Balance: Sendable, Equatable {
+            /// The loss of one router.
+            package enum Loss: String, Sendable, ConfigurationChoice {
+                /// `entropy`, or none with channel experts.
+                case automatic = "auto"
+                case entropy
+                case columnEntropy = "column-entropy"
+                case switchTransformer = "switch"
+                case variance
+                case none
+            }
+
+            /// The loss of one router.
+            ///
+            /// The entropy loss is taken of scores without noise, so `noise` does not reach it.
+            package var loss = Loss.automatic
+            /// The factor of the loss, at least 0, of each layer.
+            package var weight = 0.5
+
+            /// Makes the section with every default.
+            package init() {}
+        }
+
+        /// What an expert is.
+        package var kind = Kind.none
+        /// The parameter paths that get experts; nil means the architecture's last stage, such as `[layer4]`, and with channel
+        /// experts all that can.
+        package var placement: [String]?
+        /// Who decides which expert an image goes to.
+        package var routes = Routes.learned
+        /// Whether the convolution of a shortcut gets experts too.
+        package var includeDownsample = true
+        /// Experts of a layer, at least 1.
+        package var experts = 4
+        /// Experts that an image goes to, from 1 to `experts`.
+        package var topK = 1
+        /// How scores are made.
+        package var router = Router.gapLinear
+        /// Rows and columns of the filters of `conv-gap` and `double-conv-gap`, 1 or 3.
+        package var routerKernel = 3
+        /// How far one choice of channel experts reaches.
+        package var scope = Scope.layer
+        /// Whether the gate is straight-through, as `isStraightThrough` decides.
+        package var straightThrough = StraightThrough.automatic
+        /// How scores become weights.
+        package var weights = Weights.renormalised
+        /// The deviation of the noise on scores in training passes, at least 0, as a multiple of the scores' own.
+        package var noise = 0.0
+        /// The most images that an expert takes in a training pass, above 0, as a multiple of an even share of the batch;
+        /// nil means no limit.
+        ///
+        /// The entropy loss selects without it, and allows none.
+        package var capacity: Double?
+        /// What router statistics are taken over.
+        package var statistics = Statistics.global
+        /// The balancing loss.
+        package var balance = Balance()
+        /// The factor of the loss that wants the mean outputs of a layer's experts to differ, at least 0.
+        package var varianceWeight = 0.0
+
+        /// Makes the section with every default.
+        package init() {}
+
+        /// The balancing loss, with `auto` decided.
+        package var resolvedLoss: Balance.Loss {
+            balance.loss == .automatic ? (kind == .channel ? .none : .entropy) : balance.loss
+        }
+
+        /// Whether the gate is straight-through, with `auto` decided.
+        package var isStraightThrough: Bool {
+            straightThrough == .on || straightThrough == .automatic && topK == 1
+        }
+    }
+}
+
+extension RunConfiguration.MixtureOfExperts.Routes: ScalarValue {
+    static var noun: String { "learned, uniform or an expert's number from 0" }
+    static var words: [String] { ["learned", "uniform"] }
+
+    init?(text: String, plain: Bool) {
+        switch text {
+        case "learned": self = .learned
+        case "uniform": self = .uniform
+        default:
+            guard let expert = Int(text: text, plain: plain), expert >= 0 else { return nil }
+            self = .expert(expert)
+        }
+    }
+
+    package var written: ConfigurationNode {
+        switch self {
+        case .learned: .text("learned")
+        case .uniform: .text("uniform")
+        case .expert(let expert): expert.written
+        }
+    }
+}
+
+extension ConfigurationBound where Value == String {
+    /// A path of parameters such as `layer4.0` or `layer*.1.conv2`.
+    static var parameterPath: ConfigurationBound {
+        ConfigurationBound(text: "each a path such as layer4.0.conv1, where * stands for one component") { path in
+            path.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { component in
+                !component.isEmpty
+                    && component.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_*".contains($0)) }
+            }
+        }
+    }
+}
+
+extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("kind", \.kind, "what an expert is"),
+        ConfigurationKey(
+            "placement", \.placement,
+            "parameter paths that get experts; null: the last stage, such as [layer4], or all with channel experts",
+            .ifGiven(.each(.parameterPath))),
+        ConfigurationKey("routes", \.routes, "who decides which expert an image goes to"),
+        ConfigurationKey("include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too"),
+        ConfigurationKey("experts", \.experts, "experts of a layer", .atLeast(1)),
+        ConfigurationKey("top_k", \.topK, "experts that an image goes to", .atLeast(1)),
+        ConfigurationKey("router", \.router, "how scores are made"),
+        ConfigurationKey("router_kernel", \.routerKernel, "side of a convolutional router's filters", .oneOf([1, 3])),
+        ConfigurationKey("scope", \.scope, "how far one choice of channel experts reaches"),
+        ConfigurationKey("straight_through", \.straightThrough, "0/1 gates; auto: on at top_k 1"),
+        ConfigurationKey("weights", \.weights, "how scores become weights"),
+        ConfigurationKey("noise", \.noise, "noise on scores in training, in their deviations", .atLeast(0)),
+        ConfigurationKey(
+            "capacity", \.capacity, "most images an expert takes in training, in even shares; null: no limit",
+            .ifGiven(.above(0))),
+        ConfigurationKey("statistics", \.statistics, "what router statistics are taken over"),
+        ConfigurationKey("balance", \.balance, "the balancing loss"),
+        ConfigurationKey(
+            "variance_weight", \.varianceWeight, "factor of the loss that wants experts' outputs to differ",
+            .atLeast(0)),
+    ]
+}
+
+extension RunConfiguration.MixtureOfExperts.Balance: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("loss", \.loss, "the balancing loss of a router"),
+        ConfigurationKey("weight", \.weight, "its factor", .atLeast(0)),
+    ]
+}

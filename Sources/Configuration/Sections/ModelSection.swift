@@ -1,0 +1,81 @@
+import Networks
+
+extension RunConfiguration {
+    /// The section `model`: the network.
+    package struct Model: Sendable, Equatable {
+        /// The backbone.
+        package enum Architecture: String, Sendable, ConfigurationChoice {
+            case resnet18
+            case resnet34
+            case resnet50
+            case resnet101
+            /// Wide ResNets of pre-activation blocks, for small images.
+            case wideResnet28 = "wrn-28-10"
+            case wideResnet16 = "wrn-16-4"
+            /// Wide ResNets of bottlenecks.
+            case wideResnet50 = "wrn-50-2"
+            case wideResnet101 = "wrn-101-2"
+            /// With batch norm, and a classifier of three layers.
+            case vgg16
+            /// DenseNet-BC of 40 layers, each 12 channels more.
+            case densenet40
+            /// ResNet-18 of pre-activation blocks.
+            case preactivationResnet18 = "preact-resnet18"
+        }
+
+        /// What stands before the first stage.
+        package enum Stem: String, Sendable, ConfigurationChoice {
+            /// One 3×3 convolution of stride 1, for images of about 32×32.
+            case cifar
+            /// One 7×7 convolution of stride 2, then 3×3 max-pooling of stride 2.
+            case imagenet
+        }
+
+        /// What is subtracted from and divided out of images in [0, 1], inside the model.
+        package enum Normalization: String, Sendable, ConfigurationChoice {
+            /// The published mean and deviation of the data set.
+            case dataset
+            /// Nothing.
+            case none
+        }
+
+        /// The backbone.
+        package var architecture = Architecture.resnet18
+        /// What stands before the first stage.
+        package var stem = Stem.cifar
+        /// Channels of the first stage (of a DenseNet: of the stem), at least 1, which scale all others; nil means the
+        /// architecture's own.
+        package var width: Int?
+        /// What every number of channels is multiplied by, above 0 and at most 1, and then truncated.
+        package var ratio = 1.0
+        /// What images are normalised by.
+        package var normalize = Normalization.dataset
+        /// Whether pre-activation blocks that change the channels skip their first batch norm and ReLU, as the released
+        /// AdvMoE code does by mistake; other architectures have no such block.
+        package var skipFirstActivation = false
+        /// The run, or checkpoint, whose masks the network is pruned by; nil means it is whole.
+        ///
+        /// Its own checkpoints hold the masks, and need that one no more.
+        package var masks: String?
+
+        /// Makes the section with every default.
+        package init() {}
+    }
+}
+
+extension RunConfiguration.Model: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("architecture", \.architecture, "the backbone"),
+        ConfigurationKey("stem", \.stem, "what stands before the first stage"),
+        ConfigurationKey(
+            "width", \.width, "channels of the first stage; null: the architecture's own", .ifGiven(.atLeast(1))),
+        ConfigurationKey(
+            "ratio", \.ratio, "factor of all numbers of channels, truncated", .above(0, atMost: 1)),
+        ConfigurationKey("normalize", \.normalize, "what images are normalised by, inside the model"),
+        ConfigurationKey(
+            "skip_first_activation", \.skipFirstActivation,
+            "pre-activation blocks that change the channels skip their first batch norm and ReLU"),
+        ConfigurationKey(
+            "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.notEmpty)),
+    ]
+}

@@ -1,0 +1,149 @@
+import Foundation
+
+/// A directory that cannot take a run.
+package enum RunDirectoryError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The system refused.
+    case system(FileSystemError)
+    /// A run is there already, and neither resuming nor replacing it was asked for.
+    case occupied(path: String, found: [String])
+    /// Something that is no directory has the name.
+    case notDirectory(path: String)
+    /// A value that JSON cannot hold, a number that is not finite for instance.
+    case contents(FileFormatError)
+
+    /// One line: what is there, and what to do.
+    package var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .occupied(let path, let found):
+            "\(path): expected no run there, found \(found.joined(separator: ", ")); pass --resume auto to go on with "
+                + "it, --force to replace it, or another --output"
+        case .notDirectory(let path): "\(path): expected a directory or nothing, found a file"
+        case .contents(let error): error.description
+        }
+    }
+}
+
+/// The directory of a run and the files in it that are written as a whole.
+///
+/// Rank zero alone has one.
+package struct RunDirectory: Sendable {
+    /// What to do with a run that is there already.
+    package enum Opening: Sendable {
+        /// Refuse.
+        case fresh
+        /// Remove what it wrote, and nothing else.
+        case force
+        /// Keep it and go on; where there is none, begin one.
+        case resume
+    }
+
+    package static let checkpointsName = "checkpoints"
+    static let configurationName = "config.yaml"
+    static let tableNames = [
+        "metrics.csv", "experts.csv", "routing.csv", "evaluation.csv", "per_sample.csv", "classes.csv",
+        "expert_classes.csv", "fixed_experts.csv", "dissection.csv",
+    ]
+    /// What a run writes beside its configuration, its tables and its checkpoints.
+    static let otherNames = ["environment.json", "command.txt", "events.log", "report.html"]
+
+    /// The directory.
+    package let path: String
+    /// Whether a run was there and is being resumed.
+    package let resumesRun: Bool
+
+    /// The checkpoints of the run.
+    package var checkpoints: CheckpointStore { CheckpointStore(directory: file(Self.checkpointsName)) }
+
+    /// Makes or opens a run directory.
+    ///
+    /// - Throws: ``RunDirectoryError`` if a configuration, a table or checkpoints of a run are there and `opening` is
+    ///   `fresh`; nothing is changed then.
+    package init(_ path: String, opening: Opening) throws(RunDirectoryError) {
+        self.path = path
+        let found = try Self.run(at: path)
+        if opening == .fresh, !found.isEmpty { throw .occupied(path: path, found: found) }
+        resumesRun = opening == .resume && !found.isEmpty
+        do {
+            try FileSystem.createDirectory(path)
+            if opening == .force { try removeRun() }
+        } catch { throw .system(error) }
+    }
+
+    /// Throws if opening a directory as `fresh` would; makes nothing.
+    package static func requireNone(at path: String) throws(RunDirectoryError) {
+        let found = try run(at: path)
+        if !found.isEmpty { throw .occupied(path: path, found: found) }
+    }
+
+    /// What a run left at a path that may be none.
+    private static func run(at path: String) throws(RunDirectoryError) -> [String] {
+        if FileSystem.exists(path), !FileSystem.isDirectory(path) { throw .notDirectory(path: path) }
+        var found = ([configurationName] + tableNames).filter { FileSystem.exists(FileSystem.join(path, $0)) }
+        let checkpoints = FileSystem.join(path, checkpointsName)
+        do {
+            // An empty directory of that name, or a link to one, may be there to send checkpoints to another disk.
+            if FileSystem.isDirectory(checkpoints), !(try FileSystem.entries(of: checkpoints)).isEmpty {
+                found.append(checkpointsName)
+            }
+        } catch { throw .system(error) }
+        return found
+    }
+
+    /// The path of a file of the run, such as `metrics.csv`.
+    package func file(_ name: String) -> String { FileSystem.join(path, name) }
+
+    /// Writes `config.yaml`, the resolved configuration.
+    package func writeConfiguration(_ yaml: String) throws(RunDirectoryError) {
+        try replace(Self.configurationName, with: yaml)
+    }
+
+    /// Writes `command.txt`: the command on one line, quoted so that a shell reads the same arguments again.
+    package func writeCommand(_ arguments: [String]) throws(RunDirectoryError) {
+        try replace("command.txt", with: arguments.map(Self.shellQuoted).joined(separator: " ") + "\n")
+    }
+
+    /// Writes `environment.json` with sorted keys.
+    package func writeEnvironment(_ environment: some Encodable) throws(RunDirectoryError) {
+        let text: String
+        do {
+            text = try prettyJSON(environment, path: file("environment.json"))
+        } catch { throw .contents(error) }
+        try replace("environment.json", with: text)
+    }
+
+    /// Appends a line to `events.log`: the time in UTC, a space, and the event with its line breaks made spaces.
+    package func log(_ event: String, at time: Date = Date()) throws(RunDirectoryError) {
+        let text = event.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let line = Array("\(time.ISO8601Format()) \(text)\n".utf8)
+        let path = file("events.log")
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw .system(FileSystemError("open", path, code: errno)) }
+        defer { close(descriptor) }
+        do {
+            try line.span.bytes.withUnsafeBytes { (buffer) throws(FileSystemError) in
+                try writeWhole(buffer, to: descriptor, path: path)
+            }
+        } catch { throw .system(error) }
+    }
+
+    private func replace(_ name: String, with text: String) throws(RunDirectoryError) {
+        do { try FileSystem.replace(file(name), with: text) } catch { throw .system(error) }
+    }
+
+    private func removeRun() throws(FileSystemError) {
+        for name in [Self.configurationName] + Self.tableNames + Self.otherNames {
+            // A directory of that name is none of ours.
+            for place in [file(name), file(".partial-" + name)] where !FileSystem.isDirectory(place) {
+                try FileSystem.remove(place)
+            }
+        }
+        try checkpoints.removeAll()
+    }
+
+    private static func shellQuoted(_ argument: String) -> String {
+        let plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
+        if !argument.isEmpty, argument.allSatisfy(plain.contains) { return argument }
+        return "'" + argument.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+
+/// A system call on a file that failed: what was tried, where, and what the system said.
+package struct FileSystemError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What was tried, a verb such as `write`.
+    package let operation: String
+    /// The file or directory.
+    package let path: String
+    /// The system's error number, `errno`.
+    package let code: Int32
+    /// How many bytes were to be written, where that matters (a full disk).
+    package let bytesWanted: Int?
+
+    init(_ operation: String, _ path: String, code: Int32, bytesWanted: Int? = nil) {
+        self.operation = operation
+        self.path = path
+        self.code = code
+        self.bytesWanted = bytesWanted
+    }
+
+    /// One line with the path, the system's own text and the bytes wanted.
+    package var description: String {
+        let wanted = bytesWanted.map { " (\($0) bytes wanted)" } ?? ""
+        return "cannot \(operation) \(path)\(wanted): \(String(cString: strerror(code))) (errno \(code))"
+    }
+}
+
+/// Directory operations that either last through a power failure or say why they did not happen.
+package enum FileSystem {
+    /// The kind of what lies at `path`, links followed; nil where there is nothing to see.
+    static func kind(of path: String) -> mode_t? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+    }
+
+    package static func isDirectory(_ path: String) -> Bool { kind(of: path) == S_IFDIR }
+
+    /// Whether anything has this name, a dangling link included.
+    package static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    package static func join(_ directory: String, _ name: String) -> String {
+        directory.hasSuffix("/") ? directory + name : directory + "/" + name
+    }
+
+    package static func parent(of path: String) -> String {
+        let parent = (path as NSString).deletingLastPathComponent
+        return parent.isEmpty ? "." : parent
+    }
+
+    package static func lastComponent(of path: String) -> String { (path as NSString).lastPathComponent }
+
+    /// Makes a directory and what is missing above it; one that is there already is fine.
+    package static func createDirectory(_ path: String) throws(FileSystemError) {
+        if isDirectory(path) { return }
+        let parent = parent(of: path)
+        if parent != path, !exists(parent) { try createDirectory(parent) }
+        if mkdir(path, 0o777) != 0, !(errno == EEXIST && isDirectory(path)) {
+            throw FileSystemError("create the directory", path, code: errno)
+        }
+        try synchronizeDirectory(parent)
+    }
+
+    /// Makes the names in a directory last: a renamed file is safe only once its directory is.
+    static func synchronizeDirectory(_ path: String) throws(FileSystemError) {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystemError("open the directory", path, code: errno) }
+        defer { close(descriptor) }
+        // Some network file systems cannot synchronise a directory and say so with EINVAL; there is nothing more to do.
+        if fsync(descriptor) != 0, errno != EINVAL {
+            throw FileSystemError("synchronise the directory", path, code: errno)
+        }
+    }
+
+    static func rename(_ source: String, to destination: String) throws(FileSystemError) {
+        if Foundation.rename(source, destination) != 0 {
+            throw FileSystemError("rename \(source) to", destination, code: errno)
+        }
+    }
+
+    /// Removes a file, a link (not what it points to) or a whole directory; nothing there is fine.
+    static func remove(_ path: String) throws(FileSystemError) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        if status.st_mode & S_IFMT == S_IFDIR {
+            for name in try entries(of: path) { try remove(join(path, name)) }
+            if rmdir(path) != 0 { throw FileSystemError("remove the directory", path, code: errno) }
+        } else if unlink(path) != 0 {
+            throw FileSystemError("remove", path, code: errno)
+        }
+    }
+
+    /// Removes a directory with nothing in it; one with something in it, and a link to one, stay.
+    static func removeIfEmpty(_ path: String) throws(FileSystemError) {
+        if rmdir(path) != 0, ![ENOENT, ENOTEMPTY, EEXIST, ENOTDIR].contains(errno) {
+            throw FileSystemError("remove the directory", path, code: errno)
+        }
+    }
+
+    /// The names in a directory, sorted by their bytes.
+    static func entries(of path: String) throws(FileSystemError) -> [String] {
+        errno = 0
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            throw FileSystemError("list the directory", path, code: errno == 0 ? EIO : errno)
+        }
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    /// Replaces a small file as a whole: readers see the old text or the new, never a mixture.
+    static func replace(_ path: String, with text: String) throws(FileSystemError) {
+        let file = try OutputFile(replacing: path)
+        try file.write(text)
+        try file.finish()
+    }
+}

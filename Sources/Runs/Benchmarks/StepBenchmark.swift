@@ -1,0 +1,173 @@
+import Attacks
+import Collectives
+import Configuration
+import Datasets
+import Networks
+import Tensors
+import Training
+
+/// Times the parts of a training step: what a step costs, and where it goes.
+///
+/// Weights stand still (the rate is next to nothing), so that every repetition does the same work; batches are drawn and
+/// augmented as in training, within the time that is taken.
+final class StepBenchmark {
+    let network: Network
+    private let configuration: RunConfiguration
+    private let traits: DatasetTraits
+    private let communicator: any Communicator
+    private let workspace: Workspace
+    private let preparer: BatchPreparer
+    private var done = 0
+    /// The filters of every step that was made here.
+    private var caches: [FilterCache]
+    private var attackSeconds = 0.0
+    private var seconds = 0.0
+
+    init(_ configuration: RunConfiguration, communicator: any Communicator, threads: Int) throws {
+        let name = try configuration.data.name
+        self.communicator = communicator
+        workspace = Workspace(threads: threads)
+        traits = try name.traits(configuration.data.imageFileOptions(workspace.loop))
+        var settings = configuration
+        settings.training.optimizer.rate = 1e-8
+        settings.training.schedule.name = .constant
+        settings.training.routerOptimizer.rate = 1e-8
+        settings.training.routerSchedule.name = .constant
+        self.configuration = settings
+        network = try Network(configuration.networkSettings(traits, own: nil), seed: configuration.training.seed)
+        caches = [FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)]
+        let batch = configuration.training.globalBatch
+        preparer = BatchPreparer(
+            imageSet: .forBenchmarks(name, traits, count: 4 * batch),
+            sampler: EpochSampler(count: 4 * batch, globalBatch: batch, seed: configuration.training.seed),
+            augmentations: configuration.data.augmentations,
+            seed: configuration.training.seed, rank: communicator.rank, ranks: communicator.size, workspace: workspace)
+    }
+
+    /// The network in words, such as `dense` or `conv, 4 experts, top-1 at layer4`.
+    var networkName: String {
+        let moe = configuration.moe
+        if moe.kind == .none { return "dense" }
+        let routes = moe.routes == .learned ? "" : ", \(moe.routes.written.flow) routes"
+        return "\(moe.kind.rawValue), \(moe.experts) experts, top-\(moe.topK) at "
+            + configuration.resolvedPlacement.joined(separator: " ") + routes
+    }
+
+    /// The work of each part; what a part needs is made here.
+    func works(_ parts: [BenchmarkSession.Part]) -> [TimedWork] {
+        let images = configuration.training.globalBatch
+        let batch = preparer.batch(epoch: 0, step: 0)
+        return parts.map { part in
+            switch part {
+            case .forward:
+                let pass = frozenPass(batch)
+                return TimedWork(name: "forward, evaluation mode", images: images) { [network] in
+                    _ = try network.forward(batch.images, pass)
+                }
+            case .attack:
+                let seesRouter = [.router, .modelAndRouter].contains(configuration.attack.objective)
+                let goal =
+                    seesRouter
+                    ? AttackGoal(
+                        configuration.attack.objective, labels: batch.labels, network: network,
+                        weight: configuration.training.beta, cleanLogits: []) : AttackGoal()
+                let target = AttackedNetwork(network, frozenPass(batch), goal: goal)
+                let objective = seesRouter ? Objective.target(batch.labels) : .crossEntropy(batch.labels)
+                return TimedWork(name: "attack step", images: images) {
+                    _ = try target.outcomeAndInputGradient(batch.images, objective)
+                }
+            case .clean: return trainingWork(.standard, name: "training step, clean")
+            case .adversarial:
+                let attack = configuration.attack
+                if [.trades, .advmoe].contains(configuration.training.method) {
+                    let method = configuration.training.method
+                    return trainingWork(method, name: "training step, \(method.rawValue)-\(attack.steps)")
+                }
+                let name = attack.name == .pgd ? "PGD-\(attack.steps)" : attack.resolvedId
+                return trainingWork(.pgd, name: "training step, \(name)")
+            }
+        }
+    }
+
+    private func trainingWork(_ method: RunConfiguration.Training.Method, name: String) -> TimedWork {
+        let step = trainingStep(method, configuration)
+        return TimedWork(name: name, images: configuration.training.globalBatch) { [self] in
+            let start = ContinuousClock.now
+            let hasTwo = method == .advmoe && !configuration.training.sharedBatch
+            let updates = try step.run(
+                nextBatch(), routerBatch: hasTwo ? nextBatch() : nil, step: 0, wantsToStop: false)
+            if method == .standard { return }
+            attackSeconds += updates.reduce(0) { $0 + $1.attackSeconds }
+            seconds += (ContinuousClock.now - start) / .seconds(1)
+        }
+    }
+
+    private func trainingStep(
+        _ method: RunConfiguration.Training.Method, _ configuration: RunConfiguration
+    ) -> TrainingStep {
+        var settings = configuration
+        settings.training.method = method
+        let step = TrainingStep(
+            network, settings, communicator: communicator, workspace: workspace, shards: 1, stepsPerEpoch: 1,
+            traits: traits)
+        caches.append(step.filters)
+        return step
+    }
+
+    private func nextBatch() -> PreparedBatch {
+        defer { done += 1 }
+        return preparer.batch(epoch: done / 4, step: done % 4)
+    }
+
+    private func frozenPass(_ batch: PreparedBatch) -> Pass {
+        Pass(
+            parameters: network.parameters, workspace: workspace, filters: caches[0],
+            arithmetic: configuration.kernelArithmetic, normalization: .running,
+            folds: configuration.kernelArithmetic == .fast, routing: configuration.routing(step: nil),
+            samples: batch.indices)
+    }
+
+    /// The transformed filters that the fullest cache holds, in MiB.
+    var filterMebibytes: Int { (caches.map(\.bytes).max() ?? 0) >> 20 }
+
+    /// What the works have shown beside their times, a line each.
+    var findings: [String] {
+        var lines = [
+            "tensors: at most \(workspace.peakBytes >> 20) MiB at once; transformed filters: \(filterMebibytes) MiB"
+        ]
+        if seconds > 0 { lines.append("the attack takes \(Console.percent(attackSeconds / seconds)) of its step") }
+        return lines
+    }
+
+    /// Trains a little, so that running statistics and routers are those of a network at work.
+    func settle(steps: Int) throws {
+        var settings = configuration
+        settings.training.optimizer.rate = 0.02
+        let step = trainingStep(.standard, settings)
+        for index in 0..<steps { _ = try step.run(nextBatch(), step: index, wantsToStop: false) }
+    }
+
+    /// Attacks one batch and returns what a peer with the same weights must find too.
+    func referenceAttack() throws -> ReferenceAttack {
+        let batch = preparer.batch(epoch: 0, step: 0)
+        let target = AttackedNetwork(network, frozenPass(batch))
+        let objective = Objective.crossEntropy(batch.labels)
+        func perturbed(steps: Int) throws -> [Tensor] {
+            var attack = configuration.attack
+            attack.steps = steps
+            guard let method = attack.makeAttack() else { return batch.images }
+            return try method.perturb(
+                batch.images, objective, samples: batch.indices, against: target, seed: configuration.training.seed,
+                step: 0)
+        }
+        func loss(_ images: [Tensor]) throws -> Double {
+            let losses = try target.outcome(images, objective)[0].losses
+            return losses.reduce(0, +) / Double(losses.count)
+        }
+        let start = try perturbed(steps: 0)
+        let end = try perturbed(steps: configuration.attack.steps)
+        return ReferenceAttack(
+            images: batch.images[0], labels: batch.labels[0], start: start[0], end: end[0],
+            cleanLoss: try loss(batch.images), attackedLoss: try loss(end))
+    }
+}

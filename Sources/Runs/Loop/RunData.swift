@@ -1,0 +1,120 @@
+import Collectives
+import Configuration
+import Datasets
+import Files
+import Tensors
+
+/// The images of a training run, the same on all ranks.
+struct RunData {
+    let train: ImageSet
+    let trainIndices: [Int]
+    let evaluation: EvaluationData
+    let augmentations: [Augmentation]
+    let hasValidation: Bool
+    let warnings: [String]
+
+    /// Loads the images; collective.
+    /// - Parameter loop: Where image files are decoded.
+    init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
+        Self.announce(configuration.data, communicator)
+        let training = try TrainingData(configuration, loop)
+        train = training.set
+        trainIndices = training.train
+        hasValidation = configuration.training.validationFraction > 0
+        evaluation = try EvaluationData(configuration, loop, training)
+        augmentations = configuration.data.augmentations
+        warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
+        try Self.requireSame([train, evaluation.set], communicator)
+    }
+
+    /// Says what may take a while.
+    static func announce(_ source: RunConfiguration.DataSource, _ communicator: any Communicator) {
+        guard communicator.isRoot, source.readsImageFiles, let path = source.path, FileSystem.isDirectory(path) else {
+            return
+        }
+        Console.print("decoding the images in \(path)")
+    }
+
+    /// Throws where a rank holds other images than rank 0: every rank reads files of its own, and hosts may keep copies.
+    static func requireSame(_ sets: [ImageSet], _ communicator: any Communicator) throws {
+        let own = sets.map(\.fingerprint).joined(separator: ", ")
+        let first = try TrainingSession.shared(own, communicator)
+        guard own == first else { throw DatasetError.ranksDiffer(own: own, first: first) }
+    }
+}
+
+/// The training images of a data set, and which of them are set aside for validation.
+private struct TrainingData {
+    let set: ImageSet
+    let train: [Int]
+    let validation: [Int]
+
+    init(_ configuration: RunConfiguration, _ loop: ParallelLoop) throws {
+        let source = configuration.data
+        set = try loadDataset(
+            source.name, path: source.path, split: .train, samples: source.trainSamples,
+            options: source.imageFileOptions(loop))
+        (train, validation) = trainValidationSplit(
+            count: set.count, fraction: configuration.training.validationFraction, seed: configuration.training.seed)
+    }
+}
+
+/// The images that a network is evaluated on: the validation part of the training images, or the test set.
+struct EvaluationData {
+    let set: ImageSet
+    let indices: [Int]
+
+    /// Loads the images, and no others; collective.
+    /// - Parameter loop: Where image files are decoded.
+    init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
+        RunData.announce(configuration.data, communicator)
+        try self.init(configuration, loop, nil)
+        try RunData.requireSame([set], communicator)
+    }
+
+    fileprivate init(_ configuration: RunConfiguration, _ loop: ParallelLoop, _ training: TrainingData?) throws {
+        let source = configuration.data
+        let all: [Int]
+        switch configuration.resolvedEvaluationSplit {
+        case .validation:
+            let training = try training ?? TrainingData(configuration, loop)
+            (set, all) = (training.set, training.validation)
+        case .test:
+            set = try loadDataset(
+                source.name, path: source.path, split: .test, samples: source.testSamples,
+                options: source.imageFileOptions(loop))
+            all = Array(0..<set.count)
+        }
+        guard let samples = configuration.evaluation.samples else {
+            indices = all
+            return
+        }
+        guard samples <= all.count else {
+            throw RunError.unusable(
+                "evaluation.samples is \(samples), allowed are 1 to \(all.count), the images there are")
+        }
+        indices = Array(all[..<samples])
+    }
+}
+
+extension RunConfiguration.DataSource {
+    /// The data set.
+    var name: DatasetName {
+        get throws {
+            guard let name = DatasetName(rawValue: dataset.rawValue) else {
+                throw RunError.unusable("data.dataset \(dataset.rawValue) has no loader")
+            }
+            return name
+        }
+    }
+
+    /// The changes of training images.
+    var augmentations: [Datasets.Augmentation] {
+        resolvedAugmentation.compactMap { Datasets.Augmentation(rawValue: $0.rawValue) }
+    }
+
+    /// How image files and packs are read.
+    func imageFileOptions(_ loop: ParallelLoop) -> ImageFileOptions {
+        ImageFileOptions(resize: resize, crop: crop, corrupt: corrupt == .skip ? .skip : .refuse, loop: loop)
+    }
+}

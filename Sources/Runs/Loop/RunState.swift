@@ -1,0 +1,69 @@
+import Configuration
+import Crypto
+import Files
+import Foundation
+import Training
+
+/// What a checkpoint keeps beside tensors (`state.json`): enough to go on as if nothing had happened.
+struct RunState: Codable {
+    static let formatVersion = 1
+
+    var formatVersion = RunState.formatVersion
+    var runID: String
+    /// Steps done since the run began.
+    var step: Int
+    var stepsPerEpoch: Int
+    /// The resolved configuration, as YAML, and its SHA-256.
+    var configuration: String
+    var configurationHash: String
+    /// Bytes of each table up to here.
+    var tableOffsets: [String: Int]
+    var blasKernel: String
+    var ranks: Int
+    /// What has been added up since the last train rows, for each kind of training inputs.
+    var windows: [TrainingWindow]
+    var bestRobustAccuracy: Double?
+
+    enum CodingKeys: String, CodingKey {
+        case formatVersion = "format_version"
+        case runID = "run_id"
+        case step
+        case stepsPerEpoch = "steps_per_epoch"
+        case configuration
+        case configurationHash = "configuration_sha256"
+        case tableOffsets = "table_offsets"
+        case blasKernel = "blas_kernel"
+        case ranks
+        case windows
+        case bestRobustAccuracy = "best_robust_accuracy"
+    }
+
+    func data() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self)
+    }
+
+    static func read(from checkpoint: Checkpoint) throws -> RunState {
+        do {
+            let state = try JSONDecoder().decode(RunState.self, from: try checkpoint.data(in: "state.json"))
+            guard state.formatVersion == formatVersion else {
+                throw RunError.checkpoint(
+                    "\(checkpoint.path): format version \(state.formatVersion), this program reads \(formatVersion)")
+            }
+            return state
+        } catch let error as DecodingError {
+            throw RunError.checkpoint("\(checkpoint.path)/state.json: expected a run's state, found \(error)")
+        }
+    }
+
+    /// The SHA-256 of a resolved configuration, in hexadecimal.
+    static func hash(of configuration: RunConfiguration) -> String {
+        SHA256.hash(data: Data(configuration.canonicalJSON.utf8)).hexadecimal
+    }
+
+    /// The configuration that the checkpoint was written with.
+    func runConfiguration(origin: String) throws -> RunConfiguration {
+        try RunConfiguration.resolve(layers: [ConfigurationLayer(yaml: configuration, origin: origin)])
+    }
+}

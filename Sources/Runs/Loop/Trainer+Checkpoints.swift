@@ -1,0 +1,109 @@
+import Configuration
+import Files
+import Tensors
+import Training
+import Weights
+
+extension Trainer {
+    /// Lets rank 0 write: opens the tables, cut back to the checkpoint, and says where the run goes on.
+    ///
+    /// - Parameters:
+    ///   - directory: The run directory, opened.
+    ///   - ownsCheckpoint: Whether the checkpoint is of this directory; from another one's a new run begins.
+    package func record(in directory: RunDirectory, ownsCheckpoint: Bool) throws {
+        let own = ownsCheckpoint ? resumed?.state : nil
+        let recorder = try RunRecorder(directory, runID: own?.runID ?? RunIdentifier.random())
+        self.recorder = recorder
+        try recorder.cut(to: own?.tableOffsets)
+        for warning in data.warnings { try recorder.say("warning: \(warning)") }
+        guard let resumed else { return }
+        let (name, state, saved) = resumed
+        // A best checkpoint elsewhere is none of this run's.
+        if own != nil { try directory.checkpoints.point(.latest, at: state.step) } else { bestRobustAccuracy = nil }
+        try recorder.say("resumed from \(name) (run \(state.runID))")
+        for change in configuration.changedKeys(from: saved) { try recorder.say("  changed: \(change)") }
+        if state.blasKernel != MatrixProduct.kernelName {
+            try recorder.say(
+                "warning: the checkpoint was computed with BLAS kernel \(state.blasKernel), this host picks "
+                    + "\(MatrixProduct.kernelName): results go on correctly, but not bit for bit")
+        }
+        if state.ranks != communicator.size { try recorder.say("  ranks: \(state.ranks) -> \(communicator.size)") }
+    }
+
+    /// Compares the replicas and writes a checkpoint; collective.
+    func saveCheckpoint() throws {
+        try ReplicaCheck.run(network.parameters, communicator)
+        defer { isBest = false }
+        guard let recorder else { return }
+        let yaml = configuration.yaml()
+        let state = RunState(
+            runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: yaml,
+            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.offsets(),
+            blasKernel: MatrixProduct.kernelName, ranks: communicator.size, windows: windows,
+            bestRobustAccuracy: bestRobustAccuracy)
+        let store = recorder.directory.checkpoints
+        try store.write(
+            step: done,
+            files: [
+                CheckpointFile(name: Checkpoint.modelFile, tensors: ModelTensors.tensors(network)),
+                CheckpointFile(
+                    name: "optimizer.safetensors",
+                    tensors: ModelTensors.tensors(
+                        network, arena: step.optimizer.momentum, suffix: "momentum")),
+                CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors),
+                CheckpointFile(name: "state.json", bytes: try state.data()),
+            ], best: isBest)
+        try store.prune(keep: configuration.training.keep)
+        try recorder.directory.log("checkpoint \(CheckpointStore.name(ofStep: done))")
+    }
+
+    /// Takes up weights, momentum and counters, if the configuration may go on with them.
+    func restore(_ checkpoint: Checkpoint, _ state: RunState, _ saved: RunConfiguration) throws {
+        let conflicts = configuration.resumeConflicts(with: saved)
+        guard conflicts.isEmpty else {
+            throw RunError.checkpoint(
+                "\(checkpoint.path) cannot be continued with this configuration:\n  "
+                    + (conflicts + mismatch(checkpoint)).joined(separator: "\n  "))
+        }
+        try loadModel(checkpoint)
+        try ModelTensors.load(
+            try checkpoint.tensors(in: "optimizer.safetensors"), suffix: "momentum", into: step.optimizer.momentum,
+            network, from: "\(checkpoint.path)/optimizer.safetensors")
+        try restoreMethodState(checkpoint)
+        done = state.step
+        windows = state.windows
+        bestRobustAccuracy = state.bestRobustAccuracy
+    }
+
+    /// What methods keep from step to step beside weights and momentum.
+    private var stateTensors: [NamedTensor] {
+        (step.noise.map { [$0.tensor] } ?? []) + (step.average?.tensors(network) ?? [])
+            + (step.scores?.tensors ?? PruningMasks.tensors(network))
+    }
+
+    private func restoreMethodState(_ checkpoint: Checkpoint) throws {
+        if step.noise == nil, step.average == nil, step.scores == nil { return }
+        let tensors = try checkpoint.tensors(in: Checkpoint.stateFile)
+        let place = "\(checkpoint.path)/\(Checkpoint.stateFile)"
+        try step.noise?.restore(tensors, from: place)
+        try step.scores?.restore(tensors, network.parameters, from: place)
+        if let average = step.average {
+            // A run that begins to average when it goes on begins with the weights it has.
+            if WeightAverage.isIn(tensors) {
+                try average.restore(tensors, network, from: place)
+            } else {
+                average.begin(network.parameters)
+            }
+        }
+    }
+
+    private func loadModel(_ checkpoint: Checkpoint) throws { try ModelTensors.load(weightsOf: checkpoint, into: network) }
+
+    /// What the model of another configuration first runs into, if it does.
+    private func mismatch(_ checkpoint: Checkpoint) -> [String] {
+        do {
+            try loadModel(checkpoint)
+            return []
+        } catch { return ["\(error)"] }
+    }
+}

@@ -1,0 +1,270 @@
+import Attacks
+import Collectives
+import Configuration
+import Datasets
+import Evaluation
+import Files
+import Foundation
+import Networks
+import Tensors
+import Training
+import Weights
+
+/// How a run begins.
+package enum Resumption: Sendable {
+    /// A new run; refuses a directory that holds one.
+    case fresh
+    /// A new run in place of whatever run the directory holds.
+    case force
+    /// From the newest whole checkpoint of the directory, or anew if there is none.
+    case automatic
+    /// From this checkpoint.
+    case path(String)
+}
+
+/// One training run on one rank: epochs of steps, evaluations, tables and checkpoints.
+package final class Trainer {
+    let configuration: RunConfiguration
+    let communicator: any Communicator
+    let workspace: Workspace
+    let network: Network
+    let step: TrainingStep
+    let data: RunData
+    let stepsPerEpoch: Int
+    /// Rank zero's pen, once it may write.
+    var recorder: RunRecorder?
+    /// The checkpoint that this run goes on from.
+    let resumed: (name: String, state: RunState, configuration: RunConfiguration)?
+    private let preparer: BatchPreparer
+    /// What makes the routers' batches, where they have their own.
+    private let routerPreparer: BatchPreparer?
+    private let drill: FaultDrill?
+    private let started = ContinuousClock.now
+    /// What was added up since the last train rows, for each of ``RunConfiguration/trainingInputs``.
+    var windows: [TrainingWindow]
+    var bestRobustAccuracy: Double?
+    /// Whether the last evaluation was the best so far.
+    var isBest = false
+    /// Steps done since the run began.
+    var done = 0
+    private var lastLine = ContinuousClock.now
+
+    /// Builds the network, loads the data and takes up the checkpoint, without writing anything.
+    ///
+    /// - Parameter checkpoint: Where to go on, on every rank, or nil.
+    package init(
+        _ configuration: RunConfiguration, communicator: any Communicator, threads: Int, checkpoint: Checkpoint?
+    ) throws {
+        self.configuration = configuration
+        self.communicator = communicator
+        MatrixProduct.useOneThread()
+        workspace = Workspace(threads: threads)
+        let shards = configuration.distributed.deterministicShards
+        guard shards == 0 || shards % communicator.size == 0 else {
+            throw RunError.unusable(
+                "distributed.deterministic_shards is \(shards), expected a multiple of the \(communicator.size) ranks")
+        }
+        let perRank = shards == 0 ? 1 : shards / communicator.size
+        data = try RunData(configuration, loop: workspace.loop, communicator)
+        let settings = try configuration.networkSettings(data.train.traits, own: checkpoint)
+        network = try Network(settings, seed: configuration.training.seed)
+        if checkpoint == nil, let path = configuration.training.initialCheckpoint {
+            try ModelTensors.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
+        }
+        let training = configuration.training
+        windows = configuration.trainingInputs.map { _ in TrainingWindow() }
+        let data = data
+        func sampler(_ seed: UInt64) -> EpochSampler {
+            EpochSampler(samples: data.trainIndices, globalBatch: training.globalBatch, seed: seed)
+        }
+        func makePreparer(_ seed: UInt64, _ workspace: Workspace) -> BatchPreparer {
+            BatchPreparer(
+                imageSet: data.train, sampler: sampler(seed), augmentations: data.augmentations, seed: seed,
+                rank: communicator.rank, ranks: communicator.size, shardsPerRank: perRank, workspace: workspace)
+        }
+        stepsPerEpoch = sampler(training.seed).stepsPerEpoch
+        preparer = makePreparer(training.seed, workspace)
+        let drawsForRouters = training.method == .advmoe && !training.sharedBatch
+        routerPreparer = drawsForRouters ? makePreparer(training.seed &+ Self.routerStream, workspace) : nil
+        step = TrainingStep(
+            network, configuration, communicator: communicator, workspace: workspace, shards: perRank,
+            stepsPerEpoch: stepsPerEpoch, traits: data.train.traits)
+        drill = FaultDrill(ProcessInfo.processInfo.environment["ROBUSTMOE_DRILL"])
+        resumed = try checkpoint.map { checkpoint in
+            let state = try RunState.read(from: checkpoint)
+            let saved = try state.runConfiguration(origin: "\(checkpoint.path)/state.json")
+            return (FileSystem.lastComponent(of: checkpoint.path), state, saved)
+        }
+        if let checkpoint, let resumed { try restore(checkpoint, resumed.state, resumed.configuration) }
+    }
+
+    /// Trains to the end, or until asked to stop.
+    /// - Returns: ``ExitStatus/done`` or ``ExitStatus/stoppedEarly``.
+    package func run() throws -> ExitStatus {
+        let total = configuration.training.epochs * stepsPerEpoch
+        try announce(total)
+        var isStopped = hasReached(limitAt: done)
+        lastLine = ContinuousClock.now
+        while done < total, !isStopped {
+            let asked = try advance()
+            let atEpochEnd = done % stepsPerEpoch == 0
+            if atEpochEnd || isRowDue { try closeWindow() }
+            if atEpochEnd, isEvaluationDue { try evaluate() }
+            isStopped = done < total && (asked || hasReached(limitAt: done))
+            let every = configuration.training.checkpointEvery
+            if atEpochEnd || isStopped || every.map({ done % $0 == 0 }) == true { try saveCheckpoint() }
+        }
+        if isStopped {
+            try recorder?.say("stopped after step \(done) of \(total), with a checkpoint; go on with --resume auto")
+            return .stoppedEarly
+        }
+        try recorder?.say("finished \(configuration.training.epochs) epochs, \(done) steps")
+        return .done
+    }
+
+    /// What tells the routers' batches from the experts'.
+    private static let routerStream: UInt64 = 1 << 56
+
+    private var isRowDue: Bool {
+        configuration.output.everySteps > 0 && done % configuration.output.everySteps == 0
+    }
+
+    private var isEvaluationDue: Bool {
+        let epoch = done / stepsPerEpoch
+        return epoch % configuration.evaluation.everyEpochs == 0 || epoch == configuration.training.epochs
+    }
+
+    private func hasReached(limitAt step: Int) -> Bool {
+        configuration.training.stopAfterSteps.map { step >= $0 } ?? false
+    }
+
+    private var wantsToStop: Bool {
+        let elapsed = (ContinuousClock.now - started) / .seconds(1)
+        let isLate = communicator.isRoot && configuration.training.timeLimit.map { elapsed >= $0.seconds } ?? false
+        return StopRequest.isRequested || isLate
+    }
+
+    /// Takes one step.
+    ///
+    /// Returns whether any rank was asked to stop.
+    private func advance() throws -> Bool {
+        try drill?.happen(rank: communicator.rank, step: done, network.parameters)
+        let start = ContinuousClock.now
+        let batch = preparer.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch)
+        let routerBatch = routerPreparer?.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch)
+        let outcomes = try step.run(batch, routerBatch: routerBatch, step: done, wantsToStop: wantsToStop)
+        let last = windows.count - 1
+        windows[last].loopSeconds += (ContinuousClock.now - start) / .seconds(1)
+        for outcome in outcomes {
+            for (index, pass) in outcome.passes.enumerated() {
+                windows[index].add(
+                    samples: batch.globalSize, lossSum: pass.lossSum, correct: pass.correct, routers: pass.routers,
+                    gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
+            }
+            windows[last].attackSeconds += outcome.attackSeconds
+            windows[last].waitSeconds += outcome.waitSeconds
+            windows[last].communicationSeconds += outcome.communicationSeconds
+        }
+        done += 1
+        if (ContinuousClock.now - lastLine) > .seconds(10) { try sayProgress() }
+        return outcomes.contains { $0.isAskedToStop }
+    }
+
+    private func sayProgress() throws {
+        lastLine = ContinuousClock.now
+        guard let recorder, let window = windows.last, !window.isEmpty else { return }
+        let total = configuration.training.epochs * stepsPerEpoch
+        let share = window.loopSeconds > 0 ? window.attackSeconds / window.loopSeconds : 0
+        let (taskLoss, balanceLoss) = windows.reduce((0, 0)) { ($0.0 + $1.taskLoss, $0.1 + $1.balanceLoss) }
+        let balance = network.settings.mixture == nil ? "" : ", balance \(Console.fixed(balanceLoss, 3))"
+        try recorder.say(
+            "epoch \((done - 1) / stepsPerEpoch + 1)/\(configuration.training.epochs), step \(done)/\(total): "
+                + "loss \(Console.fixed(taskLoss, 3))\(balance), accuracy \(Console.percent(window.accuracy)), "
+                + "rate \(Console.fixed(window.learningRate, 4)), \(Console.fixed(window.imagesPerSecond, 1)) images/s "
+                + "(attack \(Console.percent(share)))")
+    }
+
+    /// Writes the train rows of the open window and opens the next one.
+    private func closeWindow() throws {
+        let last = windows.count - 1
+        if windows[last].isEmpty { return }
+        // Of the seconds, those of the slowest rank: waiting hides in them.
+        var slowest = [windows[last].attackSeconds, windows[last].waitSeconds]
+        try communicator.allReduce(&slowest, .max)
+        windows[last].attackSeconds = slowest[0]
+        windows[last].waitSeconds = slowest[1]
+        try sayProgress()
+        for (index, inputs) in configuration.trainingInputs.enumerated() {
+            try recorder?.record(
+                windows[index],
+                RowPosition(
+                    epoch: (done - 1) / stepsPerEpoch + 1, step: done, split: "train", inputs: inputs),
+                tellsStep: index == last)
+            windows[index] = TrainingWindow()
+        }
+    }
+
+    /// Whether the evaluation that is due attacks.
+    private var isAttackDue: Bool {
+        let epoch = done / stepsPerEpoch
+        guard let every = configuration.evaluation.attacksEveryEpochs, epoch < configuration.training.epochs else {
+            return true
+        }
+        return every > 0 && epoch % every == 0
+    }
+
+    private func evaluate() throws {
+        let attacks = isAttackDue ? configuration.resolvedEvaluationAttacks : []
+        let result = try evaluate(attacks, suffix: "")
+        _ = try step.average?.withAverages(in: network) {
+            try evaluate(attacks, suffix: EvaluationResult.averageSuffix)
+        }
+        // Only the same measure compares epochs.
+        let isComparable = isAttackDue || configuration.resolvedEvaluationAttacks.isEmpty
+        if let result, data.hasValidation, configuration.resolvedEvaluationSplit == .validation, isComparable,
+            result.robustAccuracy > bestRobustAccuracy ?? -1
+        {
+            bestRobustAccuracy = result.robustAccuracy
+            isBest = true
+        }
+    }
+
+    /// Evaluates the network as it is, and writes what came out; collective.
+    private func evaluate(_ attacks: [RunConfiguration.Attack], suffix: String) throws -> EvaluationResult? {
+        let evaluator = Evaluator(
+            network: network, configuration: configuration, communicator: communicator, workspace: workspace,
+            filters: step.filters)
+        let result = try evaluator.run(data.evaluation.set, data.evaluation.indices, attacks, suffix: suffix)
+        guard let result, let recorder else { return nil }
+        try recorder.record(
+            result, epoch: done / stepsPerEpoch, step: done, split: configuration.resolvedEvaluationSplit.rawValue,
+            checkpoint: CheckpointStore.name(ofStep: done), sha256: nil,
+            dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
+        for input in result.inputs {
+            try recorder.say("  \(configuration.resolvedEvaluationSplit.rawValue) \(Console.line(input))")
+        }
+        return result
+    }
+
+    private static func millions(_ cost: NetworkCost) -> String {
+        func text(_ count: Int) -> String { String(format: "%.1f", Double(count) / 1e6) }
+        return cost.routers == 0 ? text(cost.path) : "\(text(cost.path)) and, of routers, \(text(cost.routers))"
+    }
+
+    private func announce(_ total: Int) throws {
+        guard let recorder else { return }
+        let mixture = network.mixtureLayers
+        try recorder.say(
+            "run \(recorder.runID) in \(recorder.directory.path): \(configuration.model.architecture.rawValue) of "
+                + "\(network.parameters.trainableCount) parameters"
+                + (mixture.isEmpty
+                    ? "" : ", \(configuration.moe.experts) experts in \(mixture.joined(separator: ", "))")
+                + PruningMasks.line(network)
+                + (network.cost.map { ", \(Self.millions($0)) million multiply-adds an image" } ?? ""))
+        try recorder.say(
+            "\(configuration.training.method.rawValue) on \(data.trainIndices.count) images of "
+                + "\(configuration.data.dataset.rawValue), batch \(configuration.training.globalBatch) over "
+                + "\(communicator.size) rank\(communicator.size == 1 ? "" : "s"), \(total - done) of \(total) steps to go"
+        )
+    }
+}

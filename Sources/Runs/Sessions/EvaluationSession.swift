@@ -1,0 +1,176 @@
+import Collectives
+import Configuration
+import Evaluation
+import Files
+import Networks
+import Tensors
+import Weights
+
+/// One invocation of `robustmoe evaluate` or `experts`: a checkpoint's network on a data set, clean and attacked, and
+/// if wanted once more for every expert of a layer.
+package struct EvaluationSession: Sendable {
+    private let checkpointPath: String
+    private let layout: CheckpointLayout?
+    private let configFile: String?
+    private let output: String
+    private let force: Bool
+    private let settings: [String]
+    private let fixedLayers: [String]?
+
+    /// Makes a session from the command's options.
+    /// - Parameters:
+    ///   - layout: What the tensors are called, if `checkpoint` is a safetensors file rather than a checkpoint.
+    ///   - fixedLayers: The mixture layers whose experts are evaluated one by one; an empty list means all layers, nil
+    ///     that no expert is.
+    package init(
+        checkpoint: String, layout: CheckpointLayout? = nil, configFile: String?, output: String, force: Bool,
+        settings: [String], fixedLayers: [String]? = nil
+    ) {
+        self.fixedLayers = fixedLayers
+        checkpointPath = checkpoint
+        self.layout = layout
+        self.configFile = configFile
+        self.output = output
+        self.force = force
+        self.settings = settings
+    }
+
+    /// What is known before MPI starts.
+    package struct Prepared: Sendable {
+        /// The checkpoint's configuration under the file's and the command line's settings.
+        package let configuration: RunConfiguration
+        let weights: EvaluatedWeights
+    }
+
+    /// Reads the checkpoint's state and resolves the configuration.
+    package func prepare() throws -> Prepared {
+        let weights = try EvaluatedWeights(checkpointPath, layout: layout)
+        let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
+        let configuration = try RunConfiguration.resolve(
+            layers: [try weights.configurationLayer()] + file + settings.map { ConfigurationLayer(override: $0) })
+        try weights.check(configuration)
+        guard configuration.resolvedEvaluationAttacks.allSatisfy({ $0.batchNorm == .frozen }) else {
+            throw RunError.unusable(
+                "attack.batch_norm: batch would evaluate another network than the one that is used; expected frozen")
+        }
+        guard !FileSystem.isDirectory(FileSystem.join(output, RunDirectory.checkpointsName)) else {
+            throw RunError.unusable(
+                "\(output) holds a training run; expected another --output for an evaluation's files")
+        }
+        return Prepared(configuration: configuration, weights: weights)
+    }
+
+    /// Evaluates; collective.
+    package func run(_ prepared: Prepared, _ communicator: any Communicator) throws -> ExitStatus {
+        let configuration = prepared.configuration
+        MatrixProduct.useOneThread()
+        let topology = try NodeTopology.gather(communicator)
+        let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
+        let placement = topology.chooseThreads(requested: requested)
+        if communicator.isRoot {
+            for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
+            for warning in placement.warnings { Console.print("warning: \(warning)") }
+            if !force { try RunDirectory.requireNone(at: output) }
+        }
+        let workspace = Workspace(threads: placement.threads[communicator.rank])
+        let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
+        let network = try Network(
+            configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
+        try prepared.weights.load(configuration.evaluation.weights, into: network)
+        let fixed = try fixedLayers.map { try FixedExperts.layers($0, of: network) }
+        let mask = try configuration.evaluation.masks.map { path in
+            let masks = try PruningMasks.masks(of: Checkpoint.verify(try CheckpointStore.locate(path)))
+            return try MaskOverlap(masks, network, path: path)
+        }
+        // Results that are to be replaced stay until every rank has its data and its network.
+        try communicator.barrier()
+        let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
+        for warning in data.set.warnings { try recorder?.say("warning: \(warning)") }
+        let evaluator = Evaluator(
+            network: network, configuration: configuration, communicator: communicator, workspace: workspace,
+            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes), mask: mask)
+        let attacks = configuration.resolvedEvaluationAttacks
+        let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
+        let result = try evaluator.run(data.set, data.indices, attacks, suffix: suffix)
+        if let result, let recorder { try write(result, network, data.set.classNames, prepared, recorder) }
+        if let fixed {
+            let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)
+            let table = try recorder.map {
+                try CSVWriter(
+                    path: $0.directory.file("fixed_experts.csv"), rows: FixedExpertRow.self, runID: $0.runID)
+            }
+            try experts.run(data.set, data.indices, gated: result) { layer, expert, input, gated in
+                try table?.append(row(layer, expert, input, gated, prepared))
+                try recorder?.say("\(layer) \(expert.map { "expert \($0)" } ?? "gated") \(Console.line(input))")
+            }
+        }
+        if let recorder { try recorder.say("results in \(recorder.directory.path)") }
+        return .done
+    }
+
+    private func write(
+        _ result: EvaluationResult, _ network: Network, _ classNames: [String], _ prepared: Prepared,
+        _ recorder: RunRecorder
+    ) throws {
+        let configuration = prepared.configuration
+        let split = configuration.resolvedEvaluationSplit.rawValue
+        try recorder.record(
+            result, epoch: prepared.weights.epoch, step: prepared.weights.step, split: split,
+            checkpoint: prepared.weights.name, sha256: prepared.weights.sha256,
+            dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
+        func path(_ name: String) -> String { recorder.directory.file(name) }
+        let samples = try PerSampleTable(
+            path: path("per_sample.csv"), attacks: configuration.resolvedEvaluationAttacks.map(\.resolvedId),
+            runID: recorder.runID)
+        for row in result.perSample { try samples.append(row) }
+        let costs = try CSVWriter(path: path("cost.csv"), rows: CostRow.self, runID: recorder.runID)
+        for row in try CostRow.rows(network) { try costs.append(row) }
+        let classes = try CSVWriter(path: path("classes.csv"), rows: ClassRow.self, runID: recorder.runID)
+        let experts = try CSVWriter(
+            path: path("expert_classes.csv"), rows: ExpertClassRow.self, runID: recorder.runID)
+        let isMixture = result.inputs.contains { $0.dissection != nil }
+        let dissections =
+            try isMixture
+            ? CSVWriter(path: path("dissection.csv"), rows: DissectionRow.self, runID: recorder.runID) : nil
+        let hasMask = configuration.evaluation.masks != nil
+        let overlaps =
+            try hasMask
+            ? CSVWriter(path: path("mask_overlap.csv"), rows: MaskOverlapRow.self, runID: recorder.runID) : nil
+        for input in result.inputs {
+            for row in input.classRows(split: split, names: classNames) { try classes.append(row) }
+            for row in input.expertClassRows(split: split, names: classNames) { try experts.append(row) }
+            if let dissection = input.dissection {
+                try dissections?.append(dissection.row(split: split, inputs: input.name))
+                for row in MaskOverlapRow.rows(dissection.maskOverlaps, split: split, inputs: input.name) {
+                    try overlaps?.append(row)
+                }
+            }
+            try recorder.say(Console.line(input))
+        }
+    }
+
+    private func row(
+        _ layer: String, _ expert: Int?, _ input: EvaluationResult.Inputs, _ gated: EvaluationResult.Inputs,
+        _ prepared: Prepared
+    ) -> FixedExpertRow {
+        FixedExpertRow(
+            checkpoint: prepared.weights.name, checkpointSHA256: prepared.weights.sha256,
+            dataset: prepared.configuration.data.dataset.rawValue,
+            split: prepared.configuration.resolvedEvaluationSplit.rawValue, layer: layer, expert: expert,
+            inputs: input.name, samples: input.samples, correct: input.correct, loss: input.taskLoss,
+            gatedCorrect: gated.correct)
+    }
+
+    private func makeRecorder(
+        _ prepared: Prepared, _ topology: NodeTopology, _ placement: ThreadPlacement, _ communicator: any Communicator
+    ) throws -> RunRecorder {
+        let directory = try RunDirectory(output, opening: force ? .force : .fresh)
+        try directory.writeConfiguration(prepared.configuration.yaml())
+        try directory.writeCommand(CommandLine.arguments)
+        try directory.writeEnvironment(
+            RunEnvironment(topology: topology, communicator: communicator, threads: placement.threads[0]))
+        let recorder = try RunRecorder(directory, runID: prepared.weights.runID)
+        try recorder.say(prepared.weights.description)
+        return recorder
+    }
+}

@@ -1,0 +1,150 @@
+import Collectives
+import Configuration
+import Files
+import Foundation
+
+/// One invocation of `robustmoe train`: finds the configuration and the checkpoint, opens the run directory, trains.
+package struct TrainingSession: Sendable {
+    private let configFile: String?
+    private let output: String?
+    private let resume: String?
+    private let force: Bool
+    private let settings: [String]
+
+    /// Makes a session from the command's options.
+    package init(configFile: String?, output: String?, resume: String?, force: Bool, settings: [String]) {
+        self.configFile = configFile
+        self.output = output
+        self.resume = resume
+        self.force = force
+        self.settings = settings
+    }
+
+    /// What is known before MPI starts.
+    package struct Prepared: Sendable {
+        /// The resolved configuration.
+        package let configuration: RunConfiguration
+        /// The run directory.
+        package let directory: String
+    }
+
+    /// Resolves the configuration.
+    ///
+    /// A resumed run's own `config.yaml` stands below the file and the command line.
+    package func prepare() throws -> Prepared {
+        guard let resume else {
+            let configuration = try resolve([])
+            return Prepared(configuration: configuration, directory: output ?? directoryName(configuration))
+        }
+        if resume == "auto" {
+            let directory = try output ?? directoryName(try resolve([]))
+            let saved = "\(directory)/config.yaml"
+            let isThere = FileManager.default.fileExists(atPath: saved)
+            return Prepared(configuration: try resolve(isThere ? [try carriedOver(saved)] : []), directory: directory)
+        }
+        let checkpoint = try Checkpoint.verify(try CheckpointStore.locate(resume))
+        let origin = "\(checkpoint.path)/state.json"
+        let saved = try RunState.read(from: checkpoint).runConfiguration(origin: origin)
+        let configuration = try resolve([saved.carriedOver(origin: origin)])
+        // Without a directory of its own, the run goes on where the checkpoint lies.
+        let store = FileSystem.parent(of: checkpoint.path)
+        let isOfRun = FileSystem.lastComponent(of: store) == RunDirectory.checkpointsName
+        return Prepared(
+            configuration: configuration,
+            directory: output ?? (isOfRun ? FileSystem.parent(of: store) : directoryName(configuration)))
+    }
+
+    private func carriedOver(_ path: String) throws -> ConfigurationLayer {
+        try RunConfiguration.resolve(layers: [ConfigurationLayer(file: path)]).carriedOver(origin: path)
+    }
+
+    private func resolve(_ below: [ConfigurationLayer]) throws -> RunConfiguration {
+        let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
+        return try RunConfiguration.resolve(layers: below + file + settings.map { ConfigurationLayer(override: $0) })
+    }
+
+    private func directoryName(_ configuration: RunConfiguration) -> String {
+        let name =
+            configuration.output.name
+            ?? "\(configuration.data.dataset.rawValue)-\(configuration.training.method.rawValue)"
+        return "results/\(name)"
+    }
+
+    /// Trains; collective.
+    package func run(_ prepared: Prepared, _ communicator: any Communicator) throws -> ExitStatus {
+        let configuration = prepared.configuration
+        let topology = try NodeTopology.gather(communicator)
+        let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
+        let placement = topology.chooseThreads(requested: requested)
+        let threads = placement.threads[communicator.rank]
+        // Rank 0 picks the checkpoint, the others read what it picked. Nothing that an earlier run wrote changes before
+        // every rank has its data, its network and its checkpoint.
+        var checkpointPath = ""
+        if communicator.isRoot {
+            for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
+            for warning in placement.warnings { Console.print("warning: \(warning)") }
+            checkpointPath = try chosenCheckpoint(prepared.directory) ?? ""
+        }
+        let path = try Self.shared(checkpointPath, communicator)
+        let checkpoint = path.isEmpty ? nil : try Checkpoint.verify(path)
+        let trainer = try Trainer(
+            configuration, communicator: communicator, threads: threads, checkpoint: checkpoint)
+        try communicator.barrier()
+        guard communicator.isRoot else { return try trainer.run() }
+        let directory = try RunDirectory(prepared.directory, opening: force ? .force : .resume)
+        do {
+            try directory.writeConfiguration(configuration.yaml())
+            try directory.writeCommand(CommandLine.arguments)
+            try directory.writeEnvironment(
+                RunEnvironment(topology: topology, communicator: communicator, threads: threads))
+            for warning in placement.warnings { try directory.log("warning: \(warning)") }
+            try trainer.record(in: directory, ownsCheckpoint: owns(path, directory))
+            return try trainer.run()
+        } catch {
+            // The error itself goes to stderr; a disk that is full has no room for this line either.
+            try? directory.log("error: \(error)")
+            throw error
+        }
+    }
+
+    private func chosenCheckpoint(_ path: String) throws -> String? {
+        guard let resume else {
+            if !force { _ = try RunDirectory(path, opening: .fresh) }
+            return nil
+        }
+        if resume != "auto" {
+            let place = try CheckpointStore.locate(resume)
+            let directory = try RunDirectory(path, opening: .resume)
+            // A new run may begin from another run's checkpoint, but not over a third one's files.
+            if !owns(place, directory) { _ = try RunDirectory(path, opening: .fresh) }
+            return place
+        }
+        let directory = try RunDirectory(path, opening: .resume)
+        let (checkpoint, skipped) = try directory.checkpoints.latestWhole()
+        for entry in skipped {
+            Console.print("warning: checkpoint \(entry.name) is not used: \(entry.reason)")
+            try directory.log("warning: checkpoint \(entry.name) is not used: \(entry.reason)")
+        }
+        if checkpoint == nil {
+            guard skipped.allSatisfy({ $0.name.hasPrefix(CheckpointStore.partialPrefix) }) else {
+                throw RunError.checkpoint(
+                    "\(path): expected a whole checkpoint, found none among those there are; "
+                        + "pass --force to start anew, which removes what the run wrote")
+            }
+            Console.print("no checkpoint in \(path): starting anew")
+        }
+        return checkpoint?.path
+    }
+
+    /// Whether a checkpoint is one of a run directory's own.
+    private func owns(_ checkpoint: String, _ directory: RunDirectory) -> Bool {
+        func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+        return real(FileSystem.parent(of: checkpoint)) == real(directory.checkpoints.directory)
+    }
+
+    /// Rank 0's text on every rank.
+    static func shared(_ text: String, _ communicator: any Communicator) throws -> String {
+        let own = communicator.isRoot ? Array(text.utf8) : []
+        return String(decoding: try communicator.allGather(own), as: UTF8.self)
+    }
+}

@@ -1,0 +1,22 @@
+import Collectives
+import Networks
+
+/// Sums over the global batch for the layers of a network, by way of a communicator.
+package struct CommunicatorStatistics: BatchStatistics {
+    package let communicator: any Communicator
+    /// Adds shards in their global order, so that the result is the same on any number of ranks.
+    package let isOrdered: Bool
+
+    package func sum(_ perShard: [[Double]]) throws -> [Double] {
+        if isOrdered { return try communicator.sumInFixedOrder(contributions: perShard) }
+        var result = SoloStatistics().sum(perShard)
+        try communicator.allReduce(&result, .sum)
+        return result
+    }
+
+    package func gather(_ perShard: [[Float]]) throws -> (values: [Float], starts: [Int]) {
+        let (values, counts) = try communicator.allGatherCounted(perShard.flatMap { $0 })
+        let first = counts[..<communicator.rank].reduce(0, +)
+        return (values, Self.starts(perShard.map(\.count), from: first))
+    }
+}

@@ -1,0 +1,101 @@
+import Collectives
+import Networks
+
+/// Adds up the gradients of all shards of all ranks, in buckets while the backward pass goes on; or, with deterministic
+/// shards, afterwards in the fixed order of the shards.
+///
+/// Where an update moves few of the parameters, such as routers alone, their gradients are packed and sent afterwards: it
+/// takes longer to send a whole arena beside the backward pass than a few kilobytes behind it.
+package final class GradientExchange {
+    /// This rank's gradients; the first arena holds the global sum after ``finish()``.
+    package let gradients: Gradients
+    private let communicator: any Communicator
+    private let buckets: GradientBuckets?
+    /// The slots of each group, first to last.
+    private let slots: [Slot]
+    /// The slots of an update that is sent packed, or nil.
+    private var packedSlots: [Slot]?
+    /// What is sent packed, one shard behind the other.
+    private var packed: [Float] = []
+    private var failure: (any Error)?
+
+    package init(
+        _ parameters: Parameters, shards: Int, isOrdered: Bool, bucketMegabytes: Double,
+        _ communicator: any Communicator
+    ) {
+        gradients = Gradients(parameters, shards: shards)
+        self.communicator = communicator
+        slots = parameters.slots.filter { !$0.isStatistic }
+        buckets =
+            isOrdered
+            ? nil
+            : GradientBuckets(
+                arena: gradients.arenas[0], bucketBytes: max(4, Int(bucketMegabytes * 1_048_576)),
+                communicator: communicator)
+        if let buckets {
+            gradients.onReady = { [unowned self] range in
+                if failure != nil || packedSlots != nil { return }
+                do {
+                    try buckets.markReady(range)
+                    try buckets.progress()
+                } catch { failure = error }
+            }
+        }
+    }
+
+    /// The global sum, once finished.
+    package var total: UnsafeMutableBufferPointer<Float> { gradients.arenas[0] }
+
+    /// Floats that the update under way sends of each shard.
+    package var length: Int { packedSlots.map { $0.reduce(0) { $0 + $1.count } } ?? total.count }
+
+    /// Begins an update of some groups with zero gradients.
+    package func begin(_ groups: Set<ParameterGroup>) {
+        gradients.groups = groups
+        gradients.clear()
+        let moved = slots.filter { groups.contains($0.group) }
+        let isMost = 2 * moved.reduce(0) { $0 + $1.count } > total.count
+        packedSlots = isMost ? nil : moved
+        if isMost { buckets?.begin() }
+    }
+
+    /// Waits until the global sum is there, in the slots of the groups that the update moves; returns what the step waited
+    /// and the whole span of the exchange, in seconds.
+    package func finish() throws -> (waited: Double, span: Double) {
+        if let failure { throw failure }
+        if packedSlots == nil, let timing = try buckets?.finish() { return (timing.waitedSeconds, timing.spanSeconds) }
+        let start = ContinuousClock.now
+        if let packedSlots {
+            try sum(packedSlots)
+        } else {
+            try communicator.sumInFixedOrder(contributions: gradients.arenas, into: total)
+        }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        return (seconds, seconds)
+    }
+
+    private func sum(_ slots: [Slot]) throws {
+        packed.removeAll(keepingCapacity: true)
+        for arena in gradients.arenas {
+            for slot in slots { packed += arena[slot.range] }
+        }
+        let length = packed.count / gradients.arenas.count
+        try packed.withUnsafeMutableBufferPointer { buffer in
+            let shards = gradients.arenas.indices.map {
+                UnsafeMutableBufferPointer(rebasing: buffer[$0 * length..<($0 + 1) * length])
+            }
+            if buckets == nil {
+                try communicator.sumInFixedOrder(contributions: shards, into: shards[0])
+            } else {
+                try communicator.allReduceSum(shards[0])
+            }
+        }
+        var place = 0
+        for slot in slots {
+            for index in slot.range {
+                total[index] = packed[place]
+                place += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import Configuration
+import Networks
+
+/// SGD with momentum, Nesterov's variant and weight decay, with PyTorch's conventions (torch.optim.SGD, no dampening):
+/// g += decay·p; v = momentum·v + g; p −= rate·(g + momentum·v) with Nesterov, else rate·v.
+///
+/// Experts that saw no image of the global batch are skipped whole: no decay, no momentum, as PyTorch skips parameters
+/// without a gradient.
+package final class StochasticGradientDescent {
+    private let settings: [ParameterGroup: RunConfiguration.Optimizer]
+    private let slots: [Slot]
+    /// The momentum arena, laid out like the parameters.
+    package let momentum: UnsafeMutableBufferPointer<Float>
+
+    /// Makes an optimizer with zero momentum.
+    ///
+    /// Routers may have settings of their own, the rest goes by `settings`.
+    ///
+    /// Slots that `trains` refuses stay as they are.
+    ///
+    /// `decay_exclude` names what does not decay: a slot whose last path components are the entry (`bias`,
+    /// `bn1.weight`) or that lies below it (`layer4`).
+    package init(
+        _ settings: RunConfiguration.Optimizer, router: RunConfiguration.Optimizer? = nil, _ parameters: Parameters,
+        trains: (Slot) -> Bool = { _ in true }
+    ) {
+        self.settings = [.backbone: settings, .router: router ?? settings]
+        slots = parameters.slots.filter { !$0.isStatistic && trains($0) }
+        momentum = .allocate(capacity: parameters.parameterCount)
+        momentum.initialize(repeating: 0)
+    }
+
+    deinit { momentum.deallocate() }
+
+    func decays(_ slot: Slot) -> Bool {
+        let components = slot.name.split(separator: ".")
+        let excluded = settings[slot.group]?.decayExclude ?? []
+        return !excluded.contains { entry in
+            let wanted = entry.split(separator: ".")
+            return components.suffix(wanted.count).elementsEqual(wanted)
+                || Placement([entry]).covers(slot.name)
+        }
+    }
+
+    /// Takes one step in place, the same on every rank.
+    ///
+    /// - Parameters:
+    ///   - gradient: The gradient of the global batch's mean loss, laid out like the parameters.
+    ///   - rate: The learning rate.
+    ///   - idle: Experts without an image in the global batch.
+    ///   - groups: What moves; the rest stays as it is, momentum too.
+    package func step(
+        _ parameters: Parameters, _ gradient: UnsafeMutableBufferPointer<Float>, rate: Double, idle: Set<ExpertOwner>,
+        groups: Set<ParameterGroup> = [.backbone, .router]
+    ) {
+        guard let p = parameters.values.baseAddress, let g = gradient.baseAddress, let v = momentum.baseAddress else {
+            return
+        }
+        let rate = Float(rate)
+        for slot in slots where groups.contains(slot.group) {
+            guard let settings = settings[slot.group] else { continue }
+            let factor = Float(settings.momentum)
+            if let owner = slot.owner, idle.contains(owner) { continue }
+            let decay = decays(slot) ? Float(settings.weightDecay) : 0
+            if settings.nesterov {
+                for index in slot.range {
+                    let total = g[index] + decay * p[index]
+                    v[index] = factor * v[index] + total
+                    p[index] -= rate * (total + factor * v[index])
+                }
+            } else {
+                for index in slot.range {
+                    v[index] = factor * v[index] + g[index] + decay * p[index]
+                    p[index] -= rate * v[index]
+                }
+            }
+        }
+        parameters.noteChange(of: groups)
+    }
+}

@@ -1,0 +1,88 @@
+import Configuration
+import Files
+import Networks
+
+/// A safetensors file of a network's weights, under the names of some layout.
+package struct WeightFile: Sendable {
+    package let path: String
+    package let layout: CheckpointLayout
+    /// What stands before every name.
+    package let prefix: String
+    private let kinds: [String: SafetensorsFile.Kind]
+    /// The names of what repeats a tensor of `kinds`, and the names of those tensors.
+    private let repetitions: [String: String]
+
+    /// Reads the names and shapes; no values yet.
+    /// - Throws: ``RunError/checkpoint(_:)`` if no name is one of the layout.
+    package init(_ path: String, layout: CheckpointLayout) throws {
+        self.path = path
+        self.layout = layout
+        var kinds: [String: SafetensorsFile.Kind]
+        do { kinds = try SafetensorsFile.kinds(path) } catch { throw CheckpointError(error) }
+        var repetitions: [String: String] = [:]
+        for name in kinds.keys {
+            guard let original = layout.original(ofRepetition: name), kinds[original] != nil else { continue }
+            repetitions[name] = original
+        }
+        for name in repetitions.keys { kinds[name] = nil }
+        (self.kinds, self.repetitions) = (kinds, repetitions)
+        let names = kinds.keys
+        // The longer prefix contains the shorter one.
+        let prefixes = layout.prefixes.sorted { $0.count > $1.count }
+        guard let prefix = prefixes.first(where: { prefix in names.contains { $0.hasPrefix(prefix) } }) else {
+            throw RunError.checkpoint(
+                "\(path): expected names that begin with \(layout.prefixes.joined(separator: " or ")), as layout "
+                    + "\(layout.rawValue) has them, found \(names.min() ?? "no tensor")")
+        }
+        self.prefix = prefix
+    }
+
+    /// The network that the file belongs to.
+    package func signature() throws -> ModelSignature {
+        let bare = kinds.keys.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+        let own = layout.ownNames(bare)
+        var shapes: [String: [Int]] = [:]
+        for (name, ownName) in own { shapes[ownName] = kinds[prefix + name]?.shape }
+        var signature = try ModelSignature(shapes, path: path)
+        // By mistake, the public code's wide ResNets do, but for the dense ones for small images.
+        if layout == .robustMoECNN, case .wideResNet = signature.architecture.layers {
+            signature.skipsFirstActivation = signature.mixture != nil || signature.stem == .imagenet
+        }
+        return signature
+    }
+
+    /// Whether the file holds a router of the whole network.
+    package var hasImageRouter: Bool { kinds.keys.contains { $0.hasPrefix("\(prefix)router.") } }
+
+    private var stem: RunConfiguration.Model.Stem {
+        let filter = kinds["\(prefix)conv1.weight"] ?? kinds["\(prefix)conv1.experts.0.weight"]
+        return filter?.shape.last == 7 ? .imagenet : .cifar
+    }
+
+    /// The tensors of a network's slots, by the slots' names; the normalisation too where the layout stores it.
+    ///
+    /// The router of the whole network may be absent where the layout allows it.
+    /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells that a
+    ///   repetition is none.
+    package func tensors(_ slots: [Slot], channels: Int) throws -> [String: NamedTensor] {
+        let lacksRouter = layout.repeatsRouter && !hasImageRouter
+        var expected = slots.filter { !lacksRouter || $0.group != .router }.map { ($0.name, $0.layout.shape) }
+        if layout.holdsNormalization { expected += ModelTensors.normalizationNames.map { ($0, [channels]) } }
+        let foreign = layout.foreignNames(expected.map(\.0), stem: stem).mapValues { prefix + $0 }
+        try TensorMismatch(kinds, expected: expected.map { (foreign[$0.0] ?? $0.0, $0.1) }).check(path)
+        let found: [String: NamedTensor]
+        do { found = try SafetensorsFile.read(path) } catch { throw CheckpointError(error) }
+        for (name, original) in repetitions.sorted(by: { $0.key < $1.key })
+        where found[name]?.values != found[original]?.values || found[name]?.shape != found[original]?.shape {
+            throw RunError.checkpoint(
+                "\(path): \(name) differs from \(original), expected the same router below every layer")
+        }
+        var result: [String: NamedTensor] = [:]
+        for (own, name) in foreign { result[own] = found[name]?.renamed(own) }
+        return result
+    }
+}
+
+extension NamedTensor {
+    package func renamed(_ name: String) -> NamedTensor { NamedTensor(name: name, shape: shape, values: values) }
+}

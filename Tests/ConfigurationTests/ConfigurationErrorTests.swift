@@ -1,0 +1,353 @@
+import Testing
+
+@testable import Configuration
+
+/// The lines of what is wrong with a file `run.yaml` and a command line.
+private func problems(_ yaml: String, _ overrides: String...) -> [String] {
+    let layers =
+        [ConfigurationLayer(yaml: yaml, origin: "run.yaml")] + overrides.map { ConfigurationLayer(override: $0) }
+    do {
+        _ = try RunConfiguration.resolve(layers: layers)
+        return []
+    } catch {
+        return error.description.split(separator: "\n").map(String.init)
+    }
+}
+
+@Suite("What is wrong with a configuration")
+struct ConfigurationErrorTests {
+    private static let number = "a number or a fraction such as 8/255"
+    private static let positive = "an integer, at least 1"
+    private static let paths =
+        "a list of: a text, each a path such as layer4.0.conv1, where * stands for one component; or null"
+    private static let expertKeys =
+        "kind, placement, routes, include_downsample, experts, top_k, router, router_kernel, scope, straight_through, "
+        + "weights, noise, capacity, statistics, balance, variance_weight"
+
+    @Test(
+        "A value out of range or of the wrong type is named with what is allowed",
+        arguments: [
+            ("attack.epsilon=-1/255", "\(number), at least 0"),
+            ("attack.epsilon=8", "from 0 to 1 where the norm is linf"),
+            ("attack.step_size=-1", "\(number), at least 0"),
+            ("attack.restarts=0", positive),
+            ("attack.name=none-such", "pgd, fgsm, apgd-ce, gaussian-noise, none"),
+            ("attack.id=a b", "a text, made of letters, digits, dots, dashes and underscores; or null"),
+            ("attack.random_start=maybe", "true or false"),
+            ("training.epochs=0", positive),
+            ("training.epochs=1.5", positive),
+            ("training.epochs=null", positive),
+            ("training.global_batch=0", positive),
+            ("training.seed=-1", "an integer from 0 to 18446744073709551615"),
+            ("training.validation_fraction=1", "\(number), at least 0, below 1"),
+            ("training.keep=0", positive),
+            ("training.checkpoint_every=0", "\(positive); or null"),
+            ("training.optimizer.rate=0", "\(number), above 0"),
+            ("training.optimizer.momentum=1", "\(number), at least 0, below 1"),
+            ("training.optimizer.name=adam", "sgd"),
+            (
+                "training.optimizer=sgd",
+                "a mapping with keys among name, rate, momentum, nesterov, weight_decay, decay_exclude, "
+                    + "clip_norm"
+            ),
+            ("training.schedule.milestones=[5, 5]", "a list of: an integer, at least 1, each above the one before"),
+            ("training.schedule.milestones=5", "a list of: an integer, at least 1, each above the one before"),
+            ("training.method=mart", "standard, pgd, fast, free, trades, advmoe"),
+            ("training.optimizer.clip_norm=0", "\(number), above 0; or null"),
+            ("training.weight_average=1", "\(number), at least 0, below 1; or null"),
+            ("training.replays=0", positive),
+            ("evaluation.epsilons=[2, 1]", "a list of: \(number), at least 0, each above the one before; or null"),
+            ("moe.experts=0", positive),
+            ("moe.experts=[4]", positive),
+            ("moe.noise=-0.1", "\(number), at least 0"),
+            ("moe.routes=-1", "learned, uniform or an expert's number from 0"),
+            ("moe.placement=layer4", paths),
+            ("moe.placement=[layer4..conv1]", paths),
+            ("moe=null", "a mapping with keys among \(expertKeys)"),
+            ("model.width=0", "\(positive); or null"),
+            (
+                "model.architecture=alexnet",
+                "resnet18, resnet34, resnet50, resnet101, wrn-28-10, wrn-16-4, wrn-50-2, wrn-101-2, vgg16, densenet40, "
+                    + "preact-resnet18"
+            ),
+            ("model.ratio=0", "\(number), above 0, at most 1"),
+            ("model.ratio=1.5", "\(number), above 0, at most 1"),
+            ("training.filter_share=0", "\(number), above 0, at most 1"),
+            ("training.parameters=masks", "all, router, experts, scores"),
+            ("moe.router_kernel=2", "an integer, 1 or 3"),
+            ("moe.capacity=0", "\(number), above 0; or null"),
+            ("moe.variance_weight=-1", "\(number), at least 0"),
+            (
+                "moe.router=pooled",
+                "gap-linear, conv-gap, double-conv-gap, fixed-projection, first-channels, random, resnet20"
+            ),
+            ("moe.balance.loss=kl", "auto, entropy, column-entropy, switch, variance, none"),
+            ("data.augmentation=[crop, crop]", "a list of: crop, flip, color-jitter, each once; or null"),
+            ("data.test_samples=0", "\(positive); or null"),
+            ("distributed.deterministic_shards=-2", "an integer, at least 0"),
+            ("distributed.threads=0", "auto or \(positive)"),
+            ("evaluation.split=train", "validation, test; or null"),
+            ("preset=advmoe", "advmoe-code, advmoe-paper, robust-sparse-moes, null"),
+        ])
+    func values(override: String, allowed: String) {
+        let sides = override.split(separator: "=")
+        #expect(problems("", override) == ["command line: \(sides[0]): found \(sides[1]); allowed: \(allowed)"])
+    }
+
+    @Test("A value in quotes is a text, and an element of a list is named by its index")
+    func quotesAndElements() {
+        let text = problems("", "training.epochs='5'")
+        #expect(text == ["command line: training.epochs: found \"5\"; allowed: an integer, at least 1"])
+        let milestone = problems("training:\n  schedule:\n    milestones:\n      - 1\n      - x")
+        #expect(milestone == ["run.yaml:5: training.schedule.milestones.1: found x; allowed: an integer"])
+        let augmentation = problems("", "data.augmentation=[rotate]")
+        #expect(augmentation == ["command line: data.augmentation.0: found rotate; allowed: crop, flip, color-jitter"])
+    }
+
+    @Test("A key that this version lacks is no key, and the message lists its section's")
+    func missingKey() {
+        let lines = problems("", "moe.temperature=3")
+        #expect(lines == ["command line: moe.temperature: no such key (found 3); allowed: \(Self.expertKeys)"])
+    }
+
+    @Test(
+        "A combination that is impossible is named with what it depends on",
+        arguments: [
+            (
+                "model: {architecture: vgg16, stem: imagenet}", "1: model.stem: found imagenet",
+                "cifar where model.architecture is vgg16, whose first stage pools"
+            ),
+            ("moe: {top_k: 5}", "1: moe.top_k: found 5", "at most moe.experts, 4"),
+            ("moe:\n  experts: 2\n  top_k: 3", "3: moe.top_k: found 3", "at most moe.experts, 2"),
+            (
+                "moe:\n\n  top_k: 2\n  straight_through: true", "4: moe.straight_through: found true",
+                "auto or false where moe.top_k is above 1"
+            ),
+            (
+                "moe: {kind: conv, capacity: 1.5}", "1: moe.capacity: found 1.5",
+                "null where moe.balance.loss is entropy, which selects without capacity"
+            ),
+            ("moe: {routes: 4}", "1: moe.routes: found 4", "an expert's number below moe.experts, 4"),
+            (
+                "moe: {kind: conv, placement: []}", "1: moe.placement: found []",
+                "at least one path where moe.kind is conv"
+            ),
+            ("attack: {steps: 0}", "1: attack.steps: found 0", "at least 1 for pgd"),
+            ("attack: {step_size: 0}", "1: attack.step_size: found 0", "above 0 where there are steps"),
+            ("attack: {id: clean}", "1: attack.id: found clean", "any name but clean, none, worst-case"),
+            (
+                "evaluation: {split: validation}", "1: evaluation.split: found validation",
+                "test, or a training.validation_fraction above 0"
+            ),
+            (
+                "evaluation:\n  attacks:\n  - {}\n  - {steps: 0}", "4: evaluation.attacks.1.steps: found 0",
+                "at least 1 for pgd"
+            ),
+            (
+                "evaluation:\n  attacks:\n  - {id: a}\n  - {id: a}", "4: evaluation.attacks.1.id: found a",
+                "an id that no attack before it has"
+            ),
+            (
+                "evaluation:\n  attacks:\n  - {}\n  - {restarts: 2}",
+                "2: evaluation.attacks.1.id: found pgd-linf-8of255-10",
+                "an id that no attack before it has"
+            ),
+            (
+                "evaluation: {attacks: [{batch_norm: batch}]}", "1: evaluation.attacks.0.batch_norm: found batch",
+                "frozen in evaluations, where other images of the batch must not count"
+            ),
+            (
+                "evaluation: {attacks: [{routing: noisy}]}", "1: evaluation.attacks.0.routing: found noisy",
+                "deterministic or clean in evaluations, which have no noise"
+            ),
+            (
+                "evaluation: {attacks: [{steps: 5}, {steps: 7}], steps: [1, 2]}",
+                "1: evaluation.attacks: found pgd-linf-8of255-1",
+                "attacks whose ids still differ under evaluation.steps and evaluation.epsilons"
+            ),
+            (
+                "training: {method: fast}", "1: attack.step_size: found 0.00784313725490196",
+                "at least attack.epsilon, 0.03137254901960784, where training.method is fast, such as 10/255 for 8/255"
+            ),
+            (
+                "{training: {method: fast}, attack: {name: apgd-ce}}", "1: attack.name: found apgd-ce",
+                "pgd or fgsm where training.method is fast"
+            ),
+            (
+                "{training: {method: free}, attack: {norm: l2}}", "1: attack.norm: found l2",
+                "linf where training.method is free"
+            ),
+            (
+                "training: {schedule: {warmup: product}}", "1: training.schedule.warmup: found product",
+                "before, or training.schedule.per: epoch"
+            ),
+            (
+                "training: {schedule: {warmup: product, per: epoch, warmup_epochs: 5}, epochs: 5}",
+                "1: training.schedule.warmup_epochs: found 5",
+                "below training.epochs, 5, where training.schedule.warmup is product"
+            ),
+            (
+                "training: {optimizer: {nesterov: true, momentum: 0}}", "1: training.optimizer.nesterov: found true",
+                "true only with a momentum above 0"
+            ),
+            (
+                "training: {schedule: {name: step}}", "1: training.schedule.milestones: found []",
+                "at least one epoch where training.schedule.name is step"
+            ),
+            (
+                "training: {schedule: {minimum_rate: 0.2}}", "1: training.schedule.minimum_rate: found 0.2",
+                "at most training.optimizer.rate, 0.1"
+            ),
+            (
+                "data: {dataset: mnist, resize: 32}", "1: data.resize: found 32",
+                "null where data.dataset is not folder or tiny-imagenet"
+            ),
+            (
+                "data: {crop: 32}", "1: data.crop: found 32", "null where data.dataset is not folder or tiny-imagenet"
+            ),
+            (
+                "data: {dataset: synthetic, corrupt: skip}", "1: data.corrupt: found skip",
+                "refuse where data.dataset is not folder or tiny-imagenet"
+            ),
+            (
+                "data: {dataset: folder, resize: 128, crop: 224}", "1: data.crop: found 224",
+                "at most data.resize, 128"
+            ),
+        ])
+    func combinations(yaml: String, found: String, allowed: String) {
+        #expect(problems(yaml) == ["run.yaml:\(found); allowed: \(allowed)"])
+    }
+
+    @Test("Keys of experts are no mistake in a dense network, nor noise beside the entropy loss")
+    func noMistake() {
+        #expect(problems("moe: {kind: none, experts: 8, top_k: 2, placement: []}", "moe.noise=0.1").isEmpty)
+        #expect(problems("moe: {kind: none, capacity: 1.5}").isEmpty)
+        #expect(problems("moe: {kind: conv, capacity: 1.5, balance: {loss: switch}}").isEmpty)
+        #expect(problems("attack: {name: fgsm, steps: 0, step_size: 0}").isEmpty)
+    }
+
+    @Test(
+        "The nearest spelling is offered, and none where nothing is near",
+        arguments: [
+            ("moe.expert=8", "moe.experts"), ("moe.epxerts=8", "moe.experts"), ("experts=8", "moe.experts"),
+            ("mo.experts=8", "moe"), ("training.stepsize=1", "attack.step_size"),
+            ("training.momentum=0.5", "training.optimizer.momentum"), ("topk=2", "moe.top_k"),
+            ("attack.stepSize=1", "attack.step_size"),
+            ("model.architecture=resnet43", "resnet34"), ("moe.balance.loss=Entropy", "entropy"),
+            ("distributed.threads=atuo", "auto"), ("moe.temperature=2", nil), ("training.dropout=6", nil),
+            ("data.dataset=imagenet", nil),
+        ] as [(String, String?)])
+    func suggestions(override: String, meant: String?) {
+        let lines = problems("", override)
+        #expect(lines.count == 1)
+        if let meant {
+            #expect(lines.first?.hasSuffix("; did you mean \(meant)?") == true, "\(lines)")
+        } else {
+            #expect(lines.first?.contains("did you mean") == false, "\(lines)")
+        }
+    }
+
+    @Test("A misspelt key in an element of a list is told with the element's own keys")
+    func elementKey() {
+        let lines = problems("evaluation:\n  attacks:\n    - {steps: 5}\n    - {stepz: 5}")
+        #expect(lines.count == 1)
+        let start = "run.yaml:4: evaluation.attacks.1.stepz: no such key (found 5); allowed: id,"
+        #expect(lines.first?.hasPrefix(start) == true)
+        #expect(lines.first?.hasSuffix("did you mean evaluation.attacks.1.steps?") == true)
+    }
+
+    @Test("Every mistake is reported, in the order of the layers, and none that only follows from another")
+    func all() {
+        let lines = problems(
+            """
+            model:
+              architecture: resnet19
+            moe:
+              experts: many
+              top_k: 9
+            training:
+              epochs: 0
+            colour: red
+            """, "attack.epsilon=-1", "nothing", "=5", "a..b=1", "moe.placement=[layer4", "evaluation.split=validation")
+        let starts = [
+            "run.yaml:2: model.architecture: found resnet19", "run.yaml:4: moe.experts: found many",
+            "run.yaml:7: training.epochs: found 0", "run.yaml:8: colour: no such key (found red)",
+            "command line: attack.epsilon: found -1", "command line: found nothing; allowed: key=value",
+            "command line: found =5; allowed: key=value", "command line: found a..b=1; allowed: key=value",
+            "command line: moe.placement: found [layer4; allowed: a YAML value (",
+            "command line: evaluation.split: found validation",
+        ]
+        #expect(lines.count == starts.count, "\(lines)")
+        for (line, start) in zip(lines, starts) {
+            #expect(line.hasPrefix(start), "\(line)")
+        }
+    }
+
+    @Test("A key that stands twice in a file is named with its section; on the command line the last counts")
+    func duplicates() {
+        let yaml = """
+            moe:
+              experts: 4
+              balance: {weight: 1, "weight": 2}
+              experts: 8
+            attack:
+              start: none
+              random_start: true
+            moe.kind: conv
+            model: {width: 8}
+            model.width: 9
+            """
+        let lines = problems(yaml, "training.keep=3", "training.keep=4")
+        let starts = [
+            "run.yaml:2: moe.experts: set more than once (found 4)",
+            "run.yaml:3: moe.balance.weight: set more than once (found 1)",
+            "run.yaml:7: attack.start: set more than once (found true)",
+            "run.yaml:10: model.width: set more than once (found 9)",
+        ]
+        #expect(lines.count == starts.count, "\(lines)")
+        for start in starts {
+            #expect(lines.contains { $0.hasPrefix(start) }, "\(start) in \(lines)")
+        }
+    }
+
+    @Test(
+        "A text that is no mapping is refused with its place",
+        arguments: [
+            ("moe: [1, 2", "run.yaml:"), ("- 1\n- 2", "run.yaml:1: found [1, 2]; allowed: a mapping"),
+            ("just words", "run.yaml:1: found just words; allowed: a mapping"),
+            ("a: *b", "run.yaml:1: found undefined alias"), ("moe: {}\n---\nmoe: {}", "run.yaml:"),
+            ("moe:\n  ? [a]\n  : 1", "run.yaml:2: moe.: found \"\"; allowed: a name as key"),
+        ])
+    func unreadable(yaml: String, start: String) {
+        let lines = problems(yaml)
+        #expect(lines.count == 1, "\(lines)")
+        #expect(lines.first?.hasPrefix(start) == true, "\(lines)")
+    }
+
+    @Test("A text whose aliases stand for more values than memory holds is refused")
+    func aliases() {
+        var yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...12 {
+            yaml += "a\(level): &a\(level) [" + (0..<10).map { _ in "*a\(level - 1)" }.joined(separator: ", ") + "]\n"
+        }
+        let lines = problems(yaml)
+        #expect(lines.first?.contains("found too many values; allowed: at most 100000 values a file") == true)
+        #expect(lines.allSatisfy { $0.count < 300 })
+        #expect(problems("evaluation:\n  attacks:\n    - &a {steps: 5}\nattack: *a").isEmpty)
+    }
+
+    @Test("An empty file, or one of comments, changes nothing", arguments: ["", "# moe: 4\n", "moe:\n", "---\n"])
+    func empty(yaml: String) throws {
+        #expect(problems(yaml).isEmpty)
+    }
+
+    @Test("The distance of two words counts insertions, deletions, replacements and swaps")
+    func distance() {
+        #expect(Spelling.distance("experts", "experts") == 0)
+        #expect(Spelling.distance("", "abc") == 3)
+        #expect(Spelling.distance("abc", "") == 3)
+        #expect(Spelling.distance("kitten", "sitting") == 3)
+        #expect(Spelling.distance("epxerts", "experts") == 1)
+        #expect(Spelling.distance("ca", "abc") == 3)
+    }
+}

@@ -1,0 +1,237 @@
+import Attacks
+import Testing
+
+@testable import Configuration
+
+/// A configuration in which every key differs from its default where this version has a second value.
+private func unusual() -> RunConfiguration {
+    var run = RunConfiguration()
+    run.model.architecture = .resnet34
+    run.model.stem = .imagenet
+    run.model.width = 24
+    run.model.ratio = 0.2
+    run.model.skipFirstActivation = true
+    run.model.normalize = .none
+    run.model.ratio = 0.5
+    run.moe.kind = .block
+    run.moe.placement = ["layer3.1", "*.0", "layer4"]
+    run.moe.routes = .expert(2)
+    run.moe.includeDownsample = false
+    run.moe.experts = 16
+    run.moe.topK = 2
+    run.moe.straightThrough = .off
+    run.moe.weights = .plain
+    run.moe.router = .doubleConvGap
+    run.moe.routerKernel = 1
+    run.moe.noise = 1.0 / 3
+    run.moe.capacity = 1.25
+    run.moe.varianceWeight = 0.125
+    run.moe.statistics = .local
+    run.moe.balance.loss = .switchTransformer
+    run.moe.balance.weight = 0.1 + 0.2
+    run.preset = "robust-sparse-moes"
+    run.training.method = .pgd
+    run.training.initialCheckpoint = "results/a run"
+    run.training.replays = 3
+    run.training.replayBalanceFactor = 2
+    run.training.weightAverage = 0.995
+    run.training.optimizer.clipNorm = 1.5
+    run.training.parameters = .router
+    run.training.beta = 5
+    run.training.alpha = 4
+    run.training.order = .expertsFirst
+    run.training.sharedBatch = true
+    run.training.schedule.lagEpochs = 1
+    run.training.schedule.per = .epoch
+    run.training.schedule.warmup = .product
+    run.training.epochs = 3
+    run.training.globalBatch = 7
+    run.training.seed = .max
+    run.training.optimizer.rate = 0.2
+    run.training.optimizer.momentum = 0.85
+    run.training.optimizer.nesterov = true
+    run.training.optimizer.weightDecay = 1e-17
+    run.training.optimizer.decayExclude = ["bn", "a: b # c", "quote\" \\ tab\t\n", "null", "~", "é\u{85}\u{2028}𝄞"]
+    run.training.schedule.name = .step
+    run.training.schedule.warmupEpochs = 2.5
+    run.training.schedule.power = 1.5
+    run.training.schedule.milestones = [2, 3]
+    run.training.schedule.gamma = 0.3
+    run.training.schedule.minimumRate = 1e-5
+    run.training.validationFraction = 0.15
+    run.training.checkpointEvery = 11
+    run.training.keep = 3
+    run.training.stopAfterSteps = 13
+    run.training.timeLimit = RunConfiguration.TimeLimit(seconds: 5400.25)
+    run.training.routerOptimizer = run.training.optimizer
+    run.training.routerSchedule = run.training.schedule
+    run.attack.id = "own_attack-1.5"
+    run.attack.name = .fgsm
+    run.attack.norm = .l2
+    run.attack.epsilon = 0.1
+    run.attack.stepSize = 4.0 / 255
+    run.attack.steps = 9
+    run.attack.restarts = 2
+    run.attack.start = .uniformUnclamped
+    run.attack.objective = .crossEntropy
+    run.attack.keep = .best
+    run.attack.batchNorm = .batch
+    run.attack.routing = .noisy
+    run.evaluation.attacks = [RunConfiguration.Attack(), run.attack, RunConfiguration.Attack()]
+    run.evaluation.attacks[1].batchNorm = .frozen
+    run.evaluation.attacks[1].routing = .clean
+    run.evaluation.attacks[2].name = .apgdCE
+    run.evaluation.attacksEveryEpochs = 5
+    run.evaluation.steps = [7, 20]
+    run.evaluation.epsilons = [2.0 / 255, 0.5]
+    run.evaluation.weights = .average
+    run.evaluation.everyEpochs = 2
+    run.evaluation.split = .validation
+    run.evaluation.samples = 1000
+    run.evaluation.chunk = 32
+    run.data.dataset = .tinyImageNet
+    run.data.path = "$DATA/tiny imagenet"
+    run.data.trainSamples = 500
+    run.data.testSamples = 400
+    run.data.augmentation = []
+    run.data.resize = 48
+    run.data.crop = 40
+    run.data.corrupt = .skip
+    run.distributed.batchNorm = .synchronized
+    run.distributed.deterministicShards = 8
+    run.distributed.bucketMegabytes = 0.5
+    run.distributed.threads = .count(3)
+    run.distributed.timeoutSeconds = 12.5
+    run.kernels.arithmetic = .exact
+    run.kernels.transformCacheMegabytes = 0
+    run.output.name = "-leading dash: and more"
+    run.output.everySteps = 5
+    run.training.filterShare = 0.25
+    return run
+}
+
+private func resolve(_ text: String) throws -> RunConfiguration {
+    try RunConfiguration.resolve(layers: [ConfigurationLayer(yaml: text, origin: "config.yaml")])
+}
+
+@Suite("Writing a configuration")
+struct ConfigurationWritingTests {
+    @Test("Every key that can differ from its default does so in the configuration of these tests")
+    func unusualIsUnusual() {
+        // These have a single value in this version, or a rule that forbids a second one.
+        let single: Set = [
+            "training.optimizer.name", "training.router_optimizer.name", "moe.scope", "training.router_objective",
+            "training.statistics_updates", "training.micro_batch", "training.shared_attack", "model.masks",
+            "evaluation.masks",
+        ]
+        let same = Set(unusual().written.leaves().map { "\($0.key)=\($0.text)" })
+            .intersection(RunConfiguration().written.leaves().map { "\($0.key)=\($0.text)" })
+        #expect(Set(same.map { String($0.prefix { $0 != "=" }) }) == single)
+    }
+
+    @Test("What is written reads back as the same value, as YAML and as JSON")
+    func roundTrip() throws {
+        for run in [RunConfiguration(), unusual()] {
+            #expect(try resolve(run.yaml()) == run)
+            #expect(try resolve(run.canonicalJSON) == run)
+        }
+    }
+
+    @Test(
+        "Numbers read back exactly",
+        arguments: [
+            8.0 / 255, 1.0 / 3, 0.1 + 0.2, .leastNonzeroMagnitude, 1.7976931348623157e308, 123_456_789_012_345_680,
+            1e15, 999_999, 0,
+        ])
+    func numbers(value: Double) throws {
+        var run = RunConfiguration()
+        run.moe.noise = value
+        #expect(try resolve(run.yaml()).moe.noise == value)
+        #expect(try resolve(run.canonicalJSON).moe.noise == value)
+    }
+
+    @Test("Lists of attacks are written one key a line, and other lists on one line")
+    func lists() {
+        var run = RunConfiguration()
+        run.evaluation.attacks = [RunConfiguration.Attack(), RunConfiguration.Attack()]
+        run.training.schedule.milestones = [50, 75]
+        run.moe.placement = ["*.conv1", "layer4"]
+        let yaml = run.yaml()
+        #expect(yaml.contains("\nevaluation:\n  attacks:\n    - id: null\n      name: pgd\n"))
+        #expect(yaml.contains("\n    milestones: [50, 75]\n"))
+        #expect(yaml.contains("\n  placement: [\"*.conv1\", layer4]\n"))
+    }
+
+    @Test("JSON has sorted keys and no white space, and tells configurations apart")
+    func json() {
+        let run = RunConfiguration()
+        #expect(
+            run.canonicalJSON.hasPrefix(
+                #"{"attack":{"batch_norm":"frozen","epsilon":0.03137254901960784,"id":null,"keep":"last","name":"pgd","#
+            ))
+        #expect(!run.canonicalJSON.contains(" "))
+        var other = run
+        other.training.seed += 1
+        #expect(other.canonicalJSON != run.canonicalJSON)
+    }
+
+    @Test("Help lists every key with its default")
+    func help() {
+        let keys = RunConfiguration.help.map(\.key)
+        #expect(Set(keys).count == keys.count)
+        #expect(Set(keys).subtracting(["attack.random_start"]) == Set(RunConfiguration().written.leaves().map(\.key)))
+        let experts = RunConfiguration.help.first { $0.key == "moe.experts" }
+        #expect(experts?.normal == "4")
+        #expect(experts?.allowed == "an integer, at least 1")
+        #expect(RunConfiguration.help.allSatisfy { !$0.summary.isEmpty })
+    }
+}
+
+@Suite("Continuing a run")
+struct ConfigurationResumeTests {
+    @Test(
+        "A change of what the checkpoint fixes is a conflict with both values",
+        arguments: [
+            ("model.width=16", "model.width: the checkpoint has null, this run has 16"),
+            ("moe.balance.weight=1", "moe.balance.weight: the checkpoint has 0.5, this run has 1"),
+            ("data.augmentation=[flip]", "data.augmentation: the checkpoint has null, this run has [flip]"),
+            ("training.method=pgd", "training.method: the checkpoint has standard, this run has pgd"),
+            ("training.global_batch=64", "training.global_batch: the checkpoint has 128, this run has 64"),
+            ("training.seed=1", "training.seed: the checkpoint has 12345, this run has 1"),
+        ])
+    func conflicts(override: String, message: String) throws {
+        let run = try RunConfiguration.resolve(layers: [ConfigurationLayer(override: override)])
+        #expect(run.resumeConflicts(with: RunConfiguration()) == [message])
+    }
+
+    @Test("What may change is no conflict, and is listed with the old and the new value")
+    func changes() throws {
+        let overrides = [
+            "training.epochs=7", "training.optimizer.rate=0.01", "distributed.threads=2", "attack.epsilon=0.5",
+            "evaluation.attacks=[{steps: 20}]", "output.name=again",
+        ]
+        let run = try RunConfiguration.resolve(layers: overrides.map { ConfigurationLayer(override: $0) })
+        let old = RunConfiguration()
+        #expect(run.resumeConflicts(with: old).isEmpty)
+        let changed = run.changedKeys(from: old)
+        #expect(changed.contains("training.epochs: 100 -> 7"))
+        #expect(changed.contains("training.optimizer.rate: 0.1 -> 0.01"))
+        #expect(changed.contains("distributed.threads: auto -> 2"))
+        #expect(changed.contains("attack.epsilon: 0.03137254901960784 -> 0.5"))
+        #expect(changed.contains("evaluation.attacks.0.steps: absent -> 20"))
+        #expect(changed.contains("output.name: null -> again"))
+        #expect(changed.filter { !$0.hasPrefix("evaluation.attacks") }.count == 5)
+        #expect(old.changedKeys(from: run).contains("evaluation.attacks.0.steps: 20 -> absent"))
+        #expect(run.changedKeys(from: run).isEmpty)
+    }
+
+    @Test("The ends of an invocation are not carried over; all else is, below the new layers")
+    func carriedOver() throws {
+        var expected = unusual()
+        expected.training.stopAfterSteps = nil
+        expected.training.timeLimit = nil
+        expected.training.epochs = 9
+        let layers = [unusual().carriedOver(origin: "config.yaml"), ConfigurationLayer(override: "training.epochs=9")]
+        #expect(try RunConfiguration.resolve(layers: layers) == expected)
+    }
+}

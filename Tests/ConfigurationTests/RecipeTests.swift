@@ -1,0 +1,76 @@
+import Datasets
+import Foundation
+import Networks
+import Testing
+
+@testable import Configuration
+
+@Suite("recipes")
+struct RecipeTests {
+    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../../launch/experiments").standardizedFileURL.path
+
+    /// Every YAML file below `launch/experiments`, by its path there.
+    static let recipes: [String] = ((try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? [])
+        .filter { $0.hasSuffix(".yaml") }.sorted()
+
+    private func configuration(_ recipe: String) throws -> RunConfiguration {
+        try RunConfiguration.resolve(layers: [ConfigurationLayer(file: "\(Self.folder)/\(recipe)")])
+    }
+
+    @Test("there is one for every experiment of the published code that ran, or was meant to")
+    func complete() {
+        let published = Self.recipes.filter { $0.hasPrefix("robust-sparse-moes/") }
+        let counts = [
+            "cifar100-resnet18": 13, "cifar100-resnet50": 9, "cifar100-wideresnet502": 9, "cifar10-resnet18": 4,
+            "mnist": 2,
+            "evaluation": 3,
+        ]
+        for (name, count) in counts {
+            #expect(published.count { $0.hasPrefix("robust-sparse-moes/\(name)/") } == count, "\(name)")
+        }
+        // Five methods for four networks on two data sets, and two networks on two more.
+        #expect(Self.recipes.count { $0.hasPrefix("advmoe/") } == 60)
+    }
+
+    @Test("it can be read and its network be built, and its head has command, cost and aim", arguments: recipes)
+    func builds(_ recipe: String) throws {
+        let text = try String(contentsOfFile: "\(Self.folder)/\(recipe)", encoding: .utf8)
+        let head = text.split(separator: "\n").prefix { $0.hasPrefix("#") }.joined(separator: " ")
+        for phrase in ["robustmoe ", "launch/experiments/\(recipe)", "# Cost: "] {
+            #expect(head.contains(phrase), "\(phrase)")
+        }
+        let configuration = try configuration(recipe)
+        let name = try #require(DatasetName(rawValue: configuration.data.dataset.rawValue))
+        #expect(!(try Network.slots(configuration.networkSettings(name.traits))).isEmpty)
+        guard recipe.hasPrefix("robust-sparse-moes/") else { return }
+        #expect(head.contains("Aim:") && head.contains("core-"))
+        #expect(recipe.contains("/evaluation/") || head.contains("evaluation.split=test"))
+    }
+
+    @Test("recipes resolve to the published settings")
+    func settings() throws {
+        let pgd = try configuration("robust-sparse-moes/cifar100-resnet18/pgd-adv-train-resnet-conv-moe.yaml")
+        #expect(pgd.training.method == .pgd && pgd.attack.epsilon == 0.03137 && pgd.attack.steps == 7)
+        #expect(pgd.training.globalBatch == 640 && pgd.training.validationFraction == 0.2)
+        #expect(pgd.moe.kind == .conv && pgd.moe.balance.loss == .entropy && pgd.moe.balance.weight == 0.5)
+        let slots = try Network.slots(pgd.networkSettings(DatasetName.cifar100.traits))
+        #expect(slots.count == 147 && slots.filter { !$0.isStatistic }.map(\.count).reduce(0, +) == 36_394_168)
+        let block = try configuration("robust-sparse-moes/cifar100-resnet50/resnet-block-moe.yaml")
+        let deep = try Network.slots(block.networkSettings(DatasetName.cifar100.traits))
+        #expect(deep.count == 506 && deep.filter { !$0.isStatistic }.map(\.count).reduce(0, +) == 68_619_952)
+        let fast = try configuration("robust-sparse-moes/cifar100-resnet18/fast-adv-train.yaml")
+        #expect(fast.training.method == .fast && fast.attack.name == .fgsm && fast.attack.start == .uniformUnclamped)
+        #expect(fast.attack.epsilon == 4.0 / 255 && fast.attack.stepSize == 4.0 / 255)
+        let free = try configuration("robust-sparse-moes/cifar10-resnet18/free-adv-train-resnet-block-moe.yaml")
+        #expect(free.training.method == .free && free.training.replays == 4 && free.moe.capacity == 1.5)
+        #expect(free.moe.balance.loss == .switchTransformer && free.training.epochs == 30)
+        let alternating = try configuration("advmoe/tiny-imagenet-wrn-28-10/advmoe.yaml")
+        #expect(
+            alternating.training.method == .advmoe && alternating.moe.kind == .channel && alternating.model.ratio == 0.5
+        )
+        #expect(alternating.attack.epsilon == 2.0 / 255 && alternating.training.order == .routerFirst)
+        let wide = try configuration("robust-sparse-moes/cifar100-wideresnet502/wideresnet-conv-moe.yaml")
+        #expect(wide.model.architecture == .wideResnet50 && wide.training.schedule.minimumRate == 1e-5)
+    }
+}

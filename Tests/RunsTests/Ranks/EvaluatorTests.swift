@@ -1,0 +1,165 @@
+import Attacks
+import Collectives
+import Foundation
+import Networks
+import Tensors
+import Testing
+
+@testable import Configuration
+@testable import Datasets
+@testable import Evaluation
+@testable import Files
+@testable import Training
+
+extension RankTests {
+    @Suite("Evaluation over ranks")
+    @MainActor
+    struct Evaluations {
+        let communicator = Ranks.communicator
+
+        /// Eleven images of the scene's shape.
+        private var images: ImageSet {
+            let traits = RankScene.traits
+            var stream = RandomStream(seed: 3, purpose: .synthetic)
+            let bytes = (0..<11 * traits.imageSize).map { _ in UInt8(stream.integer(below: 256)) }
+            return ImageSet(
+                name: .synthetic, split: .test, traits: traits, images: bytes, labels: (0..<11).map { Int32($0 % 5) })
+        }
+
+        private var attacks: [RunConfiguration.Attack] {
+            var pgd = RunConfiguration.Attack()
+            pgd.steps = 3
+            pgd.restarts = 2
+            var fgsm = RunConfiguration.Attack()
+            fgsm.name = .fgsm
+            fgsm.epsilon = 0.1
+            var automatic = RunConfiguration.Attack()
+            automatic.name = .apgdCE
+            automatic.steps = 4
+            var euclidean = pgd
+            euclidean.norm = .l2
+            euclidean.epsilon = 0.5
+            euclidean.stepSize = 0.2
+            euclidean.routing = .clean
+            var noise = RunConfiguration.Attack()
+            noise.name = .gaussianNoise
+            noise.epsilon = 0.05
+            return [pgd, fgsm, automatic, euclidean, noise]
+        }
+
+        private func evaluate(
+            _ scene: RankScene, _ indices: [Int], _ communicator: any Communicator
+        ) throws -> EvaluationResult? {
+            let evaluator = Evaluator(
+                network: scene.network, configuration: scene.configuration, communicator: communicator,
+                workspace: scene.workspace, filters: FilterCache(capacityMegabytes: 64))
+            return try evaluator.run(images, indices, attacks)
+        }
+
+        /// Everything that a result says but seconds, without rounding.
+        private func bytes(_ result: EvaluationResult) throws -> Data {
+            struct Inputs: Encodable {
+                let name: String
+                let numbers: [Int]
+                let losses: [UInt64]
+                let layers: [TrainingWindow.Layer]
+            }
+            struct Sample: Encodable {
+                let numbers: [Int]
+                let reals: [UInt64]
+            }
+            struct Whole: Encodable {
+                let inputs: [Inputs]
+                let samples: [Sample]
+                let numbers: [Int]
+            }
+            let inputs = result.inputs.map {
+                Inputs(
+                    name: $0.name,
+                    numbers: [$0.samples, $0.correct] + $0.flips + $0.expertClasses.joined().joined()
+                        + $0.confusion.predicted,
+                    losses: [$0.taskLoss.bitPattern, $0.balanceLoss.bitPattern], layers: $0.layers)
+            }
+            let samples = result.perSample.map { row in
+                Sample(
+                    numbers: [row.index, row.label, row.cleanPrediction] + row.outcomes.map(\.prediction),
+                    reals: [row.cleanLoss.bitPattern]
+                        + row.outcomes.flatMap { [$0.loss.bitPattern, $0.distance.bitPattern] })
+            }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            return try encoder.encode(
+                Whole(inputs: inputs, samples: samples, numbers: [result.samples, result.worstCaseCorrect]))
+        }
+
+        @Test(
+            "The result has the same bytes on any number of ranks",
+            arguments: MixtureCase.all.filter { $0.loss == .entropy }, [1, 3, 64])
+        func sameBytes(mixture: MixtureCase, chunk: Int) throws {
+            var configuration = mixture.configuration
+            configuration.evaluation.chunk = chunk
+            let scene = try RankScene(configuration, images: 8)
+            let indices = [0, 1, 2, 4, 5, 6, 7, 9, 10]
+            let found = try evaluate(scene, indices, communicator)
+            #expect((found != nil) == communicator.isRoot)
+            let expected = try #require(try evaluate(scene, indices, SoloCommunicator()))
+            #expect(expected.perSample.map(\.index) == indices)
+            guard let found else { return }
+            #expect(try bytes(found) == bytes(expected))
+            // Every image is counted once in every layer, and attacked images are others than clean ones.
+            for input in found.inputs {
+                #expect(input.samples == 9 && input.layers.count == scene.network.mixtureLayers.count)
+                #expect(input.layers.allSatisfy { $0.sums.chosen.reduce(0, +) == Double(9 * mixture.topK) })
+            }
+            #expect(
+                found.inputs.map(\.name) == [
+                    "clean", "pgd-linf-8of255-3", "fgsm-linf-0p10000", "apgd-ce-linf-8of255-4", "pgd-l2-0p50000-3",
+                    "gaussian-noise-0p05000",
+                ])
+            #expect(found.inputs[1].taskLoss > found.inputs[0].taskLoss)
+            #expect(found.perSample.allSatisfy { $0.outcomes.allSatisfy { $0.distance > 0 } })
+        }
+
+        @Test("Fewer chunks than ranks leave ranks without work")
+        func fewChunks() throws {
+            let scene = try RankScene(MixtureCase.all[0].configuration, images: 8)
+            let found = try evaluate(scene, [3], communicator)
+            let expected = try #require(try evaluate(scene, [3], SoloCommunicator()))
+            if let found { #expect(try bytes(found) == bytes(expected)) }
+        }
+
+        @Test("Fixed experts have the same bytes on any number of ranks, and every image goes to the one that is fixed")
+        func fixedExperts() throws {
+            let scene = try RankScene(
+                MixtureCase.all.filter { $0.topK == 2 && $0.kind == .conv }[0].configuration, images: 8)
+            let indices = [0, 1, 2, 4, 5, 6, 7, 9, 10]
+            func run(_ communicator: any Communicator) throws -> [String] {
+                let evaluator = Evaluator(
+                    network: scene.network, configuration: scene.configuration, communicator: communicator,
+                    workspace: scene.workspace, filters: FilterCache(capacityMegabytes: 64))
+                let layers = try FixedExperts.layers(["layer2.0.conv2"], of: scene.network)
+                let gated = try evaluator.run(images, indices, [attacks[0]])
+                var lines: [String] = []
+                try FixedExperts(evaluator: evaluator, layers: layers, attacks: [attacks[0]], suffix: "")
+                    .run(images, indices, gated: gated) { layer, expert, input, reference in
+                        #expect(layer == "layer2.0.conv2" && input.name == reference.name)
+                        if let expert {
+                            let expected = (0..<4).map { $0 == expert ? 9.0 : 0 }
+                            let own = input.layers.first { $0.layer == layer }
+                            #expect(own?.sums.chosen == expected)
+                            #expect(input.layers[0].sums.chosen.reduce(0, +) == 18, "other layers keep their routers")
+                        }
+                        lines.append("\(expert ?? -1) \(input.name) \(input.correct) \(input.taskLoss.bitPattern)")
+                    }
+                return lines
+            }
+            let (found, expected) = (try run(communicator), try run(SoloCommunicator()))
+            #expect(expected.count == 10 && Set(expected).count == 10)
+            if communicator.isRoot { #expect(found == expected) } else { #expect(found.isEmpty) }
+            #expect { _ = try FixedExperts.layers(["layer2.0.conv3"], of: scene.network) } throws: {
+                "\($0)".contains("layer2.0.conv3") && "\($0)".contains("did you mean layer2.0.conv")
+                    && ExitStatus($0) == .usage
+            }
+        }
+    }
+}

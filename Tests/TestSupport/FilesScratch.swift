@@ -1,0 +1,30 @@
+import Foundation
+
+/// A directory of a test's own, removed with the value.
+package final class FilesScratch {
+    package let path: String
+
+    package init() throws {
+        let place = FileManager.default.temporaryDirectory.appendingPathComponent("robustmoe-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        path = place.path
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    package func callAsFunction(_ name: String) -> String { path + "/" + name }
+
+    package func write(_ text: String, to name: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: self(name)))
+    }
+
+    package func text(_ name: String) throws -> String {
+        String(decoding: try Data(contentsOf: URL(fileURLWithPath: self(name))), as: UTF8.self)
+    }
+
+    package func names(in name: String = "") throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: self(name)).sorted()
+    }
+
+    package func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: self(name)) }
+}

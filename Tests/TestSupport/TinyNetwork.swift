@@ -1,0 +1,17 @@
+import Networks
+
+/// Two blocks of four channels, the second one's convolutions mixtures of two experts.
+package enum TinyNetwork {
+    /// Builds it for images of two channels.
+    package static func make(classes: Int = 3, width: Int = 4, seed: UInt64 = 1) throws -> Network {
+        let router = RouterSettings(
+            experts: 2, gate: Gate(topK: 1, isStraightThrough: true, renormalises: true), balance: .entropy,
+            balanceWeight: 0.5)
+        return try Network(
+            NetworkSettings(
+                blocks: [1, 1], width: width, channels: 2, classes: classes, mean: [0.5, 0.25], deviation: [1, 2],
+                mixture: MixtureSettings(
+                    kind: .conv, placement: Placement(["layer2"]), includesDownsample: true, router: router)),
+            seed: seed)
+    }
+}

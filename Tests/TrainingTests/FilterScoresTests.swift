@@ -1,0 +1,171 @@
+import Collectives
+import Datasets
+import Foundation
+import Networks
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Configuration
+@testable import Files
+@testable import Training
+@testable import Weights
+
+/// What PyTorch made of scores: see the doc string of `Fixtures/make_pruning.py`.
+private struct PruningFixture: Decodable {
+    struct Step: Decodable {
+        let loss: Double
+        let right: Int
+        let kept: [String: [Int]]
+    }
+    let salt: String
+    let width: Int
+    let size: Int
+    let gain: Double
+    let share: Double
+    let rate: Double
+    let momentum: Double
+    let weightDecay: Double
+    let steps: [Step]
+    let values: [String: AdvMoEFixture.Probe]
+
+    static func load() throws -> PruningFixture {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/pruning.json")
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(PruningFixture.self, from: Data(contentsOf: file))
+    }
+}
+
+/// A narrow network that learns scores, and its batches.
+private struct ScoreScene {
+    let network: Network
+    let step: TrainingStep
+    let workspace = Workspace()
+    private let fixture: PruningFixture
+
+    init(_ fixture: PruningFixture, _ more: String...) throws {
+        self.fixture = fixture
+        let settings = [
+            "model.width=\(fixture.width)", "model.normalize=none", "training.method=standard",
+            "training.parameters=scores", "training.filter_share=\(fixture.share)",
+            "training.optimizer.rate=\(fixture.rate)", "training.optimizer.momentum=\(fixture.momentum)",
+            "training.optimizer.weight_decay=\(fixture.weightDecay)", "training.schedule.name=constant",
+            "kernels.arithmetic=exact",
+        ]
+        let configuration = try RunConfiguration.resolve(
+            layers: (settings + more).map { ConfigurationLayer(override: $0) })
+        let traits = DatasetTraits(
+            classNames: (0..<10).map(String.init), height: fixture.size, width: fixture.size, channels: 3,
+            mean: [0, 0, 0], standardDeviation: [1, 1, 1], augmentations: [])
+        network = try Network(configuration.networkSettings(traits), seed: 1)
+        HashedValues(salt: fixture.salt).fill(network.parameters, gain: fixture.gain, routerGain: 1)
+        // Moments are added up around these; a masked channel, which is 0, has a variance of nothing but rounding otherwise,
+        // and the factor of its gradient, 1 / √(variance + 1e-5), follows that.
+        for slot in network.parameters.slots where slot.name.hasSuffix("running_mean") {
+            network.parameters.values(of: slot).update(repeating: 0)
+        }
+        step = TrainingStep(
+            network, configuration, communicator: SoloCommunicator(), workspace: workspace, shards: 1, stepsPerEpoch: 1,
+            traits: traits)
+    }
+
+    func run(_ number: Int) throws -> TrainingStep.Outcome {
+        let images = HashedValues(salt: "\(fixture.salt)/batch\(number)").images(
+            workspace, 8, channels: 3, height: fixture.size, width: fixture.size)
+        let batch = PreparedBatch(
+            epoch: 0, step: number, images: [images], labels: [(0..<8).map { Int32((7 * $0 + 3 * number) % 10) }],
+            indices: [Array(0..<8)], globalSize: 8)
+        return try #require(try step.run(batch, step: number, wantsToStop: false).first)
+    }
+
+    func values(_ names: (String) -> Bool) -> [String: [Float]] {
+        Dictionary(
+            uniqueKeysWithValues: network.parameters.slots.filter { !$0.isStatistic && names($0.name) }.map {
+                ($0.name, Array(network.parameters.values(of: $0)))
+            })
+    }
+}
+
+@Suite("Scores of filters")
+struct FilterScoresTests {
+    @Test("three steps are PyTorch's: losses, masks, scores and batch norms")
+    func parity() throws {
+        let fixture = try PruningFixture.load()
+        let scene = try ScoreScene(fixture)
+        let scores = try #require(scene.step.scores)
+        for (number, known) in fixture.steps.enumerated() {
+            let outcome = try scene.run(number)
+            let loss = outcome.passes[0].lossSum / 8
+            #expect(abs(loss - known.loss) <= 1e-5 * known.loss, "step \(number): \(loss), \(known.loss)")
+            #expect(outcome.passes[0].correct == known.right)
+            for layer in scene.network.prunable {
+                #expect(scores.kept(layer) == known.kept[layer.path], "step \(number): \(layer.path)")
+            }
+        }
+        var found: [String: [Double]] = [:]
+        for tensor in scores.tensors where tensor.name.hasSuffix(".scores") {
+            guard case .float(let values) = tensor.values else { continue }
+            found[String(tensor.name.dropLast(7))] = values.map(Double.init)
+        }
+        for (name, values) in scene.values({ fixture.values[$0] != nil }) where found[name] == nil {
+            found[name] = values.map(Double.init)
+        }
+        #expect(Set(found.keys) == Set(fixture.values.keys))
+        for (name, known) in fixture.values {
+            let values = try #require(found[name])
+            // A multiple of PyTorch's own rounding, and what a unit that rounding carries over its kink moves.
+            let limit = 8 * known.error + 2e-4 * known.norm
+            let norm = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            #expect(abs(norm - known.norm) <= limit, "\(name): norm \(norm), known \(known.norm)")
+            for (value, exact) in zip(AdvMoEScene.probes(values, known.values.count), known.values) {
+                #expect(abs(value - exact) <= limit, "\(name): \(value), known \(exact)")
+            }
+        }
+    }
+
+    @Test("weights stand still or are masked, and nothing but scores and batch norms moves")
+    func frozen() throws {
+        let fixture = try PruningFixture.load()
+        let scene = try ScoreScene(fixture)
+        func isFrozen(_ name: String) -> Bool { fixture.values[name] == nil }
+        let before = scene.values(isFrozen)
+        #expect(Set(before.keys).contains("conv1.weight") && Set(before.keys).contains("fc.bias"))
+        for number in 0..<3 { _ = try scene.run(number) }
+        #expect(scene.values(isFrozen) == before)
+        let scores = try #require(scene.step.scores)
+        for layer in scene.network.prunable {
+            let masked = Array(scene.network.parameters.values(of: layer.weight))
+            let kept = scores.kept(layer)
+            // int((1 - 0.4) · filters) go.
+            #expect(kept.count == layer.filters - layer.filters * 6 / 10)
+            for filter in 0..<layer.filters {
+                let column = stride(from: filter, to: masked.count, by: layer.filters).map { masked[$0] }
+                #expect(column.contains { $0 != 0 } == kept.contains(filter), "\(layer.path), filter \(filter)")
+            }
+        }
+    }
+
+    @Test("scores and weights come back from a checkpoint, and go on as if nothing had happened")
+    func restored() throws {
+        let fixture = try PruningFixture.load()
+        let first = try ScoreScene(fixture)
+        _ = try first.run(0)
+        let second = try ScoreScene(fixture)
+        let saved = try #require(first.step.scores).tensors
+        try ModelTensors.load(
+            Dictionary(uniqueKeysWithValues: ModelTensors.tensors(first.network).map { ($0.name, $0) }),
+            into: second.network, from: "model")
+        _ = second.step.optimizer.momentum.update(fromContentsOf: first.step.optimizer.momentum)
+        try second.step.scores?.restore(
+            Dictionary(uniqueKeysWithValues: saved.map { ($0.name, $0) }), second.network.parameters, from: "state")
+        for scene in [first, second] { _ = try scene.run(1) }
+        #expect(first.values { _ in true } == second.values { _ in true })
+        #expect(first.step.scores?.tensors == second.step.scores?.tensors)
+        let error = #expect(throws: RunError.self) {
+            try second.step.scores?.restore([:], second.network.parameters, from: "state")
+        }
+        #expect("\(try #require(error))".contains("layer1.0.conv1.weight.scores"))
+    }
+}

@@ -1,0 +1,80 @@
+import Attacks
+import Collectives
+import Datasets
+import Tensors
+import Testing
+
+@testable import Configuration
+@testable import Training
+
+@Suite("the noise of free training")
+struct FreeNoiseTests {
+    private let workspace = Workspace()
+    private let traits = DatasetTraits(
+        classNames: ["a"], height: 1, width: 2, channels: 2, mean: [0, 0], standardDeviation: [1, 1], augmentations: [])
+
+    private func noise(shards: Int = 1) -> FreeNoise {
+        var attack = RunConfiguration.Attack()
+        attack.epsilon = 0.5
+        attack.stepSize = 0.375
+        return FreeNoise(attack, globalBatch: 3, traits, shards: shards, SoloCommunicator())
+    }
+
+    private func tensor(_ images: Int, _ value: (Int) -> Float) -> Tensor {
+        let tensor = Tensor(workspace, images: images, height: 1, width: 2, channels: 2)
+        for index in 0..<tensor.count { tensor.pointer[index] = value(index) }
+        return tensor
+    }
+
+    private func batch(_ shards: [Tensor]) -> PreparedBatch {
+        PreparedBatch(
+            epoch: 0, step: 0, images: shards, labels: shards.map { .init(repeating: 0, count: $0.images) },
+            indices: shards.map { Array(0..<$0.images) }, globalSize: shards.reduce(0) { $0 + $1.images })
+    }
+
+    @Test("Noise begins at zero, follows the sign within epsilon, and images stay in [0, 1]")
+    func growth() {
+        let noise = noise()
+        let whole = batch([tensor(3) { $0 < 4 ? 0.5 : 0.875 }])
+        #expect(noise.applied(to: whole)[0].toArray() == whole.images[0].toArray())
+        // Signs of the first image: +, −, 0, NaN; all others +.
+        let slopes: [Float] = [2, -3, 0, .nan]
+        let gradient = tensor(3) { slopes[min($0, 3)] }
+        let ones = tensor(3) { $0 < 4 ? slopes[$0] : 1 }
+        noise.ascend([gradient], batch([tensor(3) { _ in 0 }]))
+        #expect(Array(noise.applied(to: whole)[0].toArray().prefix(4)) == [0.875, 0.125, 0.5, 0.5])
+        noise.ascend([ones], whole)
+        // A second step of 0.375 ends at epsilon 0.5; 0.875 + 0.375 is clamped to 1, the noise itself is not.
+        #expect(noise.applied(to: whole)[0].toArray() == [1, 0, 0.5, 0.5] + [Float](repeating: 1, count: 8))
+        let dark = batch([tensor(3) { _ in 0 }])
+        #expect(noise.applied(to: dark)[0].toArray() == [0.5, 0, 0, 0] + [Float](repeating: 0.375, count: 8))
+    }
+
+    @Test("Rows belong to positions of the batch, whatever its shards; a short batch has the first ones")
+    func positions() {
+        let (one, two) = (noise(), noise(shards: 2))
+        let gradient = tensor(3) { Float($0) - 5 }
+        one.ascend([gradient], batch([tensor(3) { _ in 0.5 }]))
+        // Three images in two shards: one, and two.
+        two.ascend(
+            [tensor(1) { Float($0) - 5 }, tensor(2) { Float($0) - 1 }],
+            batch([tensor(1) { _ in 0.5 }, tensor(2) { _ in 0.5 }]))
+        #expect(one.tensor == two.tensor)
+        let short = batch([tensor(1) { _ in 0.5 }])
+        #expect(one.applied(to: short)[0].toArray() == [0.125, 0.125, 0.125, 0.125])
+    }
+
+    @Test("Noise goes through a checkpoint as [positions, channels, height, width], and only if it fits")
+    func checkpoint() throws {
+        let (noise, other) = (noise(), noise())
+        noise.ascend([tensor(3) { $0 == 1 ? 1 : 0 }], batch([tensor(3) { _ in 0 }]))
+        #expect(noise.tensor.name == "free.noise" && noise.tensor.shape == [3, 2, 1, 2])
+        // Element 1 is channel 1 of pixel 0: third of [channel][pixel].
+        #expect(noise.tensor.values == .float([0, 0, 0.375, 0] + [Float](repeating: 0, count: 8)))
+        try other.restore(["free.noise": noise.tensor], from: "state")
+        #expect(other.tensor == noise.tensor)
+        #expect { try other.restore([:], from: "state") } throws: {
+            "\($0)".contains("free.noise of shape [3, 2, 1, 2], found none")
+        }
+    }
+}
