@@ -2,6 +2,7 @@ import Collectives
 import Configuration
 import Evaluation
 import Files
+import NetworkAttacks
 import Networks
 import Tensors
 import Weights
@@ -65,7 +66,7 @@ package struct EvaluationSession: Sendable {
         let configuration = prepared.configuration
         MatrixProduct.useOneThread()
         let topology = try NodeTopology.gather(communicator)
-        let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
+        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
         let placement = topology.chooseThreads(requested: requested)
         if communicator.isRoot {
             for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
@@ -77,7 +78,7 @@ package struct EvaluationSession: Sendable {
         let network = try Network(
             configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
         try prepared.weights.load(configuration.evaluation.weights, into: network)
-        let fixed = try fixedLayers.map { try FixedExperts.layers($0, of: network) }
+        let fixed = try fixedLayers.map { try network.mixtureLayers(named: $0) }
         let mask = try configuration.evaluation.masks.map { path in
             let masks = try PruningMasks.masks(of: Checkpoint.verify(try CheckpointStore.locate(path)))
             return try MaskOverlap(masks, network, path: path)
@@ -86,12 +87,15 @@ package struct EvaluationSession: Sendable {
         try communicator.barrier()
         let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
         for warning in data.set.warnings { try recorder?.say("warning: \(warning)") }
+        let passes = PassFactory(
+            network, workspace: workspace,
+            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
+            arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
         let evaluator = Evaluator(
-            network: network, configuration: configuration, communicator: communicator, workspace: workspace,
-            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes), mask: mask)
-        let attacks = configuration.resolvedEvaluationAttacks
+            passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.training.seed, mask: mask)
+        let attacks = configuration.resolvedEvaluationAttacks.compactMap(\.networkAttack)
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
-        let result = try evaluator.run(data.set, data.indices, attacks, suffix: suffix)
+        let result = try evaluator.run(data.set, data.indices, attacks: attacks, suffix: suffix)
         if let result, let recorder { try write(result, network, data.set.classNames, prepared, recorder) }
         if let fixed {
             let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)

@@ -74,7 +74,9 @@ package final class WeightAverage {
     }
 
     /// Whether a checkpoint's state holds averages.
-    package static func isIn(_ tensors: [String: NamedTensor]) -> Bool { tensors.keys.contains { $0.hasSuffix(".\(suffix)") } }
+    package static func isIn(_ tensors: [String: NamedTensor]) -> Bool {
+        tensors.keys.contains { $0.hasSuffix(".\(suffix)") }
+    }
 
     /// Replaces the weights of a network by a checkpoint's averages.
     package static func load(_ tensors: [String: NamedTensor], into network: Network, from path: String) throws {
