@@ -45,7 +45,7 @@ let package = Package(
             dependencies: [
                 "Attacks", "Collectives", "Configuration", "Datasets", "Files", "Networks", "Training", "Weights",
             ]),
-        .target(name: "Reports", dependencies: [swiftCSV]),
+        .target(name: "Reports", dependencies: ["Files", swiftCSV]),
         .target(
             name: "Runs",
             dependencies: [
@@ -69,7 +69,7 @@ let package = Package(
         .testTarget(name: "TrainingTests", dependencies: ["Runs", "TestSupport", "Training"], exclude: ["Fixtures"]),
         .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"]),
         .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["robustmoe", "Files", "Weights", swiftCSV]),
     ],
     swiftLanguageModes: [.v6]
