@@ -42,7 +42,7 @@ let package = Package(
         .target(
             name: "Evaluation", dependencies: ["Collectives", "Datasets", "Files", "NetworkAttacks", "Weights"]),
         .target(name: "Configuration", dependencies: ["Datasets", "Evaluation", "Training", yams]),
-        .target(name: "Reports", dependencies: [swiftCSV]),
+        .target(name: "Reports", dependencies: ["Files", swiftCSV]),
         .target(
             name: "Runs",
             dependencies: [

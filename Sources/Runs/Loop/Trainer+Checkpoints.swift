@@ -14,7 +14,7 @@ extension Trainer {
         let own = ownsCheckpoint ? resumed?.state : nil
         let recorder = try RunRecorder(directory, runID: own?.runID ?? RunIdentifier.random())
         self.recorder = recorder
-        try recorder.cut(to: own?.tableOffsets)
+        try recorder.tables.cut(to: own?.tableOffsets)
         for warning in data.warnings { try recorder.say("warning: \(warning)") }
         guard let resumed else { return }
         let (name, state, saved) = resumed
@@ -38,7 +38,7 @@ extension Trainer {
         let yaml = configuration.yaml()
         let state = RunState(
             runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: yaml,
-            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.offsets(),
+            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.tables.offsets(),
             blasKernel: MatrixProduct.kernelName, ranks: communicator.size, windows: windows,
             bestRobustAccuracy: bestRobustAccuracy)
         let store = recorder.directory.checkpoints
