@@ -133,7 +133,7 @@ public struct Network {
     /// Carries the gradient of the logits back: adds parameter gradients unless `gradients` is nil, and returns the
     /// gradient of the images in pixel units if wanted, else nothing.
     public func backward(
-        _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: Gradients?, wantsInput: Bool
+        _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: GradientAccumulator?, wantsInput: Bool
     ) throws -> [Tensor] {
         let dNormalized: [Tensor]
         if let imageRouter, let routing = tape.imageRouting, let order = tape.order {
@@ -154,7 +154,7 @@ public struct Network {
         } else {
             dNormalized = try runBack(dLogits, tape, pass, into: gradients, wantsInput: wantsInput)
         }
-        if let first = ranges.first?.lowerBound, first > 0 { gradients?.onReady(0..<first) }
+        if let first = ranges.first?.lowerBound, first > 0 { gradients?.finish(0..<first) }
         let scale = settings.deviation.map { 1 / $0 }
         let none = [Float](repeating: 0, count: scale.count)
         return dNormalized.map { dx in
@@ -164,13 +164,13 @@ public struct Network {
     }
 
     private func runBack(
-        _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: Gradients?, wantsInput: Bool
+        _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: GradientAccumulator?, wantsInput: Bool
     ) throws -> [Tensor] {
         var g = classifier.backward(
             dLogits, tape.classifier, masksInput: elements.last?.isRectified ?? false, pass, into: gradients)
         var end = parameters.parameterCount
         func finish(from start: Int) {
-            if start < end { gradients?.onReady(start..<end) }
+            if start < end { gradients?.finish(start..<end) }
             end = start
         }
         finish(from: ranges.last?.upperBound ?? 0)

@@ -54,16 +54,16 @@ extension TrainingStep {
         }
         let isPublished = configuration.training.statisticsUpdates == .published
         let clean = try cleanForward(batch, step: step, draw: 0, wantsToStop: wantsToStop)
-        let (tape, record) = (clean.forward.tape, clean.forward.record)
-        let routing = try learned(tape.imageRouting)
+        let settled = clean.settled
+        let routing = try learned(clean.forward.tape.imageRouting)
         // The released code runs the router alone, then the model, then the model again behind the attack.
-        if isPublished { record.reapply(.router, network.parameters) }
+        if isPublished { settled.reapply(.router, network.parameters) }
         let (images, seconds) = try timed {
             try divergingImages(batch, step: step, draw: 0, scores: routing.probabilities)
         }
         if isPublished {
-            record.reapply(.router, network.parameters)
-            record.reapply(.backbone, network.parameters)
+            settled.reapply(.router, network.parameters)
+            settled.reapply(.backbone, network.parameters)
         }
         let outcome = try updateByTrades(
             clean, images, batch, step: step, draw: 1, groups: [.backbone], attackSeconds: seconds)
@@ -79,7 +79,7 @@ extension TrainingStep {
                     batch.images, batch, step: step, draw: 0, given: ["router": .routes(routing.routes)])
                 _ = try again.record.settle(
                     extra: batch.images.map { _ in [] }, self.statistics, self.network.parameters)
-                record.reapply(.router, self.network.parameters)
+                settled.reapply(.router, self.network.parameters)
             })
     }
 
@@ -139,8 +139,10 @@ extension TrainingStep {
         }
         exchange.begin([.router])
         try network.backward(
-            router: dAttacked, attacked.routing, attacked.pass, into: Gradients(addingTo: exchange.gradients))
-        try network.backward(router: dClean, clean.routing, clean.pass, into: exchange.gradients)
+            router: dAttacked, attacked.routing, attacked.pass,
+            into: GradientAccumulator(exchange.gradients, .none, completes: false))
+        try network.backward(
+            router: dClean, clean.routing, clean.pass, into: GradientAccumulator(exchange.gradients, .none))
         let applied = try apply([.router], step: step, records: [])
         return Outcome(
             passes: [], gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: false, attackSeconds: seconds,

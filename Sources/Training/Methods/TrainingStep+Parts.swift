@@ -18,7 +18,7 @@ extension TrainingStep {
         for (index, part) in parts.enumerated() {
             let (images, seconds) = try timed { try attacked(part, step: step) }
             attackSeconds += seconds
-            let record = PassRecord(globalImages: batch.globalSize)
+            let record = PassRecord()
             let pass = trainingPass(part, step: step, draw: 0, record)
             let (logits, tape) = try network.forward(images, pass)
             let (losses, dLogits) = CrossEntropy.evaluate(logits[0], part.labels[0], divisor: batch.globalSize)
@@ -26,15 +26,17 @@ extension TrainingStep {
             records.append(record)
             let isLast = index == parts.count - 1
             _ = try network.backward(
-                [dLogits], tape, pass, into: isLast ? exchange.gradients : Gradients(addingTo: exchange.gradients),
+                [dLogits], tape, pass,
+                into: GradientAccumulator(
+                    exchange.gradients, record.localTerms(globalImages: batch.globalSize), completes: isLast),
                 wantsInput: false)
         }
         let record = PassRecord(merging: records)
-        let totals = try settle(record, sums, batch.images, batch, step: step, wantsToStop: wantsToStop)
-        let applied = try apply(trainedGroups, step: step, records: [record])
+        let (totals, settled) = try settle(record, sums, batch.images, batch, step: step, wantsToStop: wantsToStop)
+        let applied = try apply(trainedGroups, step: step, records: [settled])
         average?.update(network.parameters)
         return Outcome(
-            passes: [PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: record.routers)],
+            passes: [PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: settled.routers)],
             gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: totals[2] > 0,
             attackSeconds: attackSeconds, waitSeconds: applied.timing.waited,
             communicationSeconds: applied.timing.span)

@@ -28,18 +28,20 @@ extension TrainingStep {
     ) throws -> Outcome {
         let attacked = try trainingForward(images, batch, step: step, draw: draw)
         let loss = tradesLoss(clean, attacked.logits, batch)
-        let totals = try settle(attacked.record, loss.attackedSums, images, batch, step: step, wantsToStop: false)
+        let (totals, settled) = try settle(
+            attacked.record, loss.attackedSums, images, batch, step: step, wantsToStop: false)
         exchange.begin(groups)
         _ = try network.backward(
-            loss.dAttacked, attacked.tape, attacked.pass, into: Gradients(addingTo: exchange.gradients),
-            wantsInput: false)
+            loss.dAttacked, attacked.tape, attacked.pass,
+            into: GradientAccumulator(exchange.gradients, settled.balance, completes: false), wantsInput: false)
         _ = try network.backward(
-            loss.dClean, clean.forward.tape, clean.forward.pass, into: exchange.gradients, wantsInput: false)
-        let applied = try apply(groups, step: step, records: [clean.forward.record, attacked.record])
+            loss.dClean, clean.forward.tape, clean.forward.pass,
+            into: GradientAccumulator(exchange.gradients, clean.settled.balance), wantsInput: false)
+        let applied = try apply(groups, step: step, records: [clean.settled, settled])
         return Outcome(
             passes: [
                 clean.outcome,
-                PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: attacked.record.routers),
+                PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: settled.routers),
             ], gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: clean.isAskedToStop,
             attackSeconds: attackSeconds, waitSeconds: applied.timing.waited,
             communicationSeconds: applied.timing.span)
@@ -48,6 +50,7 @@ extension TrainingStep {
     /// A training pass over clean images, settled, and not yet carried back.
     struct CleanPass {
         let forward: ForwardPass
+        let settled: SettledRecord
         /// The gradient of the mean cross entropy.
         let dLogits: [Tensor]
         let outcome: PassOutcome
@@ -62,10 +65,11 @@ extension TrainingStep {
         let sums = results.indices.map { shard in
             [results[shard].losses.reduce(0, +), Double(correct(forward.logits[shard], batch.labels[shard]))]
         }
-        let totals = try settle(forward.record, sums, batch.images, batch, step: step, wantsToStop: wantsToStop)
+        let (totals, settled) = try settle(
+            forward.record, sums, batch.images, batch, step: step, wantsToStop: wantsToStop)
         return CleanPass(
-            forward: forward, dLogits: results.map(\.dLogits),
-            outcome: PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: forward.record.routers),
+            forward: forward, settled: settled, dLogits: results.map(\.dLogits),
+            outcome: PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: settled.routers),
             isAskedToStop: totals[2] > 0)
     }
 

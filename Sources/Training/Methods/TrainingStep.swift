@@ -14,7 +14,7 @@ package final class TrainingStep {
     package struct PassOutcome {
         package var lossSum: Double
         package var correct: Int
-        package var routers: [RouterRecord]
+        package var routers: [SettledRouter]
     }
 
     /// What an update did, over the global batch and the same on every rank, beside rank-local seconds.
@@ -146,15 +146,16 @@ package final class TrainingStep {
         let sums = results.indices.map { shard in
             [results[shard].losses.reduce(0, +), Double(correct(logits[shard], batch.labels[shard]))]
         }
-        let totals = try settle(record, sums, images, batch, step: step, wantsToStop: wantsToStop)
+        let (totals, settled) = try settle(record, sums, images, batch, step: step, wantsToStop: wantsToStop)
         exchange.begin(trainedGroups)
         let gradient = try network.backward(
-            results.map(\.dLogits), tape, pass, into: exchange.gradients, wantsInput: wantsInput)
-        let applied = try apply(trainedGroups, step: step, records: [record])
+            results.map(\.dLogits), tape, pass, into: GradientAccumulator(exchange.gradients, settled.balance),
+            wantsInput: wantsInput)
+        let applied = try apply(trainedGroups, step: step, records: [settled])
         average?.update(network.parameters)
         return (
             Outcome(
-                passes: [PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: record.routers)],
+                passes: [PassOutcome(lossSum: totals[0], correct: Int(totals[1]), routers: settled.routers)],
                 gradientNorm: applied.norm, rate: applied.rate, isAskedToStop: totals[2] > 0,
                 waitSeconds: applied.timing.waited, communicationSeconds: applied.timing.span),
             gradient
@@ -181,23 +182,23 @@ package final class TrainingStep {
 
     /// Adds up a pass's sums over the global batch, the first of each shard being its loss.
     /// - Parameter sums: One equally long list a shard.
-    /// - Returns: The totals, and last how many shards were asked to stop.
+    /// - Returns: The totals, last how many shards were asked to stop, and the settled record.
     package func settle(
         _ record: PassRecord, _ sums: [[Double]], _ images: [Tensor], _ batch: PreparedBatch, step: Int,
         wantsToStop: Bool
-    ) throws -> [Double] {
+    ) throws -> (totals: [Double], settled: SettledRecord) {
         var lists = sums.map { $0 + [0] }
         lists[0][lists[0].count - 1] = wantsToStop ? 1 : 0
-        let totals = try record.settle(extra: lists, statistics, network.parameters)
+        let (totals, settled) = try record.settle(extra: lists, statistics, network.parameters)
         guard totals[0].isFinite else {
             throw try diagnose(images, batch, step: step, isOwn: !sums.allSatisfy { $0[0].isFinite })
         }
-        return totals
+        return (totals, settled)
     }
 
     /// Ends the exchange and moves the parameters of some groups.
     package func apply(
-        _ groups: Set<ParameterGroup>, step: Int, records: [PassRecord]
+        _ groups: Set<ParameterGroup>, step: Int, records: [SettledRecord]
     ) throws -> (norm: Double, rate: Double, timing: (waited: Double, span: Double)) {
         let timing = try exchange.finish()
         scores?.carryBack(exchange.total, network.parameters)
@@ -248,7 +249,7 @@ package final class TrainingStep {
     }
 
     /// Experts without an image of the global batch in any of the passes.
-    private func idleExperts(_ records: [PassRecord]) -> Set<ExpertOwner> {
+    private func idleExperts(_ records: [SettledRecord]) -> Set<ExpertOwner> {
         var seen: Set<ExpertOwner> = []
         var all: Set<ExpertOwner> = []
         for router in records.flatMap(\.routers) {

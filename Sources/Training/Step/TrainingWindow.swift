@@ -36,7 +36,7 @@ package struct TrainingWindow: Codable, Equatable {
 
     /// Adds one step over `samples` images.
     package mutating func add(
-        samples count: Int, lossSum loss: Double, correct right: Int, routers: [RouterRecord], gradientNorm: Double,
+        samples count: Int, lossSum loss: Double, correct right: Int, routers: [SettledRouter], gradientNorm: Double,
         learningRate rate: Double
     ) {
         steps += 1
