@@ -137,7 +137,7 @@ public struct Network {
     ///   these themselves.
     public func backward(
         _ dLogits: [Tensor], dRouters: [String: [[Double]]] = [:], _ tape: Tape, _ pass: Pass,
-        into gradients: Gradients?, wantsInput: Bool
+        into gradients: GradientAccumulator?, wantsInput: Bool
     ) throws -> [Tensor] {
         var pass = pass
         pass.routerGradients = dRouters
@@ -160,7 +160,7 @@ public struct Network {
         } else {
             dNormalized = try runBack(dLogits, tape, pass, into: gradients, wantsInput: wantsInput)
         }
-        if let first = ranges.first?.lowerBound, first > 0 { gradients?.onReady(0..<first) }
+        if let first = ranges.first?.lowerBound, first > 0 { gradients?.finish(0..<first) }
         let scale = settings.deviation.map { 1 / $0 }
         let none = [Float](repeating: 0, count: scale.count)
         return dNormalized.map { dx in
@@ -170,13 +170,13 @@ public struct Network {
     }
 
     private func runBack(
-        _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: Gradients?, wantsInput: Bool
+        _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: GradientAccumulator?, wantsInput: Bool
     ) throws -> [Tensor] {
         var g = classifier.backward(
             dLogits, tape.classifier, masksInput: elements.last?.isRectified ?? false, pass, into: gradients)
         var end = parameters.parameterCount
         func finish(from start: Int) {
-            if start < end { gradients?.onReady(start..<end) }
+            if start < end { gradients?.finish(start..<end) }
             end = start
         }
         finish(from: ranges.last?.upperBound ?? 0)

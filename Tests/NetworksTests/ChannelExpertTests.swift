@@ -109,7 +109,7 @@ struct ChannelExpertTests {
         let (logits, tape) = try network.forward([x], pass)
         let (_, dLogits) = CrossEntropy.evaluate(logits[0], [2], divisor: 1)
         let gradients = Gradients(network.parameters)
-        _ = try network.backward([dLogits], tape, pass, into: gradients, wantsInput: false)
+        _ = try network.backward([dLogits], tape, pass, into: gradients.unbalanced, wantsInput: false)
         // For one image, ⟨dY, Y⟩ = ⟨dW, W⟩ in every layer of slabs.
         var expected = 0.0
         for slot in network.parameters.slots {
@@ -126,7 +126,7 @@ struct ChannelExpertTests {
         }
         let routerOnly = Gradients(network.parameters)
         routerOnly.groups = [.router]
-        _ = try network.backward([dLogits], tape, pass, into: routerOnly, wantsInput: false)
+        _ = try network.backward([dLogits], tape, pass, into: routerOnly.unbalanced, wantsInput: false)
         let backbone = network.parameters.slots.filter { !$0.isStatistic && $0.group == .backbone }
         #expect(backbone.allSatisfy { routerOnly.total(of: $0).allSatisfy { $0 == 0 } })
         #expect(routerOnly.total(of: try slot("router.fc.bias", network)) == bias)
@@ -180,7 +180,7 @@ struct ChannelExpertTests {
             }
         }
         let gradients = Gradients(network.parameters)
-        try network.backward(router: [dLogits], routing, pass, into: gradients)
+        try network.backward(router: [dLogits], routing, pass, into: gradients.unbalanced)
         let slots = network.parameters.slots.filter { !$0.isStatistic && $0.group == .router }
         // Twenty layers of float32 and units that pass their kinks leave a per cent; the fixtures of AdvMoE hold it to less.
         try GradientCheck(step: 0.01, tolerance: 5e-2, directions: 1, noise: 1e-4).check(
@@ -212,7 +212,7 @@ struct ChannelExpertTests {
                 return CrossEntropy.evaluate(logits, Array(labels[place..<place + logits.images]), divisor: 7).dLogits
             }
             let gradients = Gradients(network.parameters, shards: sizes.count)
-            _ = try network.backward(dLogits, tape, pass, into: gradients, wantsInput: false)
+            _ = try network.backward(dLogits, tape, pass, into: gradients.unbalanced, wantsInput: false)
             return network.parameters.slots.filter { !$0.isStatistic }.flatMap { gradients.total(of: $0) }
         }
         #expect(distance(try gradient([3, 4]), try gradient([7])) <= 1e-4)

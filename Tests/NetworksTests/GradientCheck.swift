@@ -197,6 +197,9 @@ extension Slot {
 }
 
 extension Gradients {
+    /// For a pass whose balancing losses take no part.
+    var unbalanced: GradientAccumulator { GradientAccumulator(self, .none) }
+
     /// The gradient of one slot, summed over the shards.
     func total(of slot: Slot) -> [Float] {
         var result = [Float](repeating: 0, count: slot.count)

@@ -43,7 +43,7 @@ struct LayerGradientTests {
         let x = bench.random([2, 7, 6, inputs], 1)
         let c = bench.randomLike(layer.forward(x, bench.pass()), 2)
         let gradients = Gradients(bench.parameters)
-        layer.addWeightGradient(x, c, into: gradients, shard: 0, bench.pass())
+        layer.addWeightGradient(x, c, into: gradients.unbalanced, shard: 0, bench.pass())
         let dx = layer.inputGradient(c, like: x, bench.pass())
         try GradientCheck().check(bench.variables(gradients) + [bench.input(x, dx)], changed: bench.changed) {
             projection(layer.forward(x, bench.pass()), c)
@@ -86,7 +86,8 @@ struct LayerGradientTests {
         }
         let (_, known) = try forward()
         let gradients = Gradients(bench.parameters, shards: 2)
-        let dx = try BatchNorm.backward(norms, c, inputs: x, known, bench.pass(normalization), into: gradients)
+        let dx = try BatchNorm.backward(
+            norms, c, inputs: x, known, bench.pass(normalization), into: gradients.unbalanced)
         let inputs = (0..<2).flatMap { layer in
             (0..<2).map { bench.input(x[layer][$0], dx[layer][$0], "input \(layer) of shard \($0)") }
         }
@@ -134,7 +135,7 @@ struct LayerGradientTests {
         }
         let gradients = Gradients(bench.parameters, shards: 2)
         let dx = try ResidualBlock.backward(
-            [block], [g], tapes, masksInput: true, bench.pass(normalization), into: gradients)[0]
+            [block], [g], tapes, masksInput: true, bench.pass(normalization), into: gradients.unbalanced)[0]
         var check = GradientCheck(step: 0.01)
         // A shift in front of a 1×1 convolution and the next batch norm has no effect, and a gradient of rounding alone.
         check.noise = 4e-7 * y[0].reduce(0) { $0 + projection($1, $1) }.squareRoot()
@@ -195,7 +196,7 @@ struct LayerGradientTests {
         let (logits, tape) = layer.forward(x, bench.pass())
         let c = logits.map { bench.randomLike($0, 3) }
         let gradients = Gradients(bench.parameters, shards: 2)
-        let dx = layer.backward(c, tape, masksInput: false, bench.pass(), into: gradients)
+        let dx = layer.backward(c, tape, masksInput: false, bench.pass(), into: gradients.unbalanced)
         try GradientCheck().check(
             bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
             changed: bench.changed

@@ -28,27 +28,27 @@ struct MixtureGradientTests {
         let x = bench.separableImages([3, 2], channels: 6, experts: experts)
         try bench.separate(router)
         let c = x.map { bench.random([$0.images, 1, 1, experts], 3) }
-        func forward() throws -> (Router.Tape, PassRecord) {
+        func forward() throws -> (Router.Tape, SettledRecord) {
             let record = PassRecord()
             let tape = try router.forward(x, bench.pass(.running, record))
-            _ = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters)
-            return (tape, record)
+            let settled = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters).settled
+            return (tape, settled)
         }
         func byPlace(_ shard: Int, _ routes: Routes) -> [Float] {
             routes.experts.enumerated().map { c[shard].pointer[$0 / experts * experts + $1] }
         }
-        let (tape, _) = try forward()
+        let (tape, settled) = try forward()
         let best = tape.routes.map { routes in (0..<routes.images).map { routes.experts[$0 * experts] } }
         let gradients = Gradients(bench.parameters, shards: 2)
         let dx = try router.backward(
             x.indices.map { byPlace($0, tape.routes[$0]) }, tape, x, adding: x.map(bench.zeros), masksInput: false,
-            bench.pass(), into: gradients)
+            bench.pass(), into: GradientAccumulator(gradients, settled.balance))
         try GradientCheck(step: 0.01).check(
             bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
             changed: bench.changed
         ) {
-            let (varied, record) = try forward()
-            var value = record.routers.reduce(0) { $0 + $1.balanceLoss }
+            let (varied, settled) = try forward()
+            var value = settled.routers.reduce(0) { $0 + $1.balanceLoss }
             for shard in x.indices {
                 let routes = varied.routes[shard]
                 #expect((0..<routes.images).map { routes.experts[$0 * experts] } == best[shard])
@@ -67,9 +67,9 @@ struct MixtureGradientTests {
             let x = bench.separableImages([5], channels: 6, experts: 3)
             let record = PassRecord()
             let tape = try router.forward(x, bench.pass(.running, record))
-            _ = try record.settle(extra: [[]], SoloStatistics(), bench.parameters)
+            let settled = try record.settle(extra: [[]], SoloStatistics(), bench.parameters).settled
             let dWeights = tape.routes[0].weights.indices.map { Float($0) - 1.5 }
-            let gradients = parameters ? Gradients(bench.parameters) : nil
+            let gradients = parameters ? GradientAccumulator(Gradients(bench.parameters), settled.balance) : nil
             return try router.backward(
                 [dWeights], tape, x, adding: [bench.zeros(like: x[0])], masksInput: false, bench.pass(), into: gradients
             )[0].toArray()
@@ -95,34 +95,37 @@ struct MixtureGradientTests {
         let x = bench.separableImages([4, 3], channels: 6, experts: 3)
         try bench.separate(router)
 
-        func forward(_ fixed: Router.Tape?) throws -> (y: [Tensor], tape: ExpertConvolution.Tape, record: PassRecord) {
+        func forward(_ fixed: Router.Tape?) throws -> (
+            y: [Tensor], tape: ExpertConvolution.Tape, settled: SettledRecord
+        ) {
             let record = PassRecord()
             let pass = bench.pass(.running, record)
             let (y, tape) = try mixture.forward(x, scale: nil, pass)
-            _ = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters)
-            guard let fixed else { return (y, tape, record) }
+            let settled = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters).settled
+            guard let fixed else { return (y, tape, settled) }
             #expect(tape.router.routes.map(\.experts) == fixed.routes.map(\.experts), "a route changed")
-            if !test.gate.isStraightThrough { return (y, tape, record) }
+            if !test.gate.isStraightThrough { return (y, tape, settled) }
             let surrogate = x.indices.map { shard in
                 let routes = Self.surrogate(tape.router, fixed, shard, experts: 3)
                 let dispatch = Dispatch(routes, images: x[shard].images, experts: 3)
                 let parts = zip(experts, dispatch.gather(x[shard])).map { $0.forward($1, pass) }
                 return dispatch.combine(parts, like: y[shard])
             }
-            return (surrogate, tape, record)
+            return (surrogate, tape, settled)
         }
-        let (y, tape, _) = try forward(nil)
+        let (y, tape, settled) = try forward(nil)
         #expect(Set(tape.router.routes.flatMap(\.experts)).count == 3, "an expert had no image")
         let c = y.map { bench.randomLike($0, 21) }
         let gradients = Gradients(bench.parameters, shards: 2)
         let dx = try mixture.backward(
-            c, x, tape, scale: nil, addends: nil, masksInput: true, wantsInput: true, bench.pass(), into: gradients)
+            c, x, tape, scale: nil, addends: nil, masksInput: true, wantsInput: true, bench.pass(),
+            into: GradientAccumulator(gradients, settled.balance))
         try GradientCheck(step: 0.01).check(
             bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
             changed: bench.changed
         ) {
-            let (y, _, record) = try forward(tape.router)
-            return projection(y, c) + record.routers.reduce(0) { $0 + $1.balanceLoss }
+            let (y, _, settled) = try forward(tape.router)
+            return projection(y, c) + settled.routers.reduce(0) { $0 + $1.balanceLoss }
         }
     }
 
@@ -158,16 +161,16 @@ struct MixtureGradientTests {
 
         func forward(
             _ fixed: Router.Tape?
-        ) throws -> (y: [Tensor], tape: ExpertBlock<ResidualBlock>.Tape, record: PassRecord) {
+        ) throws -> (y: [Tensor], tape: ExpertBlock<ResidualBlock>.Tape, settled: SettledRecord) {
             let record = PassRecord()
             let pass = bench.pass(normalization, record)
             let statistics = Array(bench.parameters.statistics)
             let (y, tape) = try layer.forward(x, pass)
-            _ = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters)
+            let settled = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters).settled
             for (place, value) in statistics.enumerated() { bench.parameters.statistics[place] = value }
-            guard let fixed else { return (y, tape, record) }
+            guard let fixed else { return (y, tape, settled) }
             #expect(tape.router.routes.map(\.experts) == fixed.routes.map(\.experts), "a route changed")
-            if !test.gate.isStraightThrough { return (y, tape, record) }
+            if !test.gate.isStraightThrough { return (y, tape, settled) }
             let dispatch = x.indices.map {
                 Dispatch(Self.surrogate(tape.router, fixed, $0, experts: 3), images: x[$0].images, experts: 3)
             }
@@ -177,22 +180,23 @@ struct MixtureGradientTests {
             let surrogate = x.indices.map { shard in
                 dispatch[shard].combine(results.map { $0[shard] }, like: y[shard])
             }
-            return (surrogate, tape, record)
+            return (surrogate, tape, settled)
         }
-        let (y, tape, _) = try forward(nil)
+        let (y, tape, settled) = try forward(nil)
         #expect(Set(tape.router.routes.flatMap(\.experts)).count == 3, "an expert had no image")
         let c = y.map { bench.randomLike($0, 21) }
         let gradients = Gradients(bench.parameters, shards: 2)
         let dx = try layer.backward(
-            c, tape, masksInput: true, wantsInput: true, bench.pass(normalization), into: gradients)
+            c, tape, masksInput: true, wantsInput: true, bench.pass(normalization),
+            into: GradientAccumulator(gradients, settled.balance))
         var check = GradientCheck(step: 0.01)
         check.noise = 1e-7 * y.reduce(0) { $0 + projection($1, $1) }.squareRoot()
         try check.check(
             bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
             changed: bench.changed
         ) {
-            let (y, _, record) = try forward(tape.router)
-            return projection(y, c) + record.routers.reduce(0) { $0 + $1.balanceLoss }
+            let (y, _, settled) = try forward(tape.router)
+            return projection(y, c) + settled.routers.reduce(0) { $0 + $1.balanceLoss }
         }
     }
 }

@@ -111,7 +111,8 @@ struct MultiplyAddCounterTests {
         let outcome = try subject.forward(x, subject.pass(normalization))
         let gradients = Gradients(subject.parameters)
         _ = try subject.network.backward(
-            outcome.dLogits, outcome.tape, subject.pass(normalization), into: gradients, wantsInput: false)
+            outcome.dLogits, outcome.tape, subject.pass(normalization),
+            into: GradientAccumulator(gradients, outcome.settled.balance), wantsInput: false)
     }
 
     @Test(
@@ -160,7 +161,7 @@ struct MultiplyAddCounterTests {
         let forward = try count { outcome = try subject.forward(x, subject.pass(.running)) }
         let known = try #require(outcome)
         let layers = Self.layers { path in
-            let router = known.record.routers.first { path == $0.layer || path.hasPrefix($0.layer + ".") }
+            let router = known.settled.routers.first { path == $0.layer || path.hasPrefix($0.layer + ".") }
             return router.map { $0.global.chosen.map { Int($0) }.filter { $0 > 0 } } ?? [Self.batch]
         }
         let costs = Self.costs(layers) { ConvolutionKernel($0, .fast).multiplyAdds($1) }
@@ -174,7 +175,8 @@ struct MultiplyAddCounterTests {
         let gradients = Gradients(subject.parameters)
         let step = try count {
             _ = try subject.network.backward(
-                known.dLogits, known.tape, subject.pass(.running), into: gradients, wantsInput: false)
+                known.dLogits, known.tape, subject.pass(.running),
+                into: GradientAccumulator(gradients, known.settled.balance), wantsInput: false)
         }
         #expect(step.convolution == costs.inputWithoutStem + costs.weight)
         let folded = try count { _ = try subject.inputGradient(x, subject.pass(.running, folds: true)) }

@@ -29,13 +29,14 @@ struct NetworkGradientTests {
         let x = subject.shards([4, 2])
         let start = try subject.forward(x, subject.pass(normalization))
         if test.varianceWeight > 0 {
-            let terms = start.record.routers.compactMap { $0.outputGradient(shard: 0) }
+            let terms = start.settled.routers.compactMap { start.settled.balance.outputGradient($0.layer, shard: 0) }
             #expect(terms.joined().contains { $0 != 0 }, "the experts' outputs differ too much to be told to")
         }
         let statistics = Array(subject.parameters.statistics)
         let gradients = Gradients(subject.parameters, shards: 2)
         let dx = try subject.network.backward(
-            start.dLogits, start.tape, subject.pass(normalization), into: gradients, wantsInput: true)
+            start.dLogits, start.tape, subject.pass(normalization),
+            into: GradientAccumulator(gradients, start.settled.balance), wantsInput: true)
         let variables =
             subject.parameters.slots.filter { !$0.isStatistic }.map {
                 GradientCheck.Variable(
@@ -74,7 +75,8 @@ struct NetworkGradientTests {
             copies.append((range, Array(gradients.arenas[0][range])))
         }
         _ = try subject.network.backward(
-            outcome.dLogits, outcome.tape, subject.pass(.local), into: gradients, wantsInput: false)
+            outcome.dLogits, outcome.tape, subject.pass(.local),
+            into: GradientAccumulator(gradients, outcome.settled.balance), wantsInput: false)
         #expect(end == 0)
         #expect(copies.count == parts, "classifier, elements with parameters")
         for (range, values) in copies { #expect(Array(gradients.arenas[0][range]) == values) }
@@ -87,7 +89,8 @@ struct NetworkGradientTests {
         let gradients = Gradients(subject.parameters)
         func backward() throws {
             _ = try subject.network.backward(
-                outcome.dLogits, outcome.tape, subject.pass(.local), into: gradients, wantsInput: false)
+                outcome.dLogits, outcome.tape, subject.pass(.local),
+                into: GradientAccumulator(gradients, outcome.settled.balance), wantsInput: false)
         }
         try backward()
         let once = Array(gradients.arenas[0])

@@ -89,12 +89,13 @@ struct FixtureRun {
 
     struct Outcome {
         let record: PassRecord
+        let settled: SettledRecord
         let logits: Tensor
         let tape: Network.Tape
         let dLogits: Tensor
         let taskLoss: Double
         let pass: Pass
-        var balanceLoss: Double { record.routers.reduce(0) { $0 + $1.balanceLoss } }
+        var balanceLoss: Double { settled.routers.reduce(0) { $0 + $1.balanceLoss } }
     }
 
     func forward(_ normalization: Normalization) throws -> Outcome {
@@ -102,10 +103,10 @@ struct FixtureRun {
         let pass = pass(normalization, record)
         let (logits, tape) = try network.forward([images], pass)
         let (losses, dLogits) = CrossEntropy.evaluate(logits[0], fixture.labels, divisor: fixture.batch)
-        let sums = try record.settle(extra: [[losses.reduce(0, +)]], SoloStatistics(), network.parameters)
+        let (sums, settled) = try record.settle(extra: [[losses.reduce(0, +)]], SoloStatistics(), network.parameters)
         return Outcome(
-            record: record, logits: logits[0], tape: tape, dLogits: dLogits, taskLoss: sums[0] / Double(fixture.batch),
-            pass: pass)
+            record: record, settled: settled, logits: logits[0], tape: tape, dLogits: dLogits,
+            taskLoss: sums[0] / Double(fixture.batch), pass: pass)
     }
 
     func checkPass(
@@ -118,7 +119,7 @@ struct FixtureRun {
         #expect(abs(outcome.taskLoss - expected.taskLoss) <= tolerance.values * 4)
         #expect(abs(outcome.balanceLoss - expected.balanceLoss) <= tolerance.values * 4)
         #expect(outcome.record.routers.map(\.layer).sorted() == (expected.routers ?? [:]).keys.sorted())
-        for router in outcome.record.routers {
+        for (router, settled) in zip(outcome.record.routers, outcome.settled.routers) {
             let known = try #require(expected.routers?[router.layer])
             let shard = router.perShard[0]
             #expect(routeSets(shard.routes) == known.routes, "\(router.layer)")
@@ -126,22 +127,23 @@ struct FixtureRun {
                 #expect(abs(Double(found) - score) <= tolerance.values * 2, "\(router.layer)")
             }
             #expect(
-                abs(router.settings.balance.value(router.global) - known.loss) <= tolerance.values * 4,
+                abs(router.settings.balance.value(settled.global) - known.loss) <= tolerance.values * 4,
                 "\(router.layer)")
         }
 
         let gradients = Gradients(network.parameters)
         let dx = try network.backward(
-            [outcome.dLogits], outcome.tape, outcome.pass, into: gradients, wantsInput: true)[0]
+            [outcome.dLogits], outcome.tape, outcome.pass,
+            into: GradientAccumulator(gradients, outcome.settled.balance), wantsInput: true)[0]
         for slot in network.parameters.slots where !slot.isStatistic {
             let found = slot.layout.outside(gradients.arenas[0][slot.range])
             let known = try #require(expected.parameters[slot.name], "\(slot.name) is not in the fixture")
             guard let known else {
                 #expect(found.areZero, "\(slot.name) had no image, its gradient must be zero")
-                #expect(slot.owner.map(outcome.record.isIdle) == true, "\(slot.name)")
+                #expect(slot.owner.map(outcome.settled.isIdle) == true, "\(slot.name)")
                 continue
             }
-            #expect(slot.owner.map(outcome.record.isIdle) != true, "\(slot.name)")
+            #expect(slot.owner.map(outcome.settled.isIdle) != true, "\(slot.name)")
             expectProbe(found, known, tolerance.factor, tolerance.gradients, slot.name)
         }
         let task = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: nil, wantsInput: true)[0]
@@ -184,8 +186,10 @@ struct FixtureRun {
             #expect(abs(outcome.taskLoss - expected.taskLoss[step]) <= bound, "step \(step)")
             #expect(abs(outcome.balanceLoss - expected.balanceLoss[step]) <= bound, "step \(step)")
             let gradients = Gradients(network.parameters)
-            _ = try network.backward([outcome.dLogits], outcome.tape, outcome.pass, into: gradients, wantsInput: false)
-            optimizer.step(network.parameters, gradients, outcome.record)
+            _ = try network.backward(
+                [outcome.dLogits], outcome.tape, outcome.pass,
+                into: GradientAccumulator(gradients, outcome.settled.balance), wantsInput: false)
+            optimizer.step(network.parameters, gradients, outcome.settled)
         }
         if isMixture && !isExact { return }
         let (logits, _) = try network.forward([images], pass(.running, nil))

@@ -34,19 +34,19 @@ struct RouterTests {
         }
         let x = [bench.random([3, 5, 6, inputs], 1, shift: 0.3), bench.random([2, 5, 6, inputs], 2)]
         let c = x.map { bench.random([$0.images, 1, 1, experts], 3) }
-        func forward() throws -> (Router.Tape, PassRecord, Double) {
+        func forward() throws -> (Router.Tape, BalanceTerms, Double) {
             let record = PassRecord()
             let statistics = Array(bench.parameters.statistics)
             let tape = try router.forward(x, bench.pass(normalization, record))
-            _ = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters)
+            let settled = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters).settled
             for (place, value) in statistics.enumerated() { bench.parameters.statistics[place] = value }
             bench.changed()
             let value = x.indices.reduce(0.0) { sum, shard in
                 sum + zip(tape.scores[shard], c[shard].elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }
             }
-            return (tape, record, value + record.routers.reduce(0) { $0 + $1.balanceLoss })
+            return (tape, settled.balance, value + settled.routers.reduce(0) { $0 + $1.balanceLoss })
         }
-        let (tape, _, _) = try forward()
+        let (tape, balance, _) = try forward()
         let dWeights = x.indices.map { shard in
             tape.routes[shard].experts.enumerated().map { c[shard].pointer[$0 / experts * experts + $1] }
         }
@@ -58,7 +58,8 @@ struct RouterTests {
             return copy
         }
         let dx = try router.backward(
-            dWeights, tape, x, adding: added, masksInput: false, bench.pass(normalization), into: gradients)
+            dWeights, tape, x, adding: added, masksInput: false, bench.pass(normalization),
+            into: GradientAccumulator(gradients, balance))
         let own = zip(dx, old).map { sum, before in zip(sum.elements, before.elements).map { $0 - $1 } }
         try GradientCheck(step: 0.01).check(
             bench.variables(gradients)
@@ -69,7 +70,8 @@ struct RouterTests {
         // Without a wish for the input's gradient, the parameters get the same one.
         let others = Gradients(bench.parameters, shards: 2)
         let none = try router.backward(
-            dWeights, tape, x, adding: nil, masksInput: true, bench.pass(normalization), into: others)
+            dWeights, tape, x, adding: nil, masksInput: true, bench.pass(normalization),
+            into: GradientAccumulator(others, balance))
         #expect(none.isEmpty)
         for slot in bench.parameters.slots where !slot.isStatistic {
             #expect(others.total(of: slot) == gradients.total(of: slot), "\(slot.name)")

@@ -118,9 +118,9 @@ struct RoutingTests {
         for index in 0..<12 { x.pointer[index] = index % 3 == index / 3 % 2 ? 1 : 0 }
         let record = PassRecord()
         let tape = try router.forward([x], bench.pass(.running, record))
-        _ = try record.settle(extra: [[]], SoloStatistics(), bench.parameters)
+        let settled = try record.settle(extra: [[]], SoloStatistics(), bench.parameters).settled
         #expect(tape.scores[0] == [1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0])
-        let value = record.routers[0].balanceLoss
+        let value = settled.routers[0].balanceLoss
         // Half of the images to each of two of three experts: mean H = 0, H(P) = log 2; switch 3/2 − 1; two of three
         // scores deviate by √(1/3) over four images.
         let deviation = 2.0 / 3 / 3.0.squareRoot()
@@ -132,7 +132,8 @@ struct RoutingTests {
         let gradients = Gradients(bench.parameters)
         let dWeights = tape.routes[0].weights.indices.map { Float($0 + 1) }
         let dx = try router.backward(
-            [dWeights], tape, [x], adding: [bench.zeros(like: x)], masksInput: false, bench.pass(), into: gradients)
+            [dWeights], tape, [x], adding: [bench.zeros(like: x)], masksInput: false, bench.pass(),
+            into: GradientAccumulator(gradients, settled.balance))
         #expect(dx[0].elements.areFinite)
         #expect(gradients.arenas[0].areFinite)
         // Saturated scores have no gradient at all, and the expert that underflowed contributes 0.
@@ -155,12 +156,13 @@ struct RoutingTests {
             let pass = subject.pass(.running, routing: routing, samples: samples)
             let outcome = try subject.forward([subject.images], pass)
             #expect(outcome.balanceLoss == 0)
-            for router in outcome.record.routers {
+            for router in outcome.settled.routers {
                 #expect(router.global.chosen.reduce(0, +) == Double(routing == .uniform ? 7 * topK : 7))
             }
             let gradients = Gradients(subject.parameters)
             _ = try subject.network.backward(
-                outcome.dLogits, outcome.tape, pass, into: gradients, wantsInput: false)
+                outcome.dLogits, outcome.tape, pass, into: GradientAccumulator(gradients, outcome.settled.balance),
+                wantsInput: false)
             for slot in subject.parameters.slots where slot.group == .router {
                 #expect(gradients.total(of: slot).areZero, "\(slot.name) was asked nothing")
             }
@@ -231,7 +233,9 @@ struct RoutingTests {
         let outcome = try subject.forward(x, pass)
         #expect(outcome.taskLoss.isFinite && outcome.balanceLoss.isFinite)
         let gradients = Gradients(subject.parameters, shards: 2)
-        let dx = try subject.network.backward(outcome.dLogits, outcome.tape, pass, into: gradients, wantsInput: true)
+        let dx = try subject.network.backward(
+            outcome.dLogits, outcome.tape, pass, into: GradientAccumulator(gradients, outcome.settled.balance),
+            wantsInput: true)
         #expect(dx.allSatisfy { $0.elements.areFinite })
         for slot in subject.parameters.slots {
             let isIdle = slot.owner?.expert == 0
@@ -241,7 +245,7 @@ struct RoutingTests {
             } else {
                 let gradient = gradients.total(of: slot)
                 #expect(gradient.areFinite, "\(slot.name)")
-                if let owner = slot.owner { #expect(outcome.record.isIdle(owner) == isIdle) }
+                if let owner = slot.owner { #expect(outcome.settled.isIdle(owner) == isIdle) }
                 if isIdle {
                     #expect(gradient.areZero, "\(slot.name)")
                 } else if slot.owner != nil {
@@ -259,10 +263,11 @@ struct RoutingTests {
         }
         subject.parameters.noteChange()
         let outcome = try subject.forward([subject.images], subject.pass(.local))
-        for router in outcome.record.routers { #expect(router.global.chosen == [0, 7, 0]) }
+        for router in outcome.settled.routers { #expect(router.global.chosen == [0, 7, 0]) }
         let gradients = Gradients(subject.parameters)
         _ = try subject.network.backward(
-            outcome.dLogits, outcome.tape, subject.pass(.local), into: gradients, wantsInput: false)
+            outcome.dLogits, outcome.tape, subject.pass(.local),
+            into: GradientAccumulator(gradients, outcome.settled.balance), wantsInput: false)
         #expect(gradients.arenas[0].areFinite)
         // The same network with that expert fixed, but for the routers.
         func logits(_ routing: Routing) throws -> [Float] {

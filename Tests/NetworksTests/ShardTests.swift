@@ -42,7 +42,9 @@ struct ShardTests {
         let pass = subject.pass(normalization)
         let outcome = try subject.forward(subject.shards(sizes), pass)
         let gradients = Gradients(subject.parameters, shards: sizes.count)
-        let dx = try subject.network.backward(outcome.dLogits, outcome.tape, pass, into: gradients, wantsInput: true)
+        let dx = try subject.network.backward(
+            outcome.dLogits, outcome.tape, pass, into: GradientAccumulator(gradients, outcome.settled.balance),
+            wantsInput: true)
         let slots = subject.parameters.slots.filter { !$0.isStatistic }
         return Result(
             outcome: outcome,
@@ -70,7 +72,7 @@ struct ShardTests {
             // The last of all gradients has gathered the rounding of the layers behind it.
             #expect(distance(cut.input, whole.input) <= 4e-5, "shards of \(sizes)")
             for (a, b) in zip(cut.statistics, whole.statistics) { #expect(abs(a - b) <= 1e-5 * (1 + abs(b))) }
-            for (a, b) in zip(cut.outcome.record.routers, whole.outcome.record.routers) {
+            for (a, b) in zip(cut.outcome.settled.routers, whole.outcome.settled.routers) {
                 #expect(a.global.chosen == b.global.chosen && a.global.best == b.global.best)
                 #expect(a.global.images == 7)
             }
@@ -130,13 +132,34 @@ struct ShardTests {
         #expect(whole.worst(lopsided).0 <= 1e-5)
     }
 
+    @Test("local statistics need not wait for the batch", arguments: NetworkCase.balanced)
+    func localTerms(_ test: NetworkCase) throws {
+        var local = test
+        local.isGlobal = false
+        let subject = try TestNetwork(local, shift: 4)
+        let pass = subject.pass(.running)
+        let outcome = try subject.forward(subject.shards([3, 4]), pass)
+        func gradient(_ balance: BalanceTerms) throws -> [[Float]] {
+            let gradients = Gradients(subject.parameters, shards: 2)
+            _ = try subject.network.backward(
+                outcome.dLogits, outcome.tape, pass, into: GradientAccumulator(gradients, balance), wantsInput: false)
+            return gradients.arenas.map { Array($0) }
+        }
+        let settled = try gradient(outcome.settled.balance)
+        #expect(try gradient(outcome.record.localTerms(globalImages: 7)) == settled)
+        #expect(try gradient(outcome.record.localTerms(globalImages: 14)) != settled)
+        #expect(try gradient(.none) != settled)
+    }
+
     @Test("a dropped shard is noticed", arguments: [NetworkCase.dense, NetworkCase.balanced[0]])
     func droppedShard(_ test: NetworkCase) throws {
         let subject = try TestNetwork(test, shift: 4)
         let pass = subject.pass(.synchronized)
         let outcome = try subject.forward(subject.shards([3, 4]), pass)
         let gradients = Gradients(subject.parameters, shards: 2)
-        _ = try subject.network.backward(outcome.dLogits, outcome.tape, pass, into: gradients, wantsInput: false)
+        _ = try subject.network.backward(
+            outcome.dLogits, outcome.tape, pass, into: GradientAccumulator(gradients, outcome.settled.balance),
+            wantsInput: false)
         let whole = try run(subject, [7], .synchronized)
         let slot = try #require(subject.parameters.slots.first { $0.name == "fc.weight" })
         #expect(distance(Array(gradients.arenas[0][slot.range]), whole.gradients["fc.weight"] ?? []) > 0.05)

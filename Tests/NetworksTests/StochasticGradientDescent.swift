@@ -14,7 +14,7 @@ struct StochasticGradientDescent {
     }
 
     /// Moves every parameter but those of experts that saw no image.
-    mutating func step(_ parameters: Parameters, _ gradients: Gradients, _ record: PassRecord) {
+    mutating func step(_ parameters: Parameters, _ gradients: Gradients, _ record: SettledRecord) {
         for slot in parameters.slots where !slot.isStatistic {
             if let owner = slot.owner, record.isIdle(owner) { continue }
             let values = parameters.values(of: slot)
@@ -28,7 +28,7 @@ struct StochasticGradientDescent {
     }
 }
 
-extension PassRecord {
+extension SettledRecord {
     /// Whether an expert saw no image of the global batch.
     func isIdle(_ owner: ExpertOwner) -> Bool {
         routers.contains { $0.layer == owner.layer && $0.global.chosen[owner.expert] == 0 }

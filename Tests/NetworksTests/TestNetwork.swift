@@ -223,13 +223,14 @@ final class TestNetwork {
     /// One forward pass in training, settled, and its losses over the global batch.
     struct Outcome {
         let record: PassRecord
+        let settled: SettledRecord
         let logits: [Tensor]
         let tape: Network.Tape
         let dLogits: [Tensor]
         let taskLoss: Double
-        var balanceLoss: Double { record.routers.reduce(0) { $0 + $1.balanceLoss } }
+        var balanceLoss: Double { settled.routers.reduce(0) { $0 + $1.balanceLoss } }
         var routes: [[Int]] { record.routers.flatMap { $0.perShard.map(\.routes.experts) } }
-        var best: [[Double]] { record.routers.map(\.global.best) }
+        var best: [[Double]] { settled.routers.map(\.global.best) }
     }
 
     /// Cuts the batch into shards of these sizes.
@@ -259,9 +260,10 @@ final class TestNetwork {
         let parts = zip(logits, ranges(x.map(\.images))).map {
             CrossEntropy.evaluate($0, Array(labels[$1]), divisor: total)
         }
-        let sums = try record.settle(extra: parts.map { [$0.losses.reduce(0, +)] }, SoloStatistics(), parameters)
+        let (sums, settled) = try record.settle(
+            extra: parts.map { [$0.losses.reduce(0, +)] }, SoloStatistics(), parameters)
         return Outcome(
-            record: record, logits: logits, tape: tape, dLogits: parts.map(\.dLogits),
+            record: record, settled: settled, logits: logits, tape: tape, dLogits: parts.map(\.dLogits),
             taskLoss: sums[0] / Double(total))
     }
 

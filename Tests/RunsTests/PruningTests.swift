@@ -59,7 +59,7 @@ struct PrunedScene {
         let dLogits = CrossEntropy.evaluate(logits[0], labels, divisor: labels.count).dLogits
         let gradients = Gradients(network.parameters)
         let gradient = try network.backward(
-            [dLogits], tape, pass, into: folds ? nil : gradients, wantsInput: true)[0]
+            [dLogits], tape, pass, into: folds ? nil : GradientAccumulator(gradients, .none), wantsInput: true)[0]
         return Outcome(logits: Array(logits[0].elements), gradient: Array(gradient.elements), gradients: gradients)
     }
 }

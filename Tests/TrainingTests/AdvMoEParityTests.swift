@@ -98,7 +98,7 @@ private struct PassCheck {
         let network = scene.network
         let (logits, tape) = try network.forward(batch.images, pass)
         let (losses, dLogits) = CrossEntropy.evaluate(logits[0], batch.labels[0], divisor: batch.globalSize)
-        let sums = try record.settle(extra: [[losses.reduce(0, +)]], SoloStatistics(), network.parameters)
+        let (sums, settled) = try record.settle(extra: [[losses.reduce(0, +)]], SoloStatistics(), network.parameters)
         #expect(abs(sums[0] / Double(batch.globalSize) - expected.loss) <= 4 * values)
         let worst = zip(logits[0].elements, expected.logits.joined()).map { abs(Double($0) - $1) }.max() ?? .infinity
         #expect(worst <= factor * expected.logitsError + 4 * values)
@@ -107,16 +107,17 @@ private struct PassCheck {
         if let statistics = expected.statistics { scene.expect(statistics, within: 8 * values, "after the pass") }
 
         let found = Gradients(network.parameters)
-        let dx = try network.backward([dLogits], tape, pass, into: found, wantsInput: true)[0]
+        let dx = try network.backward(
+            [dLogits], tape, pass, into: GradientAccumulator(found, settled.balance), wantsInput: true)[0]
         scene.expect(
             dx.channelsFirst, expected.inputGradient, within: gradients, factor: factor, "gradient of the images")
         scene.expect(found.arenas[0], expected.parameters, within: gradients, factor: factor, "gradient")
-        if pass.normalization == .running { try checkScores(dLogits, tape) }
+        if pass.normalization == .running { try checkScores(dLogits, tape, settled) }
     }
 
     /// Without batch moments images are independent: what the loss of one alone adds to the router's bias is the gradient
     /// of its scores.
-    private func checkScores(_ dLogits: Tensor, _ tape: Network.Tape) throws {
+    private func checkScores(_ dLogits: Tensor, _ tape: Network.Tape, _ settled: SettledRecord) throws {
         guard let exact = expected.scoreGradient, let scores = expected.scores, let error = expected.scoreGradientError,
             let routing = tape.imageRouting
         else { return }
@@ -129,7 +130,8 @@ private struct PassCheck {
             alone.fill(0)
             alone.slice(image..<image + 1).copy(from: dLogits.slice(image..<image + 1))
             let found = Gradients(scene.network.parameters)
-            _ = try scene.network.backward([alone], tape, pass, into: found, wantsInput: false)
+            _ = try scene.network.backward(
+                [alone], tape, pass, into: GradientAccumulator(found, settled.balance), wantsInput: false)
             for (value, exact) in zip(found.arenas[0][bias.range], exact[image]) {
                 #expect(abs(Double(value) - exact) <= factor * error + gradients * norm, "image \(image)")
                 #expect((value == 0) == (exact == 0), "only the expert chosen has a say")

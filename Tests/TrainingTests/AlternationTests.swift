@@ -261,7 +261,7 @@ struct AlternationMultiplyAddCounterTests {
             let gradients = groups.map { groups in
                 let gradients = Gradients(scene.network.parameters)
                 gradients.groups = groups
-                return gradients
+                return GradientAccumulator(gradients, .none)
             }
             return try count {
                 _ = try scene.network.backward(logits, tape, pass, into: gradients, wantsInput: wantsInput)
@@ -275,7 +275,8 @@ struct AlternationMultiplyAddCounterTests {
         let scores = Tensor(scene.workspace, images: 6, channels: 2)
         scores.fill(0.1)
         let router = try count {
-            try scene.network.backward(router: [scores], routing, pass, into: Gradients(scene.network.parameters))
+            let gradients = GradientAccumulator(Gradients(scene.network.parameters), .none)
+            try scene.network.backward(router: [scores], routing, pass, into: gradients)
         }
         let expected = 9 * (forward + routerForward) + 4 * attack + 2 * training + 2 * router
         #expect(try count { _ = try scene.run(0) } == expected)

@@ -31,7 +31,8 @@ struct DenseLayer: NetworkElement {
     }
 
     func backward(
-        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         let inputs = activation.norm.channels
         let parts = g.map { ChannelConcatenation.split($0, at: inputs) }

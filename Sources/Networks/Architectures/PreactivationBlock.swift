@@ -60,7 +60,7 @@ struct PreactivationBlock: ParallelBlock {
 
     static func backward(
         _ blocks: [PreactivationBlock], _ g: [[Tensor]], _ tapes: [Tape], masksInput: Bool, _ pass: Pass,
-        into gradients: Gradients?
+        into gradients: GradientAccumulator?
     ) throws -> [[Tensor]] {
         let shortcuts = blocks.compactMap(\.shortcut)
         let dHidden = try NormalizedConvolution.backward(

@@ -55,7 +55,7 @@ struct ResidualBlock: ParallelBlock {
     /// `g` is already gated by the block's output; the result is gated by its input if `masksInput`.
     static func backward(
         _ blocks: [ResidualBlock], _ g: [[Tensor]], _ tapes: [Tape], masksInput: Bool, _ pass: Pass,
-        into gradients: Gradients?
+        into gradients: GradientAccumulator?
     ) throws -> [[Tensor]] {
         let shortcuts = blocks.compactMap(\.downsample)
         var addends = g

@@ -74,7 +74,8 @@ struct ResidualTrunk {
     /// Carries back the gradient of the maps, already gated by them; returns `dx` plus the trunk's part, or nothing where
     /// `dx` is nil.
     func backward(
-        _ g: [Tensor], _ tape: Tape, adding dx: [Tensor]?, masksInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], _ tape: Tape, adding dx: [Tensor]?, masksInput: Bool, _ pass: Pass,
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         var g = [g]
         for (block, blockTape) in zip(blocks, tape.blocks).reversed() {

@@ -104,7 +104,7 @@ struct BatchNorm {
     /// - Parameter addends: Added to the gradient of the inputs, or nil.
     static func backward(
         _ layers: [BatchNorm], _ g: [[Tensor]], inputs: [[Tensor]], _ coefficients: [[Coefficients]],
-        addends: [[Tensor]]? = nil, _ pass: Pass, into gradients: Gradients?
+        addends: [[Tensor]]? = nil, _ pass: Pass, into gradients: GradientAccumulator?
     ) throws -> [[Tensor]] {
         let isRunning = pass.normalization == .running
         var sums: [[ChannelSums]] = []

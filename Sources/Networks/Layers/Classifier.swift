@@ -25,7 +25,7 @@ struct Classifier {
 
     /// Returns the gradient of the map, kept where it is positive if `masksInput`.
     func backward(
-        _ dLogits: [Tensor], _ tape: Tape, masksInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ dLogits: [Tensor], _ tape: Tape, masksInput: Bool, _ pass: Pass, into gradients: GradientAccumulator?
     ) -> [Tensor] {
         dLogits.indices.map { shard in
             var g = dLogits[shard]

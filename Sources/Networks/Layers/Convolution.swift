@@ -140,7 +140,8 @@ struct Convolution {
 
     /// Adds the weight gradients of one shard.
     func addWeightGradient(
-        _ x: Tensor, _ dy: Tensor, parts: [FilterPart]? = nil, into gradients: Gradients, shard: Int, _ pass: Pass
+        _ x: Tensor, _ dy: Tensor, parts: [FilterPart]? = nil, into gradients: GradientAccumulator, shard: Int,
+        _ pass: Pass
     ) {
         if x.images == 0 || !gradients.wants(weight) { return }
         let parts = parts ?? whole(x)

@@ -12,7 +12,7 @@ struct ConvolutionElement: NetworkElement {
 
     func backward(
         _ g: [Tensor], _ tape: NormalizedConvolution.Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
-        into gradients: Gradients?
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         try NormalizedConvolution.backward(
             [unit], [g], [tape], masksInput: masksInput, wantsInput: wantsInput, pass, into: gradients)[0]

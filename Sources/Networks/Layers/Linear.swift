@@ -37,7 +37,7 @@ struct Linear {
     }
 
     /// Adds the gradients of weight and bias unless `gradients` is nil, and returns that of `x`.
-    func backward(_ dy: Tensor, _ x: Tensor, shard: Int, _ pass: Pass, into gradients: Gradients?) -> Tensor {
+    func backward(_ dy: Tensor, _ x: Tensor, shard: Int, _ pass: Pass, into gradients: GradientAccumulator?) -> Tensor {
         if let gradients, gradients.wants(weight) {
             MatrixProduct.multiply(
                 inputs, outputs, dy.images, x.pointer, inputs, transposeA: true, dy.pointer, outputs,

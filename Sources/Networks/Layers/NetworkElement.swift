@@ -20,7 +20,8 @@ protocol NetworkElement {
     ///   - masksInput: The input is a ReLU's output: its gradient is kept only where it is positive.
     ///   - wantsInput: Without it an element may leave the gradient of the input out, and return nothing.
     func backward(
-        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor]
 }
 
@@ -28,7 +29,7 @@ protocol NetworkElement {
 protocol RecordedElement {
     /// Carries the gradient back, as ``NetworkElement/backward(_:_:masksInput:wantsInput:_:into:)``.
     func backward(
-        _ g: [Tensor], masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: GradientAccumulator?
     ) throws -> [Tensor]
 }
 
@@ -37,7 +38,7 @@ private struct Recorded<Element: NetworkElement>: RecordedElement {
     let tape: Element.Tape
 
     func backward(
-        _ g: [Tensor], masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         try element.backward(
             g, tape, masksInput: masksInput, wantsInput: wantsInput, pass, into: gradients)
@@ -65,7 +66,7 @@ protocol ParallelBlock: NetworkElement {
     /// `g` is gated by the blocks' outputs if they are rectified; the result is gated by the inputs if `masksInput`.
     static func backward(
         _ blocks: [Self], _ g: [[Tensor]], _ tapes: [Tape], masksInput: Bool, _ pass: Pass,
-        into gradients: Gradients?
+        into gradients: GradientAccumulator?
     ) throws -> [[Tensor]]
 }
 
@@ -76,7 +77,8 @@ extension ParallelBlock {
     }
 
     func backward(
-        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         try Self.backward([self], [g], [tape], masksInput: masksInput, pass, into: gradients)[0]
     }

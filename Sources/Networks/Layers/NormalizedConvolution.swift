@@ -154,7 +154,7 @@ struct NormalizedConvolution {
     /// - Returns: The gradient of the input, empty if not wanted. Parameter gradients are added unless nil.
     static func backward(
         _ layers: [NormalizedConvolution], _ g: [[Tensor]], _ tapes: [Tape], addends: [[Tensor]]? = nil,
-        masksInput: Bool, wantsInput: Bool = true, _ pass: Pass, into gradients: Gradients?
+        masksInput: Bool, wantsInput: Bool = true, _ pass: Pass, into gradients: GradientAccumulator?
     ) throws -> [[Tensor]] {
         let norms = layers.compactMap(\.norm)
         let g = zip(layers, g).map { layer, g in
@@ -175,7 +175,7 @@ struct NormalizedConvolution {
 
     private func backwardConvolution(
         _ dRaw: [Tensor], _ tape: Tape, addends: [Tensor]?, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
-        into gradients: Gradients?
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         let scale = pass.folds ? tape.coefficients.first?.scale : nil
         if case .experts(let mixture) = operation, let experts = tape.experts {

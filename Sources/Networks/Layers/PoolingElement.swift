@@ -30,7 +30,8 @@ struct PoolingElement: NetworkElement {
     }
 
     func backward(
-        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
+        into gradients: GradientAccumulator?
     ) -> [Tensor] {
         g.indices.map { shard in
             switch operation {

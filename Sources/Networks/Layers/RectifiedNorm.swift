@@ -57,7 +57,7 @@ struct RectifiedNorm: NetworkElement {
     ///   - masksInput: The input is a ReLU's output: keeps its gradient only where the input is positive.
     static func backward(
         _ layers: [RectifiedNorm], _ g: [[Tensor]], _ tapes: [Tape], addends: [[Tensor]]? = nil, masksInput: Bool,
-        _ pass: Pass, into gradients: Gradients?
+        _ pass: Pass, into gradients: GradientAccumulator?
     ) throws -> [[Tensor]] {
         let dx = try BatchNorm.backward(
             layers.map(\.norm), g, inputs: tapes.map(\.x), tapes.map(\.coefficients), addends: addends, pass,
@@ -76,7 +76,8 @@ struct RectifiedNorm: NetworkElement {
     }
 
     func backward(
-        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         try Self.backward([self], [g], [tape], masksInput: masksInput, pass, into: gradients)[0]
     }

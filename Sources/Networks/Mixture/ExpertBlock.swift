@@ -34,13 +34,14 @@ struct ExpertBlock<Block: ParallelBlock>: NetworkElement {
     }
 
     func backward(
-        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        _ g: [Tensor], _ tape: Tape, masksInput: Bool, wantsInput: Bool, _ pass: Pass,
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         let gatesResults = experts.contains(where: \.isRectified)
         let parts = g.indices.map { shard in
             tape.dispatch[shard].backward(
                 g[shard], results: tape.results.map { $0[shard] },
-                offsets: router.outputGradient(tape.router, shard: shard, into: gradients), gatesResults: gatesResults)
+                offsets: router.outputGradient(shard: shard, into: gradients), gatesResults: gatesResults)
         }
         let dInputs = try Block.backward(
             experts, transposed(parts.map(\.dResults)), tape.blocks, masksInput: false, pass, into: gradients)

@@ -33,13 +33,13 @@ struct ExpertConvolution {
     /// Returns the gradient of the input, empty if not wanted; adds those of experts and router.
     func backward(
         _ dy: [Tensor], _ x: [Tensor], _ tape: Tape, scale: [Float]?, addends: [Tensor]?, masksInput: Bool,
-        wantsInput: Bool, _ pass: Pass, into gradients: Gradients?
+        wantsInput: Bool, _ pass: Pass, into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         // With a folded scale the results carry it, so the router's gradient needs no factor of its own.
         let parts = x.indices.map { shard in
             tape.dispatch[shard].backward(
                 dy[shard], results: tape.results[shard],
-                offsets: router.outputGradient(tape.router, shard: shard, into: gradients), gatesResults: false)
+                offsets: router.outputGradient(shard: shard, into: gradients), gatesResults: false)
         }
         let dx = x.indices.compactMap { shard -> Tensor? in
             let dInputs = experts.indices.compactMap { expert in

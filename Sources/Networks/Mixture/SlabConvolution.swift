@@ -50,7 +50,7 @@ struct SlabConvolution {
     }
 
     /// Adds the weight gradients of one shard.
-    func addWeightGradient(_ x: Tensor, _ dy: Tensor, into gradients: Gradients, shard: Int, _ pass: Pass) {
+    func addWeightGradient(_ x: Tensor, _ dy: Tensor, into gradients: GradientAccumulator, shard: Int, _ pass: Pass) {
         slabs[0].addWeightGradient(x, dy, parts: parts(shard: shard, pass), into: gradients, shard: shard, pass)
     }
 

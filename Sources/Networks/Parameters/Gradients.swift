@@ -1,6 +1,6 @@
 import Tensors
 
-/// Where a backward pass adds parameter gradients: one arena a shard, laid out like the parameter arena.
+/// Parameter gradients: one arena a shard, laid out like the parameter arena.
 ///
 /// Gradients are sums over the shard's images of what ``CrossEntropy`` and the balancing losses divide by the global
 /// batch; adding all arenas of all ranks gives the gradient of the global batch.
@@ -13,14 +13,10 @@ public final class Gradients {
     /// the moment to let open exchanges progress.
     public var onReady: (Range<Int>) -> Void = { _ in }
 
-    /// Whose arenas these are, if others'.
-    private let owner: Gradients?
-
     /// Makes zeroed arenas for the parameters.
     public init(_ parameters: Parameters, shards: Int = 1) {
         precondition(shards >= 1, "a rank holds at least one shard, got \(shards)")
         let count = parameters.parameterCount
-        owner = nil
         arenas = (0..<shards).map { _ in
             let raw = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 4), alignment: 64)
             let pointer = raw.bindMemory(to: Float.self, capacity: count)
@@ -29,17 +25,7 @@ public final class Gradients {
         }
     }
 
-    /// Makes a second way into the arenas of `other`, for a backward pass after which another one adds to them: nothing
-    /// is complete behind it.
-    public init(addingTo other: Gradients) {
-        arenas = other.arenas
-        owner = other
-        groups = other.groups
-    }
-
-    deinit { if owner == nil { for arena in arenas { arena.deallocate() } } }
-
-    func wants(_ slot: Slot) -> Bool { groups.contains(slot.group) }
+    deinit { for arena in arenas { arena.deallocate() } }
 
     /// Sets all arenas to zero.
     public func clear() {

@@ -47,10 +47,10 @@ struct ChannelMoments {
     }
 }
 
-/// What a training pass learned about the batch: moments for the running statistics and the use of experts.
+/// What a pass learned about this rank's part of the batch: moments for the running statistics and the use of experts.
 ///
 /// Layers append to it during the forward pass; ``settle(extra:_:_:)`` then adds everything up over the global batch in
-/// one go. The backward pass of balancing losses needs the settled sums.
+/// one go, and returns what the backward pass needs of it.
 public final class PassRecord {
     struct NormEntry {
         let norm: BatchNorm
@@ -59,23 +59,15 @@ public final class PassRecord {
         let global: ChannelMoments?
     }
     var norms: [NormEntry] = []
-    /// The global moments that ``settle(extra:_:_:)`` found.
-    private var settled: [(norm: BatchNorm, moments: ChannelMoments)] = []
 
     /// One record for each router, in the order of the layers.
     public internal(set) var routers: [RouterRecord] = []
 
-    /// The images of the global batch, where the pass is carried back before the record is settled.
-    let globalImages: Int?
+    /// Makes an empty record, for one pass.
+    public init() {}
 
-    /// Makes an empty record.
-    /// - Parameter globalImages: The images of the global batch, needed if the pass is carried back before the record is
-    ///   settled; statistics of the global batch are then not to be had.
-    public init(globalImages: Int? = nil) { self.globalImages = globalImages }
-
-    /// Makes one record, not settled, of passes over parts of a batch, as if the parts were shards of one pass.
+    /// Makes one record of passes over parts of a batch, as if the parts were shards of one pass.
     public init(merging parts: [PassRecord]) {
-        globalImages = nil
         guard let first = parts.first else { return }
         norms = first.norms.indices.map { index in
             NormEntry(norm: first.norms[index].norm, perShard: parts.flatMap { $0.norms[index].perShard }, global: nil)
@@ -83,15 +75,27 @@ public final class PassRecord {
         routers = first.routers.indices.map { index in RouterRecord(merging: parts.map { $0.routers[index] }) }
     }
 
-    /// Adds up all sums over the global batch, updates the running statistics with the global moments, and fills the
-    /// routers' global sums.
+    /// Takes down what a router's experts gave, `[shard]`.
+    func note(_ outputs: [ExpertOutputs], layer: String) {
+        guard let index = routers.lastIndex(where: { $0.layer == layer }) else { return }
+        for (shard, outputs) in outputs.enumerated() { routers[index].note(outputs, shard: shard) }
+    }
+
+    /// What the pass is carried back with while sums over the global batch are not known, as where a batch is run in parts;
+    /// only where no router has a balancing loss of the global batch.
+    /// - Parameter globalImages: The images of the global batch.
+    public func localTerms(globalImages: Int) -> BalanceTerms {
+        BalanceTerms(local: routers, globalImages: globalImages)
+    }
+
+    /// Adds up all sums over the global batch, and updates the running statistics with the global moments.
     ///
     /// Every rank calls this once after the forward pass, with the same layers and as many extra numbers.
     /// - Parameter extra: Further numbers to add up, one list a shard.
-    /// - Returns: The sums of the extra numbers over the global batch.
+    /// - Returns: The sums of the extra numbers over the global batch, and those of the pass.
     public func settle(
         extra: [[Double]], _ statistics: any BatchStatistics, _ parameters: Parameters
-    ) throws -> [Double] {
+    ) throws -> (totals: [Double], settled: SettledRecord) {
         var lists = extra
         let open = norms.filter { $0.global == nil }
         for shard in lists.indices {
@@ -100,27 +104,18 @@ public final class PassRecord {
         }
         let sums = try statistics.sum(lists)
         var position = extra.first?.count ?? 0
-        let result = Array(sums[..<position])
+        let totals = Array(sums[..<position])
         func take(_ count: Int) -> ArraySlice<Double> {
             defer { position += count }
             return sums[position..<position + count]
         }
-        for entry in norms {
-            let moments = entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels))
-            settled.append((entry.norm, moments))
-            entry.norm.updateRunningStatistics(moments, parameters)
+        let moments = norms.map { entry in
+            (norm: entry.norm, moments: entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels)))
         }
-        for router in routers { router.settle(take(router.length)) }
+        for (norm, moments) in moments { norm.updateRunningStatistics(moments, parameters) }
         if !norms.isEmpty { parameters.noteChange(of: []) }
-        return result
-    }
-
-    /// Moves the running statistics of a group once more, as another pass over the same batch with the same weights
-    /// would.
-    public func reapply(_ group: ParameterGroup, _ parameters: Parameters) {
-        for (norm, moments) in settled where norm.weight.group == group {
-            norm.updateRunningStatistics(moments, parameters)
-        }
-        parameters.noteChange(of: [])
+        let settled = routers.map { $0.settled(take($0.length)) }
+        let balance = BalanceTerms(routers, settled)
+        return (totals, SettledRecord(routers: settled, balance: balance, moments: moments))
     }
 }

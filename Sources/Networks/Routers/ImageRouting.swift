@@ -30,9 +30,9 @@ extension Network {
     ///   - dLogits: The gradient of the logits, `[images, 1, 1, experts]` a shard.
     ///   - pass: The pass that `routing` came from.
     public func backward(
-        router dLogits: [Tensor], _ routing: ImageRouting, _ pass: Pass, into gradients: Gradients
+        router dLogits: [Tensor], _ routing: ImageRouting, _ pass: Pass, into gradients: GradientAccumulator
     ) throws {
         try imageRouter?.backward(dLogits, routing.tape, routing.images, pass, into: gradients)
-        gradients.onReady(0..<parameters.parameterCount)
+        gradients.finish(0..<parameters.parameterCount)
     }
 }

@@ -22,7 +22,6 @@ struct Router {
         let scores: [[Float]]
         let logScores: [[Float]]
         let routes: [Routes]
-        let record: RouterRecord?
     }
 
     /// Chooses experts for the images of every shard, `x` being what the experts see.
@@ -35,9 +34,8 @@ struct Router {
         let clean = settings.gate.bypassesSoftmax ? logits : scores
         let chosen = try training.map { try choose(scores, clean, $0, pass) } ?? clean.map { best($0) }
         let routes = zip(scores, chosen).map { settings.gate.weigh(scores: $0, chosen: $1, experts: settings.experts) }
-        return Tape(
-            network: tape, scores: scores, logScores: logScores, routes: routes,
-            record: record(scores, logScores, routes, pass))
+        record(scores, logScores, routes, pass)
+        return Tape(network: tape, scores: scores, logScores: logScores, routes: routes)
     }
 
     private func best(_ preferences: [Float]) -> [Int] {
@@ -112,8 +110,8 @@ struct Router {
     private func bypass(_ x: [Tensor], _ pass: Pass) -> Tape {
         let routes = x.indices.map { givenRoutes(shard: $0, images: x[$0].images, pass) }
         let none = [[Float]](repeating: [], count: x.count)
-        return Tape(
-            network: nil, scores: none, logScores: none, routes: routes, record: record(none, none, routes, pass))
+        record(none, none, routes, pass)
+        return Tape(network: nil, scores: none, logScores: none, routes: routes)
     }
 
     private func givenRoutes(shard: Int, images: Int, _ pass: Pass) -> Routes {
@@ -133,10 +131,8 @@ struct Router {
         }
     }
 
-    private func record(
-        _ scores: [[Float]], _ logScores: [[Float]], _ routes: [Routes], _ pass: Pass
-    ) -> RouterRecord? {
-        guard let passRecord = pass.record else { return nil }
+    private func record(_ scores: [[Float]], _ logScores: [[Float]], _ routes: [Routes], _ pass: Pass) {
+        guard let record = pass.record else { return }
         let experts = settings.experts
         let shards = routes.indices.map { shard -> RouterRecord.Shard in
             var sums = RouterSums(experts: experts)
@@ -149,22 +145,19 @@ struct Router {
                 scores: scores[shard], logScores: logScores[shard], routes: routes[shard], sums: sums,
                 outputs: ExpertOutputs(experts: experts))
         }
-        let result = RouterRecord(
-            layer: path, settings: settings, perShard: shards, globalImages: passRecord.globalImages)
-        passRecord.routers.append(result)
-        return result
+        record.routers.append(RouterRecord(layer: path, settings: settings, perShard: shards))
     }
 
     /// Notes what the experts gave, `[shard][expert]`, where the loss of its variance needs it.
     func noteOutputs(_ results: @autoclosure () -> [[Tensor]], _ tape: Tape, _ pass: Pass) {
-        guard settings.varianceWeight > 0, !pass.folds, tape.network != nil, let record = tape.record else { return }
-        for (shard, parts) in results().enumerated() { record.note(ExpertOutputs(parts), shard: shard) }
+        guard settings.varianceWeight > 0, !pass.folds, tape.network != nil, let record = pass.record else { return }
+        record.note(results().map { ExpertOutputs($0) }, layer: path)
     }
 
     /// What the loss of outputs' variance adds to the gradient of every element of each expert's output, if anything;
     /// attacks never see it.
-    func outputGradient(_ tape: Tape, shard: Int, into gradients: Gradients?) -> [Float]? {
-        gradients == nil ? nil : tape.record?.outputGradient(shard: shard)
+    func outputGradient(shard: Int, into gradients: GradientAccumulator?) -> [Float]? {
+        gradients?.balance.outputGradient(path, shard: shard)
     }
 
     /// Adds the gradients of the router's parameters, and returns `dx` plus the router's part of the gradient of its
@@ -176,13 +169,13 @@ struct Router {
     ///   - gradients: Where to add; the balancing loss takes part only then, since attacks never see it.
     func backward(
         _ dWeights: [[Float]], _ tape: Tape, _ x: [Tensor], adding dx: [Tensor]?, masksInput: Bool, _ pass: Pass,
-        into gradients: Gradients?
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         guard let networkTape = tape.network else {
             return RouterNetwork.withoutGradient(x, adding: dx, masksInput: masksInput)
         }
         let dLogits = dWeights.indices.map {
-            logitGradient(dWeights[$0], tape, shard: $0, pass, seesBalance: gradients != nil)
+            logitGradient(dWeights[$0], tape, shard: $0, pass, gradients?.balance)
         }
         return try network.backward(
             dLogits, networkTape, x, adding: dx, masksInput: masksInput, pass, into: gradients)
@@ -190,21 +183,21 @@ struct Router {
 
     /// Adds the gradients of the router's parameters for a loss of its logits alone, `[images, 1, 1, experts]` a shard.
     func backward(
-        _ dLogits: [Tensor], _ tape: Tape, _ x: [Tensor], _ pass: Pass, into gradients: Gradients
+        _ dLogits: [Tensor], _ tape: Tape, _ x: [Tensor], _ pass: Pass, into gradients: GradientAccumulator
     ) throws {
         guard let networkTape = tape.network else { return }
         _ = try network.backward(dLogits, networkTape, x, adding: nil, masksInput: false, pass, into: gradients)
     }
 
     private func logitGradient(
-        _ dWeights: [Float], _ tape: Tape, shard: Int, _ pass: Pass, seesBalance: Bool
+        _ dWeights: [Float], _ tape: Tape, shard: Int, _ pass: Pass, _ balance: BalanceTerms?
     ) -> Tensor {
         let experts = settings.experts
         let (scores, logScores) = (tape.scores[shard], tape.logScores[shard])
         let dScores = settings.gate.backward(dWeights, scores: scores, tape.routes[shard], experts: experts)
         let images = scores.count / experts
         let dLogits = Tensor(pass.workspace, images: images, channels: experts)
-        let balance = seesBalance ? tape.record?.balanceGradient(shard: shard) : nil
+        let balance = balance?.scores(path, shard: shard)
         let own = pass.routerGradients[path]?[shard]
         for image in 0..<images {
             let row = image * experts..<(image + 1) * experts

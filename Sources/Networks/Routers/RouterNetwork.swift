@@ -139,7 +139,7 @@ struct RouterNetwork {
     ///   - dx: What to add to, or nil if the gradient of the input is not wanted: then nothing is returned.
     func backward(
         _ dLogits: [Tensor], _ tape: Tape, _ x: [Tensor], adding dx: [Tensor]?, masksInput: Bool, _ pass: Pass,
-        into gradients: Gradients?
+        into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
         switch head {
         case .random: return RouterNetwork.withoutGradient(x, adding: dx, masksInput: masksInput)
@@ -182,7 +182,8 @@ struct RouterNetwork {
     }
 
     private func addGradients(
-        _ dLogits: Tensor, _ pooled: Tensor, _ weight: Slot, _ bias: Slot?, shard: Int, into gradients: Gradients
+        _ dLogits: Tensor, _ pooled: Tensor, _ weight: Slot, _ bias: Slot?, shard: Int,
+        into gradients: GradientAccumulator
     ) {
         MatrixProduct.multiply(
             pooled.channels, experts, pooled.images, pooled.pointer, pooled.channels, transposeA: true,

@@ -136,7 +136,7 @@ extension AdvMoE {
             try Trades.passes(clean, images, of: batch, beta: settings.beta, draw: 1, context)
         }.outcome
         if settings.sharedBatch {
-            try updateRouter(RouterPass(routing: routing, pass: clean.pass), batch, context) {
+            try updateRouter(RouterPass(routing: routing, pass: clean.pass, balance: clean.balance), batch, context) {
                 guard isPublished else { return }
                 // What the released code logs with the new experts: only its moments matter, the router's are the same.
                 _ = try context.pass(batch.images, of: batch, given: ["router": .routes(routing.routes)]) { _, logits in

@@ -68,7 +68,7 @@ extension StepContext {
         _ images: [Tensor], of batch: TrainingBatch, draw: Int = 0, given: [String: GivenRoutes] = [:],
         loss: (_ shard: Int, _ logits: Tensor) -> (sum: Double, dLogits: Tensor)
     ) throws -> TrainingPass {
-        let record = PassRecord(globalImages: imagesInParts)
+        let record = PassRecord()
         var pass = owner.passes.training(samples: batch.samples, step: step, draw: draw, record: record)
         pass.given.merge(given) { _, given in given }
         let (logits, tape) = try network.forward(images, pass)
@@ -78,10 +78,16 @@ extension StepContext {
                 loss: result.sum,
                 correct: zip(CrossEntropy.predictions(logits[shard]), batch.labels[shard]).count { $0 == $1 })
         }
-        var made = TrainingPass(
-            logits: logits, dLogits: results.map(\.dLogits), tape: tape, pass: pass, record: record, sums: sums)
-        if imagesInParts == nil { made.outcome = try settle(record, sums, images, batch) }
-        return made
+        func made(
+            _ balance: BalanceTerms, _ settled: (record: SettledRecord, outcome: PassOutcome)?
+        ) -> TrainingPass {
+            TrainingPass(
+                logits: logits, dLogits: results.map(\.dLogits), tape: tape, pass: pass, record: record, sums: sums,
+                balance: balance, settled: settled)
+        }
+        if let imagesInParts { return made(record.localTerms(globalImages: imagesInParts), nil) }
+        let settled = try settle(record, sums, images, batch)
+        return made(settled.record.balance, settled)
     }
 
     /// A training pass whose loss is the mean cross entropy with the labels.
@@ -98,8 +104,8 @@ extension StepContext {
         let record = PassRecord()
         let pass = owner.passes.training(samples: batch.samples, step: step, draw: draw, record: record)
         let routing = try learned(try network.route(images, pass))
-        _ = try record.settle(extra: images.map { _ in [] }, pass.statistics, network.parameters)
-        return RouterPass(routing: routing, pass: pass)
+        let (_, settled) = try record.settle(extra: images.map { _ in [] }, pass.statistics, network.parameters)
+        return RouterPass(routing: routing, pass: pass, balance: settled.balance)
     }
 
     /// What the image's router did, if it decides.
@@ -115,25 +121,26 @@ extension StepContext {
     /// Moves the running statistics of a group once more by a pass, as another one over the same batch with the same weights
     /// would.
     func repeatStatistics(of pass: TrainingPass, _ group: ParameterGroup) {
-        pass.record.reapply(group, network.parameters)
+        pass.settled?.record.reapply(group, network.parameters)
     }
 
     /// Adds up a pass's totals and statistics over the global batch.
     private func settle(
         _ record: PassRecord, _ sums: [PassTotals], _ images: [Tensor], _ batch: TrainingBatch
-    ) throws -> PassOutcome {
+    ) throws -> (record: SettledRecord, outcome: PassOutcome) {
         var sums = sums
         if wantsToStop { sums[0].stopRequests = 1 }
-        let list = try record.settle(
+        let (list, settled) = try record.settle(
             extra: sums.map(\.list), owner.passes.statistics, network.parameters)
         let isOwn = !sums.allSatisfy(\.loss.isFinite)
         guard list[0].isFinite else { throw try owner.diagnose(images, batch, step: step, isOwn: isOwn) }
         let totals = PassTotals(list: list)
         if totals.stopRequests > 0 { isAskedToStop = true }
-        return PassOutcome(
+        let outcome = PassOutcome(
             lossSum: totals.loss, correct: totals.correct,
-            balanceLoss: record.routers.reduce(0) { $0 + $1.balanceLoss },
-            layers: record.routers.map { ExpertUsage(layer: $0.layer, sums: $0.global) })
+            balanceLoss: settled.routers.reduce(0) { $0 + $1.balanceLoss },
+            layers: settled.routers.map { ExpertUsage(layer: $0.layer, sums: $0.global) })
+        return (settled, outcome)
     }
 }
 
@@ -155,20 +162,19 @@ extension StepContext {
         passes: (TrainingBatch) throws -> [TrainingPass]
     ) throws -> (outcome: UpdateOutcome, inputGradient: [Tensor]) {
         let groups = groups ?? owner.settings.parameters.groups
-        var records: [PassRecord]
-        var outcomes: [PassOutcome]
+        let settled: [(record: SettledRecord, outcome: PassOutcome)]
         var gradient: [Tensor] = []
         if let size = owner.settings.microBatch {
-            (records, outcomes) = try carryBackInParts(batch, of: size, groups, passes)
+            settled = try carryBackInParts(batch, of: size, groups, passes)
         } else {
             let made = try passes(batch)
             owner.exchange.begin(groups)
             gradient = try carryBack(made, completes: true, wantsInput: wantsInput)
-            (records, outcomes) = (made.map(\.record), made.compactMap(\.outcome))
+            settled = made.compactMap(\.settled)
         }
-        let (norm, rate) = try apply(groups, records: records)
+        let (norm, rate) = try apply(groups, records: settled.map(\.record))
         if completes { averageWeights() }
-        return (UpdateOutcome(passes: outcomes, gradientNorm: norm, rate: rate), gradient)
+        return (UpdateOutcome(passes: settled.map(\.outcome), gradientNorm: norm, rate: rate), gradient)
     }
 
     /// Lets the weights enter their average, if the run keeps one: once a step that moved them in several updates.
@@ -182,7 +188,7 @@ extension StepContext {
             let isLast = index == 0
             try network.backward(
                 router: made.dLogits, made.routing, made.pass,
-                into: isLast ? exchange.gradients : Gradients(addingTo: exchange.gradients))
+                into: GradientAccumulator(exchange.gradients, made.balance, completes: isLast))
         }
         _ = try apply([.router], records: [])
     }
@@ -194,8 +200,8 @@ extension StepContext {
         for (index, made) in passes.enumerated().reversed() {
             let isLast = completes && index == 0
             input = try network.backward(
-                made.dLogits, made.tape, made.pass, into: isLast ? gradients : Gradients(addingTo: gradients),
-                wantsInput: wantsInput && isLast)
+                made.dLogits, made.tape, made.pass,
+                into: GradientAccumulator(gradients, made.balance, completes: isLast), wantsInput: wantsInput && isLast)
         }
         return input
     }
@@ -203,7 +209,7 @@ extension StepContext {
     private func carryBackInParts(
         _ batch: TrainingBatch, of size: Int, _ groups: Set<ParameterGroup>,
         _ passes: (TrainingBatch) throws -> [TrainingPass]
-    ) throws -> (records: [PassRecord], outcomes: [PassOutcome]) {
+    ) throws -> [(record: SettledRecord, outcome: PassOutcome)] {
         imagesInParts = batch.globalSize
         defer { imagesInParts = nil }
         let parts = batch.parts(of: size)
@@ -216,15 +222,14 @@ extension StepContext {
             made.append((ofPart.map(\.record), ofPart.map(\.sums)))
         }
         let records = made[0].records.indices.map { index in PassRecord(merging: made.map { $0.records[index] }) }
-        let outcomes = try records.indices.map { index in
+        return try records.indices.map { index in
             try settle(records[index], made.flatMap { $0.sums[index] }, batch.images, batch)
         }
-        return (records, outcomes)
     }
 
     /// Ends the exchange and moves the parameters of some groups.
     private func apply(
-        _ groups: Set<ParameterGroup>, records: [PassRecord]
+        _ groups: Set<ParameterGroup>, records: [SettledRecord]
     ) throws -> (norm: Double, rate: Double) {
         let timing = try owner.exchange.finish()
         waitSeconds += timing.waited
@@ -249,7 +254,7 @@ extension StepContext {
     }
 
     /// Experts without an image of the global batch in any of the passes.
-    private static func idleExperts(_ records: [PassRecord]) -> Set<ExpertOwner> {
+    private static func idleExperts(_ records: [SettledRecord]) -> Set<ExpertOwner> {
         var seen: Set<ExpertOwner> = []
         var all: Set<ExpertOwner> = []
         for router in records.flatMap(\.routers) {

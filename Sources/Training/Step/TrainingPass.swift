@@ -12,14 +12,18 @@ struct TrainingPass {
     let record: PassRecord
     /// What each shard adds to the totals of the global batch.
     let sums: [PassTotals]
-    /// What the pass gave, once its record is settled.
-    var outcome: PassOutcome?
+    /// What the balancing losses are differentiated at.
+    let balance: BalanceTerms
+    /// What the pass did with the global batch and what it gave; nil of a part of a batch, which is settled with the others.
+    let settled: (record: SettledRecord, outcome: PassOutcome)?
 }
 
 /// A pass of the image's router alone.
 struct RouterPass {
     let routing: ImageRouting
     let pass: Pass
+    /// What the balancing losses would be differentiated at.
+    let balance: BalanceTerms
     /// The gradient of the router's logits, `[images, 1, 1, experts]` a shard.
     var dLogits: [Tensor] = []
 }

@@ -67,9 +67,10 @@ extension RankScene {
         let (losses, dLogits) = CrossEntropy.evaluate(logits[0], labels, divisor: count)
         let gradients = Gradients(network.parameters)
         return try restoringStatistics {
-            _ = try record.settle(extra: [[]], SoloStatistics(), network.parameters)
-            _ = try network.backward([dLogits], tape, pass, into: gradients, wantsInput: false)
-            return outcome(losses.reduce(0, +), record, gradients.arenas[0])
+            let settled = try record.settle(extra: [[]], SoloStatistics(), network.parameters).settled
+            _ = try network.backward(
+                [dLogits], tape, pass, into: GradientAccumulator(gradients, settled.balance), wantsInput: false)
+            return outcome(losses.reduce(0, +), settled, gradients.arenas[0])
         }
     }
 
@@ -98,23 +99,25 @@ extension RankScene {
         let exchange = GradientExchange(
             network.parameters, shards: shards, isOrdered: shards > 1, bucketMegabytes: 0.01, communicator)
         return try restoringStatistics {
-            let lossSum = try record.settle(extra: sums, statistics, network.parameters)[0]
+            let (totals, settled) = try record.settle(extra: sums, statistics, network.parameters)
             exchange.begin([.backbone, .router])
             let losesPart = mistake == .lostPart && communicator.rank == communicator.size - 1
             let gradients = losesPart ? Gradients(network.parameters, shards: shards) : exchange.gradients
-            _ = try network.backward(results.map(\.dLogits), tape, pass, into: gradients, wantsInput: false)
+            _ = try network.backward(
+                results.map(\.dLogits), tape, pass, into: GradientAccumulator(gradients, settled.balance),
+                wantsInput: false)
             if losesPart {
                 for (kept, made) in zip(exchange.gradients.arenas, gradients.arenas).dropLast() {
                     _ = kept.update(from: made)
                 }
             }
             _ = try exchange.finish()
-            return outcome(lossSum, record, exchange.total)
+            return outcome(totals[0], settled, exchange.total)
         }
     }
 
     private func outcome(
-        _ lossSum: Double, _ record: PassRecord, _ gradient: UnsafeMutableBufferPointer<Float>
+        _ lossSum: Double, _ record: SettledRecord, _ gradient: UnsafeMutableBufferPointer<Float>
     ) -> BatchOutcome {
         BatchOutcome(
             taskLoss: lossSum / Double(count), balanceLoss: record.routers.reduce(0) { $0 + $1.balanceLoss },

@@ -81,7 +81,8 @@ extension RankTests {
             let plain = Gradients(parameters)
             var ready: [Range<Int>] = []
             plain.onReady = { ready.append($0) }
-            _ = try scene.network.backward([dLogits], tape, pass, into: plain, wantsInput: false)
+            _ = try scene.network.backward(
+                [dLogits], tape, pass, into: GradientAccumulator(plain, .none), wantsInput: false)
             try communicator.allReduceSum(plain.arenas[0])
             // The whole arena is reported, from its end to its beginning, each part once.
             #expect(ready.first?.upperBound == parameters.parameterCount)
@@ -92,7 +93,8 @@ extension RankTests {
                     parameters, shards: 1, isOrdered: false, bucketMegabytes: megabytes, communicator)
                 for _ in 0..<2 {
                     exchange.begin([.backbone, .router])
-                    _ = try scene.network.backward([dLogits], tape, pass, into: exchange.gradients, wantsInput: false)
+                    _ = try scene.network.backward(
+                        [dLogits], tape, pass, into: GradientAccumulator(exchange.gradients, .none), wantsInput: false)
                     let timing = try exchange.finish()
                     #expect(timing.waited >= 0 && timing.span >= timing.waited - 1e-3)
                     let worst = zip(exchange.total, plain.arenas[0]).map { abs($0 - $1) }.max() ?? 0
