@@ -78,7 +78,7 @@ extension CommandSuite {
                     "train", "--output", run.path, "preset=robust-sparse-moes", "model.width=4", "moe.kind=block",
                     "moe.experts=2", "moe.balance.loss=switch", "training.epochs=2", "training.global_batch=20",
                     "attack.steps=1", "data.dataset=synthetic", "data.train_samples=50", "data.test_samples=10",
-                    "evaluation.attacks.0.steps=1", "evaluation.attacks.1.steps=1", "training.replays=2",
+                    "evaluation.attacks.0.steps=1", "evaluation.attacks.1.steps=1", "training.free.replays=2",
                 ]
                 let outcome = try robustmoe(small + method, ranks: 2)
                 #expect(outcome.status == 0, "\(outcome.errors)")

@@ -13,13 +13,13 @@ private func unusual() -> RunConfiguration {
     run.model.skipFirstActivation = true
     run.model.normalize = .none
     run.model.ratio = 0.5
-    run.moe.kind = .block
+    run.moe.kind = .given(.block)
     run.moe.placement = ["layer3.1", "*.0", "layer4"]
     run.moe.routes = .expert(2)
     run.moe.includeDownsample = false
     run.moe.experts = 16
     run.moe.topK = 2
-    run.moe.straightThrough = .off
+    run.moe.straightThrough = .given(false)
     run.moe.weights = .plain
     run.moe.router = .doubleConvGap
     run.moe.routerKernel = 1
@@ -27,7 +27,7 @@ private func unusual() -> RunConfiguration {
     run.moe.capacity = 1.25
     run.moe.varianceWeight = 0.125
     run.moe.statistics = .local
-    run.moe.balance.loss = .switchTransformer
+    run.moe.balance.loss = .given(.switchLoss)
     run.moe.balance.weight = 0.1 + 0.2
     run.preset = "robust-sparse-moes"
     run.training.method = .pgd
@@ -72,8 +72,8 @@ private func unusual() -> RunConfiguration {
     run.attack.stepSize = 4.0 / 255
     run.attack.steps = 9
     run.attack.restarts = 2
-    run.attack.start = .uniformUnclamped
-    run.attack.objective = .crossEntropy
+    run.attack.start = .given(.uniformUnclamped)
+    run.attack.objective = .given(.crossEntropy)
     run.attack.keep = .best
     run.attack.batchNorm = .batch
     run.attack.routing = .noisy
@@ -100,7 +100,7 @@ private func unusual() -> RunConfiguration {
     run.distributed.batchNorm = .synchronized
     run.distributed.deterministicShards = 8
     run.distributed.bucketMegabytes = 0.5
-    run.distributed.threads = .count(3)
+    run.distributed.threads = .given(3)
     run.distributed.timeoutSeconds = 12.5
     run.kernels.arithmetic = .exact
     run.kernels.transformCacheMegabytes = 0
