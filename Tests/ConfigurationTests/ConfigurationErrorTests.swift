@@ -31,6 +31,12 @@ struct ConfigurationErrorTests {
             ("attack.epsilon=8", "from 0 to 1 where the norm is linf"),
             ("attack.step_size=-1", "\(number), at least 0"),
             ("attack.restarts=0", positive),
+            ("attack.beta=-1", "\(number), at least 0; or null"),
+            (
+                "attack.objective=dlr",
+                "auto, cross-entropy, margin, kl, router-divergence, model-and-router-divergence, router-labels, "
+                    + "model-and-router-labels"
+            ),
             ("attack.name=none-such", "pgd, fgsm, apgd-ce, gaussian-noise, none"),
             ("attack.id=a b", "a text, made of letters, digits, dots, dashes and underscores; or null"),
             ("attack.random_start=maybe", "true or false"),
@@ -85,7 +91,7 @@ struct ConfigurationErrorTests {
             ("data.augmentation=[crop, crop]", "a list of: crop, flip, color-jitter, each once; or null"),
             ("data.test_samples=0", "\(positive); or null"),
             ("distributed.deterministic_shards=-2", "an integer, at least 0"),
-            ("distributed.threads=0", "auto or \(positive)"),
+            ("distributed.threads=0", "auto, \(positive)"),
             ("evaluation.split=train", "validation, test; or null"),
             ("preset=advmoe", "advmoe-code, advmoe-paper, robust-sparse-moes, null"),
         ])

@@ -10,6 +10,7 @@ import Testing
 @testable import Datasets
 @testable import Evaluation
 @testable import Files
+@testable import Runs
 @testable import Training
 
 extension RankTests {
@@ -143,7 +144,7 @@ extension RankTests {
             let indices = [0, 1, 2, 4, 5, 6, 7, 9, 10]
             func run(_ communicator: any Communicator) throws -> [String] {
                 let evaluator = evaluator(scene, communicator)
-                let layers = try FixedExperts.layers(["layer2.0.conv2"], of: scene.network)
+                let layers = try scene.network.mixtureLayers(named: ["layer2.0.conv2"])
                 let gated = try evaluator.run(images, indices, attacks: [attacks[0]])
                 var lines: [String] = []
                 try FixedExperts(evaluator: evaluator, layers: layers, attacks: [attacks[0]], suffix: "")
@@ -162,7 +163,7 @@ extension RankTests {
             let (found, expected) = (try run(communicator), try run(SoloCommunicator()))
             #expect(expected.count == 10 && Set(expected).count == 10)
             if communicator.isRoot { #expect(found == expected) } else { #expect(found.isEmpty) }
-            #expect { _ = try FixedExperts.layers(["layer2.0.conv3"], of: scene.network) } throws: {
+            #expect { _ = try scene.network.mixtureLayers(named: ["layer2.0.conv3"]) } throws: {
                 "\($0)".contains("layer2.0.conv3") && "\($0)".contains("did you mean layer2.0.conv")
                     && ExitStatus($0) == .usage
             }
