@@ -34,7 +34,7 @@ let package = Package(
         .target(name: "Files", dependencies: [crypto]),
         .target(name: "Networks", dependencies: ["Tensors"]),
         .target(name: "Attacks", dependencies: ["Tensors"]),
-        .target(name: "Datasets", dependencies: ["Tensors", "CJPEG", "CPNG", "CZlib", crypto]),
+        .target(name: "Datasets", dependencies: ["Files", "Tensors", "CJPEG", "CPNG", "CZlib", crypto]),
         .target(name: "Configuration", dependencies: ["Attacks", "Datasets", "Files", "Networks", yams]),
         .target(name: "Weights", dependencies: ["Configuration", "Datasets", "Files", "Networks"]),
         .target(

@@ -1,7 +1,9 @@
+import Files
+
 /// Why a data set cannot be used; the command ends with exit code 3.
 ///
 /// Records are counted from 0, sizes are in bytes after decompression.
-package enum DatasetError: Error, Equatable, Sendable {
+package enum DatasetError: ErrorWithStatus, Equatable, Sendable {
     /// The data set needs `data.path` and has none.
     case pathNeeded(dataset: DatasetName)
     /// No folder holds the files; `folders` are the places looked at.
@@ -94,6 +96,8 @@ extension DatasetError: CustomStringConvertible {
                 + "allowed are 1 to \(found), the images that were found"
         }
     }
+
+    package var exitStatus: ExitStatus { .data }
 
     private func hexadecimal(_ value: UInt32) -> String {
         let digits = String(value, radix: 16)

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A system call on a file that failed: what was tried, where, and what the system said.
-package struct FileSystemError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct FileSystemError: ErrorWithStatus, Equatable, Sendable, CustomStringConvertible {
     /// What was tried, a verb such as `write`.
     package let operation: String
     /// The file or directory.
@@ -23,6 +23,8 @@ package struct FileSystemError: Error, Equatable, Sendable, CustomStringConverti
         let wanted = bytesWanted.map { " (\($0) bytes wanted)" } ?? ""
         return "cannot \(operation) \(path)\(wanted): \(String(cString: strerror(code))) (errno \(code))"
     }
+
+    package var exitStatus: ExitStatus { .environment }
 }
 
 /// Directory operations that either last through a power failure or say why they did not happen.
