@@ -15,7 +15,7 @@ extension NetworkError: ErrorWithStatus {
 }
 
 extension AttackError: ErrorWithStatus {
-    package var exitStatus: ExitStatus { .environment }
+    package var exitStatus: ExitStatus { .numerical }
 }
 
 extension CollectiveError: ErrorWithStatus {

@@ -1,4 +1,3 @@
-import Attacks
 import Collectives
 import Configuration
 import Datasets
@@ -6,6 +5,7 @@ import Files
 import Networks
 import Testing
 
+@testable import Attacks
 @testable import Runs
 
 @Suite("Exit statuses")
@@ -21,6 +21,7 @@ struct ExitStatusTests {
             (RunError.numerical(""), .numerical), (RunError.replicasDiffer(""), .peer),
             (RunError.unusable(""), .usage), (RunError.checkpoint(""), .checkpoint),
             (NetworkError.invalid(""), .usage), (NetworkError.notFinite(layer: "", value: .nan), .numerical),
+            (AttackError(description: ""), .numerical),
             (collective(.noAnswer(elapsedSeconds: 1)), .peer), (collective(.startedTwice), .environment),
             (DatasetError.empty(file: ""), .data),
             (CheckpointError.damaged(path: "", file: "", expected: "", found: ""), .checkpoint),
