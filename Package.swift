@@ -34,7 +34,7 @@ let package = Package(
         .target(name: "Files", dependencies: [crypto]),
         .target(name: "Networks", dependencies: ["Tensors"]),
         .target(name: "Attacks", dependencies: ["Tensors"]),
-        .target(name: "Datasets", dependencies: ["Files", "Tensors", "CJPEG", "CPNG", "CZlib", crypto]),
+        .target(name: "Datasets", dependencies: ["CJPEG", "CPNG", "CZlib", "Files", "Tensors"]),
         .target(name: "Configuration", dependencies: ["Attacks", "Datasets", "Files", "Networks", yams]),
         .target(name: "Weights", dependencies: ["Configuration", "Datasets", "Files", "Networks"]),
         .target(
@@ -50,7 +50,7 @@ let package = Package(
             name: "Runs",
             dependencies: [
                 "Attacks", "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "Networks", "Training",
-                "Weights", crypto, logging,
+                "Weights", logging,
             ]),
         .executableTarget(
             name: "robustmoe",
@@ -61,7 +61,7 @@ let package = Package(
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "AttacksTests", dependencies: ["Attacks"]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", crypto], exclude: ["Fixtures"]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Files"], exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport", swiftCSV]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),

@@ -100,7 +100,6 @@ extension DatasetError: CustomStringConvertible {
     package var exitStatus: ExitStatus { .data }
 
     private func hexadecimal(_ value: UInt32) -> String {
-        let digits = String(value, radix: 16)
-        return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
+        "0x" + withUnsafeBytes(of: value.bigEndian) { $0.hexadecimal }
     }
 }

@@ -11,6 +11,9 @@ package struct FileSystemError: ErrorWithStatus, Equatable, Sendable, CustomStri
     /// How many bytes were to be written, where that matters (a full disk).
     package let bytesWanted: Int?
 
+    /// What the system says, without what was tried and where.
+    package var reason: String { String(cString: strerror(code)) }
+
     init(_ operation: String, _ path: String, code: Int32, bytesWanted: Int? = nil) {
         self.operation = operation
         self.path = path
@@ -21,7 +24,7 @@ package struct FileSystemError: ErrorWithStatus, Equatable, Sendable, CustomStri
     /// One line with the path, the system's own text and the bytes wanted.
     package var description: String {
         let wanted = bytesWanted.map { " (\($0) bytes wanted)" } ?? ""
-        return "cannot \(operation) \(path)\(wanted): \(String(cString: strerror(code))) (errno \(code))"
+        return "cannot \(operation) \(path)\(wanted): \(reason) (errno \(code))"
     }
 
     package var exitStatus: ExitStatus { .environment }
@@ -36,6 +39,9 @@ package enum FileSystem {
     }
 
     package static func isDirectory(_ path: String) -> Bool { kind(of: path) == S_IFDIR }
+
+    /// Whether an ordinary file has this name, links followed.
+    package static func isFile(_ path: String) -> Bool { kind(of: path) == S_IFREG }
 
     /// Whether anything has this name, a dangling link included.
     package static func exists(_ path: String) -> Bool {
@@ -102,7 +108,7 @@ package enum FileSystem {
     }
 
     /// The names in a directory, sorted by their bytes.
-    static func entries(of path: String) throws(FileSystemError) -> [String] {
+    package static func entries(of path: String) throws(FileSystemError) -> [String] {
         errno = 0
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw FileSystemError("list the directory", path, code: errno == 0 ? EIO : errno)
