@@ -5,6 +5,7 @@ import Datasets
 import Files
 import Foundation
 import Tensors
+import Weights
 
 /// The perturbation that free adversarial training (Shafahi et al., arXiv:1904.12843) grows while it trains: one noise
 /// image for each position of the global batch, kept from replay to replay and from batch to batch.
@@ -77,32 +78,21 @@ package final class FreeNoise {
 
     /// The noise as checkpoints hold it, `[positions, channels, height, width]`.
     package var tensor: NamedTensor {
-        var outside = values
-        forEachPair { inside, place in outside[place] = values[inside] }
-        return NamedTensor(name: FreeNoise.name, shape: shape, values: .float(outside))
+        NamedTensor(name: FreeNoise.name, shape: order.shapeInFiles, values: .float(order.forFiles(values)))
     }
 
     /// Takes up the noise of a checkpoint.
     package func restore(_ tensors: [String: NamedTensor], from path: String) throws {
+        let shape = order.shapeInFiles
         guard let tensor = tensors[FreeNoise.name], tensor.shape == shape, case .float(let outside) = tensor.values
         else {
             let found = tensors[FreeNoise.name].map { "one of \($0.shape)" } ?? "none"
             throw RunError.checkpoint("\(path): expected a tensor \(FreeNoise.name) of shape \(shape), found \(found)")
         }
-        forEachPair { inside, place in values[inside] = outside[place] }
+        values = order.forMemory(outside)
     }
 
-    private var shape: [Int] { [globalBatch, traits.channels, traits.height, traits.width] }
-
-    private func forEachPair(_ body: (_ inside: Int, _ outside: Int) -> Void) {
-        let pixels = traits.height * traits.width
-        for image in 0..<globalBatch {
-            for pixel in 0..<pixels {
-                for channel in 0..<traits.channels {
-                    let base = image * traits.imageSize
-                    body(base + pixel * traits.channels + channel, base + channel * pixels + pixel)
-                }
-            }
-        }
+    private var order: ImageOrder {
+        ImageOrder(images: globalBatch, height: traits.height, width: traits.width, channels: traits.channels)
     }
 }
