@@ -63,9 +63,9 @@ let package = Package(
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "WeightsTests", dependencies: ["Runs", "TestSupport", "Weights"]),
         .testTarget(name: "TrainingTests", dependencies: ["Runs", "TestSupport", "Training"], exclude: ["Fixtures"]),
-        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"]),
+        .testTarget(name: "EvaluationTests", dependencies: ["Configuration", "Evaluation", "TestSupport"]),
         .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["robustmoe", "Files", "Weights", swiftCSV]),
     ],
     swiftLanguageModes: [.v6]

@@ -11,7 +11,7 @@ package enum ModelTensors {
         let parameters = network.parameters
         let slots = parameters.slots.map { slot in
             tensor(
-                slot, name: slot.name, UnsafeBufferPointer(parameters.values(of: slot)), network.selections[slot.name])
+                slot, name: slot.name, parameters.values(of: slot), network.selections[slot.name])
         }
         let settings = network.settings
         return slots + normalization(mean: settings.mean, deviation: settings.deviation)
@@ -91,10 +91,11 @@ package enum ModelTensors {
                 "\(path): \(tensor.name) is \(describe(tensors[tensor.name])), this run normalises with \(describe(tensor))"
             )
         }
-        for slot in parameters.slots {
-            fill(slot, parameters.values(of: slot), tensors[slot.name], network.selections[slot.name])
+        parameters.update { writable in
+            for slot in parameters.slots {
+                fill(slot, writable.values(of: slot), tensors[slot.name], network.selections[slot.name])
+            }
         }
-        parameters.noteChange()
     }
 
     /// Fills a network with the weights and running statistics of a checkpoint.

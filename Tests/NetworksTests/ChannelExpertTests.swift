@@ -40,13 +40,15 @@ struct ChannelExpertTests {
         let network = try Network(settings, seed: 3)
         for slot in network.parameters.slots where slot.layout != .counter && slot.name.contains(/bn\d|\.1\./) {
             var stream = RandomStream(seed: 4, purpose: .synthetic, index: slot.offset)
-            let values = network.parameters.values(of: slot)
-            for index in values.indices {
-                let u = stream.uniform()
-                values[index] = slot.name.hasSuffix("weight") || slot.name.hasSuffix("var") ? 0.7 + 0.6 * u : u - 0.5
+            network.parameters.update {
+                let values = $0.values(of: slot)
+                for index in values.indices {
+                    let u = stream.uniform()
+                    let isFactor = slot.name.hasSuffix("weight") || slot.name.hasSuffix("var")
+                    values[index] = isFactor ? 0.7 + 0.6 * u : u - 0.5
+                }
             }
         }
-        network.parameters.noteChange()
         return network
     }
 
@@ -88,9 +90,10 @@ struct ChannelExpertTests {
             for slot in single.parameters.slots where slot.group == .backbone {
                 let source = mixture.parameters.values(of: try self.slot(slot.name, mixture))
                 let start = source.count == slot.count ? 0 : expert * slot.count
-                for index in 0..<slot.count { single.parameters.values(of: slot)[index] = source[start + index] }
+                single.parameters.update { arenas in
+                    _ = arenas.values(of: slot).update(from: source[start..<start + slot.count])
+                }
             }
-            single.parameters.noteChange()
             let alone = try single.forward([x], pass(single, routing: .uniform, images: 7)).logits[0]
             for image in Swift.stride(from: expert, to: 7, by: 3) {
                 for place in image * 5..<(image + 1) * 5 {
@@ -158,9 +161,8 @@ struct ChannelExpertTests {
         // Shifts that keep units on one side of their kinks; the batch's own moments, which the random running ones would not
         // hold in range over twenty layers.
         for slot in network.parameters.slots where slot.name.contains(/^router.*bn\d\.bias/) {
-            network.parameters.values(of: slot).update(repeating: 3)
+            network.parameters.update { $0.values(of: slot).update(repeating: 3) }
         }
-        network.parameters.noteChange()
         let x = images(3)
         let weights: [Float] = [0.7, -0.4, -1.1, 0.3, 0.5, 0.9]
         let pass = pass(network, .local, images: 3)
@@ -184,10 +186,7 @@ struct ChannelExpertTests {
         let slots = network.parameters.slots.filter { !$0.isStatistic && $0.group == .router }
         // Twenty layers of float32 and units that pass their kinks leave a per cent; the fixtures of AdvMoE hold it to less.
         try GradientCheck(step: 0.01, tolerance: 5e-2, directions: 1, noise: 1e-4).check(
-            slots.map {
-                GradientCheck.Variable(
-                    name: $0.name, values: network.parameters.values(of: $0), gradient: gradients.total(of: $0))
-            }, changed: { network.parameters.noteChange() }, value: value)
+            slots.map { .init($0, network.parameters, gradients) }, value: value)
     }
 
     @Test("training passes over shards give what one shard gives", arguments: RouterScope.allCases)

@@ -60,8 +60,7 @@ struct FoldingTests {
             return plain.logits[0].toArray()
         }
         let first = try compare()
-        for index in subject.parameters.values.indices { subject.parameters.values[index] *= 1.05 }
-        subject.parameters.noteChange()
+        subject.parameters.update { for index in $0.values.indices { $0.values[index] *= 1.05 } }
         let second = try compare()
         #expect(first != second)
         // A training pass moves the statistics.

@@ -24,12 +24,13 @@ struct GoldenNumberTests {
 
     private static func set(_ router: Router, _ parameters: Parameters) throws {
         let slots = try router.linearSlots()
-        let weight = parameters.values(of: slots.weight)
-        for (expert, row) in routerWeight.enumerated() {
-            for (input, value) in row.enumerated() { weight[input * 3 + expert] = value }
+        parameters.update {
+            let weight = $0.values(of: slots.weight)
+            for (expert, row) in routerWeight.enumerated() {
+                for (input, value) in row.enumerated() { weight[input * 3 + expert] = value }
+            }
+            _ = $0.values(of: slots.bias).update(from: routerBias)
         }
-        for (expert, value) in routerBias.enumerated() { parameters.values(of: slots.bias)[expert] = value }
-        parameters.noteChange()
     }
 
     /// NHWC from NCHW.
@@ -67,10 +68,11 @@ struct GoldenNumberTests {
         let router = Router("moe", inputs: 2, settings, bench.parameters)
         bench.parameters.initialize(seed: 1)
         let slot = bench.parameters.slots[0]
-        for (place, index) in slot.layout.memoryOrder.enumerated() {
-            bench.parameters.values(of: slot)[place] = Float(index) / 100 - 0.25
+        bench.parameters.update {
+            for (place, index) in slot.layout.memoryOrder.enumerated() {
+                $0.values(of: slot)[place] = Float(index) / 100 - 0.25
+            }
         }
-        bench.changed()
         let x = Self.tensor(bench.workspace, [2, 2, 4, 4], (0..<64).map { Float($0) / 10 })
         let scores = try router.forward([x], bench.pass()).scores[0]
         // Logits differ by up to 30, so that relative errors of the smallest scores are those of exp.
@@ -130,11 +132,9 @@ struct GoldenNumberTests {
         try Self.set(router, bench.parameters)
         for (expert, convolution) in experts.enumerated() {
             // OIHW [[-1.5, -0.5], [0.5, 1.5]], in memory inputs first.
-            for (place, value) in [Float(-1.5), 0.5, -0.5, 1.5].enumerated() {
-                bench.parameters.values(of: convolution.weight)[place] = Float(expert + 1) / 10 * value
-            }
+            let filter = [Float(-1.5), 0.5, -0.5, 1.5].map { Float(expert + 1) / 10 * $0 }
+            bench.parameters.update { _ = $0.values(of: convolution.weight).update(from: filter) }
         }
-        bench.changed()
         let input: [Float] = [
             1, 2, 3, 4, -1, 0, 1, 2, -2, -1, 0, 0.5, 3, 1, -1, 2, 0.5, 0.5, 0.5, -0.5, -3, -2, -1, -2,
         ]

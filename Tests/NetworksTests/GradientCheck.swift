@@ -12,8 +12,24 @@ struct GradientCheck {
     /// Something that values can be varied of: a slot, or an input tensor.
     struct Variable {
         let name: String
-        let values: UnsafeMutableBufferPointer<Float>
+        let start: [Float]
         let gradient: [Float]
+        /// Puts other values in the place of those at the start.
+        let set: ([Float]) -> Void
+
+        init(_ slot: Slot, _ parameters: Parameters, _ gradients: Gradients) {
+            name = slot.name
+            start = Array(parameters.values(of: slot))
+            gradient = gradients.total(of: slot)
+            set = { values in parameters.update { _ = $0.values(of: slot).update(from: values) } }
+        }
+
+        init(_ name: String, _ x: Tensor, gradient: [Float]) {
+            self.name = name
+            self.gradient = gradient
+            start = x.toArray()
+            set = { values in _ = x.elements.update(from: values) }
+        }
     }
     /// Steps in units of the variable's rms, or of 1 where that is larger, plus `floor`.
     var step = 0.03
@@ -31,13 +47,12 @@ struct GradientCheck {
     /// Thrown by a value that met another choice of experts than the gradient was taken at: a smaller step is tried.
     struct ChoiceChanged: Error {}
 
-    /// Compares every variable's gradient with differences of `value`; `changed` is called after each change.
+    /// Compares every variable's gradient with differences of `value`.
     func check(
-        _ variables: [Variable], changed: () -> Void, value: () throws -> Double,
-        sourceLocation: SourceLocation = #_sourceLocation
+        _ variables: [Variable], sourceLocation: SourceLocation = #_sourceLocation, value: () throws -> Double
     ) throws {
         for (index, variable) in variables.enumerated() {
-            let start = Array(variable.values)
+            let start = variable.start
             var stream = RandomStream(seed: 77, purpose: .synthetic, index: index)
             let norm = variable.gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
             let rms = (start.reduce(0) { $0 + Double($1) * Double($1) } / Double(max(1, start.count))).squareRoot()
@@ -47,10 +62,7 @@ struct GradientCheck {
                 func difference(_ h: Double) throws -> Double {
                     var sum = 0.0
                     for sign in [1.0, -1.0] {
-                        for place in start.indices {
-                            variable.values[place] = Float(Double(start[place]) + sign * h * v[place])
-                        }
-                        changed()
+                        variable.set(zip(start, v).map { Float(Double($0) + sign * h * $1) })
                         sum += sign * (try value())
                     }
                     return sum / (2 * h)
@@ -76,8 +88,7 @@ struct GradientCheck {
                     "\(variable.name), direction \(direction): numeric \(numeric), analytic \(analytic), norm \(norm)",
                     sourceLocation: sourceLocation)
             }
-            for place in start.indices { variable.values[place] = start[place] }
-            changed()
+            variable.set(start)
         }
     }
 }
@@ -106,30 +117,24 @@ final class LayerBench {
 
     /// Draws every slot around what `center` says, by `spread`.
     func draw(_ seed: UInt64, _ values: (_ slot: Slot) -> (center: Float, spread: Float)) {
-        for (index, slot) in parameters.slots.enumerated() {
-            var stream = RandomStream(seed: seed, purpose: .synthetic, index: 1000 + index)
-            let (center, spread) = values(slot)
-            for place in slot.range {
-                let arena = slot.isStatistic ? parameters.statistics : parameters.values
-                arena[place] = center + spread * (2 * stream.uniform() - 1)
+        parameters.update { arenas in
+            for (index, slot) in parameters.slots.enumerated() {
+                var stream = RandomStream(seed: seed, purpose: .synthetic, index: 1000 + index)
+                let (center, spread) = values(slot)
+                let target = arenas.values(of: slot)
+                for place in target.indices { target[place] = center + spread * (2 * stream.uniform() - 1) }
             }
         }
-        parameters.noteChange()
     }
 
     /// Every parameter with its gradient, summed over shards.
     func variables(_ gradients: Gradients, where isWanted: (Slot) -> Bool = { _ in true }) -> [GradientCheck.Variable] {
-        parameters.slots.filter { !$0.isStatistic && isWanted($0) }.map {
-            GradientCheck.Variable(
-                name: $0.name, values: parameters.values(of: $0), gradient: gradients.total(of: $0))
-        }
+        parameters.slots.filter { !$0.isStatistic && isWanted($0) }.map { .init($0, parameters, gradients) }
     }
 
     func input(_ x: Tensor, _ dx: Tensor, _ name: String = "input") -> GradientCheck.Variable {
-        GradientCheck.Variable(name: name, values: x.elements, gradient: dx.toArray())
+        GradientCheck.Variable(name, x, gradient: dx.toArray())
     }
-
-    func changed() { parameters.noteChange() }
 
     /// Positive images that differ in the means of their first `experts` channels: those fall by 1 from channel to
     /// channel, beginning at the image's own, so that a router made by ``separate(_:)`` sends them different ways.
@@ -151,11 +156,12 @@ final class LayerBench {
     func separate(_ router: Router) throws {
         var stream = RandomStream(seed: 6, purpose: .synthetic)
         let (weight, bias) = try router.linearSlots()
-        for index in weight.range { parameters.values[index] = 0.05 * stream.normal() }
-        for index in bias.range { parameters.values[index] = 0.05 * stream.normal() }
         let experts = router.settings.experts
-        for expert in 0..<experts { parameters.values[weight.offset + expert * experts + expert] += 1 }
-        changed()
+        parameters.update {
+            for index in weight.range { $0.values[index] = 0.05 * stream.normal() }
+            for index in bias.range { $0.values[index] = 0.05 * stream.normal() }
+            for expert in 0..<experts { $0.values[weight.offset + expert * experts + expert] += 1 }
+        }
     }
 
     func zeros(like x: Tensor) -> Tensor {

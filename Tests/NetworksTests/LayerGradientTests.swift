@@ -12,10 +12,11 @@ struct LayerGradientTests {
     /// Shifts by channel: three of four channels are on.
     static func setShifts(_ bench: LayerBench, on: Float = 8, off: Float = -8) {
         for slot in bench.parameters.slots where slot.isShift {
-            let values = bench.parameters.values(of: slot)
-            for channel in values.indices { values[channel] += channel % 4 == 3 ? off : on }
+            bench.parameters.update {
+                let values = $0.values(of: slot)
+                for channel in values.indices { values[channel] += channel % 4 == 3 ? off : on }
+            }
         }
-        bench.changed()
     }
 
     /// Filters small, batch norms with factors around 0.8, statistics off their defaults.
@@ -45,7 +46,7 @@ struct LayerGradientTests {
         let gradients = Gradients(bench.parameters)
         layer.addWeightGradient(x, c, into: gradients.unbalanced, shard: 0, bench.pass())
         let dx = layer.inputGradient(c, like: x, bench.pass())
-        try GradientCheck().check(bench.variables(gradients) + [bench.input(x, dx)], changed: bench.changed) {
+        try GradientCheck().check(bench.variables(gradients) + [bench.input(x, dx)]) {
             projection(layer.forward(x, bench.pass()), c)
         }
     }
@@ -91,7 +92,7 @@ struct LayerGradientTests {
         let inputs = (0..<2).flatMap { layer in
             (0..<2).map { bench.input(x[layer][$0], dx[layer][$0], "input \(layer) of shard \($0)") }
         }
-        try GradientCheck().check(bench.variables(gradients) + inputs, changed: bench.changed) {
+        try GradientCheck().check(bench.variables(gradients) + inputs) {
             let (y, _) = try forward()
             return projection(y[0], c[0]) + projection(y[1], c[1])
         }
@@ -140,8 +141,7 @@ struct LayerGradientTests {
         // A shift in front of a 1×1 convolution and the next batch norm has no effect, and a gradient of rounding alone.
         check.noise = 4e-7 * y[0].reduce(0) { $0 + projection($1, $1) }.squareRoot()
         try check.check(
-            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
-            changed: bench.changed
+            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") }
         ) {
             projection(try ResidualBlock.forward([block], [x], bench.pass(normalization)).y[0], c)
         }
@@ -187,7 +187,7 @@ struct LayerGradientTests {
         let layer = Classifier(side: side, layers: layers)
         bench.parameters.initialize(seed: 2)
         for slot in bench.parameters.slots where slot.name == "off.bias" {
-            bench.parameters.values(of: slot)[2] = -60
+            bench.parameters.update { $0.values(of: slot)[2] = -60 }
         }
         let x = [bench.random([3, 4, 3, 6], 1), bench.random([2, 4, 3, 6], 2)]
         for tensor in x {
@@ -198,8 +198,7 @@ struct LayerGradientTests {
         let gradients = Gradients(bench.parameters, shards: 2)
         let dx = layer.backward(c, tape, masksInput: false, bench.pass(), into: gradients.unbalanced)
         try GradientCheck().check(
-            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
-            changed: bench.changed
+            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") }
         ) {
             projection(layer.forward(x, bench.pass()).logits, c)
         }
@@ -223,7 +222,7 @@ struct LayerGradientTests {
             let sum = row.reduce(0) { $0 + exponential($1) }
             #expect(abs(losses[image] + logarithm(exponential(row[Int(labels[image])]) / sum)) < 1e-6)
         }
-        try GradientCheck().check([bench.input(logits, dLogits)], changed: {}) {
+        try GradientCheck().check([bench.input(logits, dLogits)]) {
             CrossEntropy.evaluate(logits, labels, divisor: 12).losses.reduce(0, +) / 12
         }
     }

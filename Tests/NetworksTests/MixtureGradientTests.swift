@@ -44,8 +44,7 @@ struct MixtureGradientTests {
             x.indices.map { byPlace($0, tape.routes[$0]) }, tape, x, adding: x.map(bench.zeros), masksInput: false,
             bench.pass(), into: GradientAccumulator(gradients, settled.balance))
         try GradientCheck(step: 0.01).check(
-            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
-            changed: bench.changed
+            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") }
         ) {
             let (varied, settled) = try forward()
             var value = settled.routers.reduce(0) { $0 + $1.balanceLoss }
@@ -121,8 +120,7 @@ struct MixtureGradientTests {
             c, x, tape, scale: nil, addends: nil, masksInput: true, wantsInput: true, bench.pass(),
             into: GradientAccumulator(gradients, settled.balance))
         try GradientCheck(step: 0.01).check(
-            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
-            changed: bench.changed
+            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") }
         ) {
             let (y, _, settled) = try forward(tape.router)
             return projection(y, c) + settled.routers.reduce(0) { $0 + $1.balanceLoss }
@@ -167,7 +165,7 @@ struct MixtureGradientTests {
             let statistics = Array(bench.parameters.statistics)
             let (y, tape) = try layer.forward(x, pass)
             let settled = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters).settled
-            for (place, value) in statistics.enumerated() { bench.parameters.statistics[place] = value }
+            bench.parameters.update([]) { _ = $0.statistics.update(from: statistics) }
             guard let fixed else { return (y, tape, settled) }
             #expect(tape.router.routes.map(\.experts) == fixed.routes.map(\.experts), "a route changed")
             if !test.gate.isStraightThrough { return (y, tape, settled) }
@@ -192,8 +190,7 @@ struct MixtureGradientTests {
         var check = GradientCheck(step: 0.01)
         check.noise = 1e-7 * y.reduce(0) { $0 + projection($1, $1) }.squareRoot()
         try check.check(
-            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") },
-            changed: bench.changed
+            bench.variables(gradients) + x.indices.map { bench.input(x[$0], dx[$0], "input \($0)") }
         ) {
             let (y, _, settled) = try forward(tape.router)
             return projection(y, c) + settled.routers.reduce(0) { $0 + $1.balanceLoss }

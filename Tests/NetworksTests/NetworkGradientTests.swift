@@ -39,17 +39,16 @@ struct NetworkGradientTests {
             into: GradientAccumulator(gradients, start.settled.balance), wantsInput: true)
         let variables =
             subject.parameters.slots.filter { !$0.isStatistic }.map {
-                GradientCheck.Variable(
-                    name: $0.name, values: subject.parameters.values(of: $0), gradient: gradients.total(of: $0))
-            } + x.indices.map { .init(name: "images \($0)", values: x[$0].elements, gradient: dx[$0].toArray()) }
+                GradientCheck.Variable($0, subject.parameters, gradients)
+            } + x.indices.map { .init("images \($0)", x[$0], gradient: dx[$0].toArray()) }
         var check = GradientCheck(step: 0.01)
         // The loss of a few images is known to a few ulps; half a per cent of every gradient lies well above that.
         check.noise = 1e-6
         check.tolerance = 5e-3
         check.directions = 2
         check.largestChange = 0.005
-        try check.check(variables, changed: { subject.parameters.noteChange() }) {
-            for (place, value) in statistics.enumerated() { subject.parameters.statistics[place] = value }
+        try check.check(variables) {
+            subject.parameters.update([]) { _ = $0.statistics.update(from: statistics) }
             let varied = try subject.forward(x, subject.pass(normalization))
             if varied.routes != start.routes || varied.best != start.best { throw GradientCheck.ChoiceChanged() }
             return varied.taskLoss + varied.balanceLoss

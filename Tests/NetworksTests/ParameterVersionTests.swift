@@ -20,14 +20,14 @@ struct ParameterVersionTests {
         }
         var last = versions()
         func changed(by groups: Set<ParameterGroup>) -> [Bool] {
-            parameters.noteChange(of: groups)
+            parameters.update(groups) { _ in }
             defer { last = versions() }
             return zip(versions(), last).map { $0 > $1 }
         }
         #expect(changed(by: []) == [true, false, false])
         #expect(changed(by: [.router]) == [true, false, true])
         #expect(changed(by: [.backbone]) == [true, true, false])
-        parameters.noteChange()
+        parameters.update { _ in }
         #expect(zip(versions(), last).allSatisfy { $0 > $1 })
     }
 }

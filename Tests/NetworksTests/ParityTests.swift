@@ -253,7 +253,7 @@ struct FixtureRun {
     }
 
     private func expectStatistics(
-        _ found: UnsafeMutableBufferPointer<Float>, _ known: [Double], _ name: String, _ bound: Double
+        _ found: UnsafeBufferPointer<Float>, _ known: [Double], _ name: String, _ bound: Double
     ) {
         for (value, exact) in zip(found, known) {
             #expect(abs(Double(value) - exact) <= bound * (1 + abs(exact)), "\(name)")

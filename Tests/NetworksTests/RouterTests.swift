@@ -39,8 +39,7 @@ struct RouterTests {
             let statistics = Array(bench.parameters.statistics)
             let tape = try router.forward(x, bench.pass(normalization, record))
             let settled = try record.settle(extra: [[], []], SoloStatistics(), bench.parameters).settled
-            for (place, value) in statistics.enumerated() { bench.parameters.statistics[place] = value }
-            bench.changed()
+            bench.parameters.update([]) { _ = $0.statistics.update(from: statistics) }
             let value = x.indices.reduce(0.0) { sum, shard in
                 sum + zip(tape.scores[shard], c[shard].elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }
             }
@@ -63,8 +62,7 @@ struct RouterTests {
         let own = zip(dx, old).map { sum, before in zip(sum.elements, before.elements).map { $0 - $1 } }
         try GradientCheck(step: 0.01).check(
             bench.variables(gradients)
-                + x.indices.map { .init(name: "input \($0)", values: x[$0].elements, gradient: own[$0]) },
-            changed: bench.changed
+                + x.indices.map { .init("input \($0)", x[$0], gradient: own[$0]) }
         ) { try forward().2 }
 
         // Without a wish for the input's gradient, the parameters get the same one.

@@ -70,8 +70,8 @@ struct RoutingTests {
             usesGlobalStatistics: isGlobal)
         let router = Router("moe", inputs: 2, settings, bench.parameters)
         bench.parameters.initialize(seed: 1)
-        bench.parameters.values.update(repeating: 0)
-        for expert in 0..<2 { bench.parameters.values[expert * 2 + expert] = 1 }
+        bench.parameters.update { $0.values.update(repeating: 0) }
+        bench.parameters.update { for expert in 0..<2 { $0.values[expert * 2 + expert] = 1 } }
         // The first shard's scores differ by much, the second's by little: a hundredth of the global deviation.
         let x = [bench.random([200, 1, 1, 2], 1), bench.random([200, 1, 1, 2], 2)]
         for index in 0..<400 {
@@ -93,7 +93,7 @@ struct RoutingTests {
             experts: experts, gate: GateCase.straightThrough.gate, balance: .none, balanceWeight: 0)
         let router = Router("moe", inputs: 2, settings, bench.parameters)
         bench.parameters.initialize(seed: 1)
-        bench.parameters.values.update(repeating: 0)
+        bench.parameters.update { $0.values.update(repeating: 0) }
         var pass = bench.pass(samples: [Array(0..<50)])
         pass.routing = .learned(TrainingRouting(noise: 1, seed: 1, step: 0))
         let routes = try router.forward([bench.random([50, 1, 1, 2], 1)], pass).routes[0]
@@ -108,11 +108,9 @@ struct RoutingTests {
         let settings = RouterSettings(experts: 3, gate: test.gate, balance: loss, balanceWeight: 0.5)
         let router = Router("moe", inputs: 3, settings, bench.parameters)
         bench.parameters.initialize(seed: 1)
-        bench.parameters.values.update(repeating: 0)
+        bench.parameters.update { $0.values.update(repeating: 0) }
         let (weight, bias) = try router.linearSlots()
-        for (place, value) in [Float(200), 0, 0, 0, 200, 0, 0, 0, 0].enumerated() {
-            bench.parameters.values[weight.offset + place] = value
-        }
+        bench.parameters.update { _ = $0.values(of: weight).update(from: [200, 0, 0, 0, 200, 0, 0, 0, 0]) }
         // Images prefer experts 0 and 1 by 200; expert 2 underflows for all of them.
         let x = bench.random([4, 1, 1, 3], 1)
         for index in 0..<12 { x.pointer[index] = index % 3 == index / 3 % 2 ? 1 : 0 }
@@ -184,9 +182,8 @@ struct RoutingTests {
         }
         bench.parameters.initialize(seed: 1)
         for expert in experts {
-            for channel in 0..<5 { bench.parameters.values(of: expert.weight)[channel * 6] = 1 }
+            bench.parameters.update { for channel in 0..<5 { $0.values(of: expert.weight)[channel * 6] = 1 } }
         }
-        bench.changed()
         let x = bench.random([images, 3, 2, 5], 1)
         let layer = ExpertConvolution(router: router, experts: experts)
         let y = try layer.forward([x], scale: nil, bench.pass()).y[0]
@@ -205,11 +202,9 @@ struct RoutingTests {
                 $0.name == name || $0.name == name.replacing(".weight", with: ".experts.1.weight")
             }
             guard let source else { continue }
-            for (place, value) in mixture.parameters.values(of: source).enumerated() {
-                dense.parameters.values(of: slot)[place] = value
-            }
+            let filter = mixture.parameters.values(of: source)
+            dense.parameters.update { _ = $0.values(of: slot).update(from: filter) }
         }
-        dense.parameters.noteChange()
         let expected = try dense.inputGradient([dense.images], dense.pass(.running))
         let found = try mixture.inputGradient(
             [mixture.images], mixture.pass(.running, routing: .fixed(1), samples: [Array(0..<7)]))
@@ -224,9 +219,8 @@ struct RoutingTests {
         let subject = try TestNetwork(test)
         // Expert 0 is out of reach for every image.
         for slot in subject.parameters.slots where slot.name.hasSuffix("router.bias") {
-            subject.parameters.values(of: slot)[0] = -300
+            subject.parameters.update { $0.values(of: slot)[0] = -300 }
         }
-        subject.parameters.noteChange()
         let statistics = Array(subject.parameters.statistics)
         let x = subject.shards([3, 4])
         let pass = subject.pass(normalization)
@@ -259,9 +253,8 @@ struct RoutingTests {
     func oneExpertForAll(_ test: NetworkCase) throws {
         let subject = try TestNetwork(test)
         for slot in subject.parameters.slots where slot.name.hasSuffix("router.bias") {
-            subject.parameters.values(of: slot)[1] = 300
+            subject.parameters.update { $0.values(of: slot)[1] = 300 }
         }
-        subject.parameters.noteChange()
         let outcome = try subject.forward([subject.images], subject.pass(.local))
         for router in outcome.settled.routers { #expect(router.global.chosen == [0, 7, 0]) }
         let gradients = Gradients(subject.parameters)

@@ -36,8 +36,7 @@ struct ShardTests {
     private func run(_ subject: TestNetwork, _ sizes: [Int], _ normalization: Normalization) throws -> Result {
         let statistics = Array(subject.parameters.statistics)
         defer {
-            for (place, value) in statistics.enumerated() { subject.parameters.statistics[place] = value }
-            subject.parameters.noteChange()
+            subject.parameters.update([]) { _ = $0.statistics.update(from: statistics) }
         }
         let pass = subject.pass(normalization)
         let outcome = try subject.forward(subject.shards(sizes), pass)

@@ -17,14 +17,15 @@ struct StochasticGradientDescent {
     mutating func step(_ parameters: Parameters, _ gradients: Gradients, _ record: SettledRecord) {
         for slot in parameters.slots where !slot.isStatistic {
             if let owner = slot.owner, record.isIdle(owner) { continue }
-            let values = parameters.values(of: slot)
-            let gradient = gradients.arenas[0][slot.range].enumerated().map { $1 + decay * values[$0] }
-            // The first step of PyTorch's momentum takes the gradient as it is.
-            let buffer = buffers[slot.name].map { old in zip(old, gradient).map { momentum * $0 + $1 } } ?? gradient
-            buffers[slot.name] = buffer
-            for index in values.indices { values[index] -= rate * (gradient[index] + momentum * buffer[index]) }
+            parameters.update {
+                let values = $0.values(of: slot)
+                let gradient = gradients.arenas[0][slot.range].enumerated().map { $1 + decay * values[$0] }
+                // The first step of PyTorch's momentum takes the gradient as it is.
+                let buffer = buffers[slot.name].map { old in zip(old, gradient).map { momentum * $0 + $1 } } ?? gradient
+                buffers[slot.name] = buffer
+                for index in values.indices { values[index] -= rate * (gradient[index] + momentum * buffer[index]) }
+            }
         }
-        parameters.noteChange()
     }
 }
 

@@ -118,34 +118,36 @@ final class TestNetwork {
             images.pointer[index] = 0.4 * images.pointer[index] + 0.6 * Float(level)
         }
         labels = (0..<Int32(count)).map { $0 * 3 % 5 }
-        for slot in parameters.slots where slot.isNorm && slot.group == .backbone {
-            var stream = RandomStream(seed: seed, purpose: .synthetic, index: slot.offset)
-            let values = parameters.values(of: slot)
-            for index in values.indices {
-                let u = stream.uniform()
-                if slot.isShift {
-                    values[index] = shift + 0.4 * (u - 0.5)
-                } else if !slot.isStatistic {
-                    values[index] = shift == 0 ? 0.8 + 0.4 * u : 0.7 + 0.3 * u
+        parameters.update { arenas in
+            for slot in parameters.slots where slot.isNorm && slot.group == .backbone {
+                var stream = RandomStream(seed: seed, purpose: .synthetic, index: slot.offset)
+                let values = arenas.values(of: slot)
+                for index in values.indices {
+                    let u = stream.uniform()
+                    if slot.isShift {
+                        values[index] = shift + 0.4 * (u - 0.5)
+                    } else if !slot.isStatistic {
+                        values[index] = shift == 0 ? 0.8 + 0.4 * u : 0.7 + 0.3 * u
+                    }
                 }
             }
+            spreadLinearLayers(shift, arenas)
         }
-        spreadLinearLayers(shift)
-        parameters.noteChange()
         try adoptStatistics()
         try spreadRoutes()
         // Statistics near the true ones, yet not equal to them.
         try adoptStatistics()
-        for slot in parameters.slots where slot.isStatistic && !slot.name.hasSuffix("tracked") {
-            var stream = RandomStream(seed: seed, purpose: .synthetic, index: 1 << 20 + slot.offset)
-            for index in slot.range {
-                let old = parameters.statistics[index]
-                parameters.statistics[index] =
-                    slot.name.hasSuffix("var")
-                    ? old * (0.8 + 0.4 * stream.uniform()) : old + 0.1 * (stream.uniform() - 0.5)
+        parameters.update([]) { arenas in
+            for slot in parameters.slots where slot.isStatistic && !slot.name.hasSuffix("tracked") {
+                var stream = RandomStream(seed: seed, purpose: .synthetic, index: 1 << 20 + slot.offset)
+                for index in slot.range {
+                    let old = arenas.statistics[index]
+                    arenas.statistics[index] =
+                        slot.name.hasSuffix("var")
+                        ? old * (0.8 + 0.4 * stream.uniform()) : old + 0.1 * (stream.uniform() - 0.5)
+                }
             }
         }
-        parameters.noteChange()
     }
 
     func pass(
@@ -167,11 +169,11 @@ final class TestNetwork {
 
     /// Draws a classifier of several layers wider than its initialisation, which hardly carries a gradient, and with
     /// weights that add up to 0; with a shift its hidden units are all on.
-    private func spreadLinearLayers(_ shift: Float) {
+    private func spreadLinearLayers(_ shift: Float, _ arenas: WritableParameters) {
         for slot in parameters.slots
         where slot.name.hasPrefix("classifier.") && slot.name.split(separator: ".").count > 2 {
             var stream = RandomStream(seed: 3, purpose: .synthetic, index: slot.offset)
-            let values = parameters.values(of: slot)
+            let values = arenas.values(of: slot)
             guard let outputs = slot.layout.shape.first, slot.layout.shape.count > 1 else {
                 for index in values.indices { values[index] = slot.name.contains(".4.") ? 0 : 1.25 * shift }
                 continue
@@ -210,13 +212,14 @@ final class TestNetwork {
             // The head: what the logits are linear in.
             for slot in parameters.slots where slot.name.contains("\(router.layer).router") && !slot.name.contains("1.")
             {
-                for place in slot.range {
-                    var value = Double(parameters.values[place]) * factor
-                    if slot.name.hasSuffix("bias") { value -= means[place - slot.offset] * factor }
-                    parameters.values[place] = Float(value)
+                parameters.update {
+                    for place in slot.range {
+                        var value = Double($0.values[place]) * factor
+                        if slot.name.hasSuffix("bias") { value -= means[place - slot.offset] * factor }
+                        $0.values[place] = Float(value)
+                    }
                 }
             }
-            parameters.noteChange()
         }
     }
 

@@ -179,8 +179,7 @@ struct TrainerTests {
     func notANumber() throws {
         let trainer = try trainer(eventful(), in: "broken")
         let slot = try #require(trainer.network.parameters.slots.first { $0.name == "layer2.0.conv1.weight" })
-        trainer.network.parameters.values(of: slot)[0] = .nan
-        trainer.network.parameters.noteChange()
+        trainer.network.parameters.update { $0.values(of: slot)[0] = .nan }
         let error = #expect(throws: RunError.self) { _ = try trainer.run() }
         let text = "\(try #require(error))"
         #expect(text.contains("step 0: the loss is not finite"))

@@ -50,10 +50,8 @@ public struct HashedValues {
                 }
             }
             let outside = slot.layout.memoryOrder
-            let target = parameters.values(of: slot)
-            for place in target.indices { target[place] = Float(values[outside[place]]) }
+            parameters.update { _ = $0.values(of: slot).update(from: outside.map { Float(values[$0]) }) }
         }
-        parameters.noteChange()
     }
 
     /// A batch of images with structure: noise on a 4×4 grid of patches, so that mixtures send them different ways.

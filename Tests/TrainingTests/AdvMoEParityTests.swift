@@ -61,7 +61,8 @@ struct AdvMoEParityTests {
                 "\(what): \(outcome.gradientNorm), \(known.gradientNorm)")
             scene.expect(known.statistics, within: 1e-4, what)
             if let momentum = known.momentum {
-                scene.expect(step.optimizer.state[0].arena, momentum, within: 2e-2, "\(what): momentum")
+                scene.expect(
+                    UnsafeBufferPointer(step.optimizer.state[0].arena), momentum, within: 2e-2, "\(what): momentum")
             }
         }
         scene.expect(scene.network.parameters.values, try #require(fixture.weights), within: 1e-5, "weight")
@@ -111,7 +112,8 @@ private struct PassCheck {
             [dLogits], tape, pass, into: GradientAccumulator(found, settled.balance), wantsInput: true)[0]
         scene.expect(
             dx.channelsFirst, expected.inputGradient, within: gradients, factor: factor, "gradient of the images")
-        scene.expect(found.arenas[0], expected.parameters, within: gradients, factor: factor, "gradient")
+        scene.expect(
+            UnsafeBufferPointer(found.arenas[0]), expected.parameters, within: gradients, factor: factor, "gradient")
         if pass.normalization == .running { try checkScores(dLogits, tape, settled) }
     }
 

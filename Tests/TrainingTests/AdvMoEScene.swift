@@ -64,7 +64,7 @@ struct AdvMoEScene {
 
     /// Expects slots of an arena, parameters or what is laid out like them, to be the known ones.
     func expect(
-        _ arena: UnsafeMutableBufferPointer<Float>, _ known: [String: AdvMoEFixture.Probe], within bound: Double,
+        _ arena: UnsafeBufferPointer<Float>, _ known: [String: AdvMoEFixture.Probe], within bound: Double,
         factor: Double = 8, _ what: String
     ) {
         let slots = network.parameters.slots.filter { !$0.isStatistic }

@@ -169,8 +169,7 @@ struct AlternationTests {
     func extremes() throws {
         let scene = try StepScene("preset=advmoe-code")
         let slot = try #require(scene.network.parameters.slots.first { $0.name == "router.fc.bias" })
-        scene.network.parameters.values(of: slot)[0] = 300
-        scene.network.parameters.noteChange()
+        scene.network.parameters.update { $0.values(of: slot)[0] = 300 }
         _ = try scene.run(0)
         let values = scene.values(.router)
         #expect(values.allSatisfy { $0.isFinite })

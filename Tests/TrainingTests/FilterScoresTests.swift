@@ -64,7 +64,7 @@ private struct ScoreScene {
         // Moments are added up around these; a masked channel, which is 0, has a variance of nothing but rounding otherwise,
         // and the factor of its gradient, 1 / √(variance + 1e-5), follows that.
         for slot in network.parameters.slots where slot.name.hasSuffix("running_mean") {
-            network.parameters.values(of: slot).update(repeating: 0)
+            network.parameters.update { $0.values(of: slot).update(repeating: 0) }
         }
         let communicator = SoloCommunicator()
         step = TrainingStep(

@@ -11,7 +11,7 @@ struct StochasticGradientDescentTests {
 
     init() throws {
         network = try TinyNetwork.make()
-        parameters.values.update(repeating: 2)
+        parameters.update { $0.values.update(repeating: 2) }
     }
 
     private func settings(_ change: (inout OptimizerSettings) -> Void) -> OptimizerSettings {

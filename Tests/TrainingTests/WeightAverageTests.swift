@@ -9,11 +9,15 @@ struct WeightAverageTests {
     func formula() throws {
         let network = try TinyNetwork.make()
         let parameters = network.parameters
-        parameters.values.update(repeating: 1)
-        parameters.statistics.update(repeating: 2)
+        func fill(_ value: Float, statistics: Float) {
+            parameters.update {
+                $0.values.update(repeating: value)
+                $0.statistics.update(repeating: statistics)
+            }
+        }
+        fill(1, statistics: 2)
         let average = WeightAverage(decay: 0.75, parameters)
-        parameters.values.update(repeating: 5)
-        parameters.statistics.update(repeating: 6)
+        fill(5, statistics: 6)
         average.update(parameters)
         average.update(parameters)
         let version = parameters.version
@@ -34,7 +38,7 @@ struct WeightAverageTests {
         let network = try TinyNetwork.make()
         let average = WeightAverage(decay: 0.5, network.parameters)
         let weights = Array(network.parameters.values)
-        for index in network.parameters.values.indices { network.parameters.values[index] += 1 }
+        network.parameters.update { for index in $0.values.indices { $0.values[index] += 1 } }
         average.update(network.parameters)
         let list = average.tensors(network)
         #expect(list.allSatisfy { $0.name.hasSuffix(".average") })

@@ -30,7 +30,7 @@ struct ConversionSubject: CustomTestStringConvertible {
         let network = try Network(configuration.networkSettings(traits), seed: seed)
         // Statistics that are no constants, so that a mix-up shows.
         for (place, slot) in network.parameters.slots.enumerated() where slot.isStatistic {
-            network.parameters.values(of: slot).update(repeating: Float(place))
+            network.parameters.update { $0.values(of: slot).update(repeating: Float(place)) }
         }
         return network
     }

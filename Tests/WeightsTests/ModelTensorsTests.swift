@@ -29,14 +29,16 @@ struct ModelTensorsTests {
         let network = try TinyNetwork.make()
         let parameters = network.parameters
         // In memory: 100·(row·3 + column) + 10·input + output.
-        let filter = parameters.values(of: try slot("conv1.weight", network))
-        for place in filter.indices {
-            let (tap, input, output) = (place / 8, place / 4 % 2, place % 4)
-            filter[place] = Float(100 * tap + 10 * input + output)
+        try parameters.update {
+            let filter = $0.values(of: try slot("conv1.weight", network))
+            for place in filter.indices {
+                let (tap, input, output) = (place / 8, place / 4 % 2, place % 4)
+                filter[place] = Float(100 * tap + 10 * input + output)
+            }
+            let matrix = $0.values(of: try slot("fc.weight", network))
+            for place in matrix.indices { matrix[place] = Float(10 * (place / 3) + place % 3) }
+            $0.values(of: try slot("bn1.num_batches_tracked", network))[0] = 41
         }
-        let matrix = parameters.values(of: try slot("fc.weight", network))
-        for place in matrix.indices { matrix[place] = Float(10 * (place / 3) + place % 3) }
-        parameters.values(of: try slot("bn1.num_batches_tracked", network))[0] = 41
         let tensors = dictionary(ModelTensors.tensors(network))
         #expect(tensors["conv1.weight"]?.shape == [4, 2, 3, 3])
         let outside = try floats(tensors["conv1.weight"])
@@ -59,7 +61,7 @@ struct ModelTensorsTests {
     func roundTrip() throws {
         let (first, second) = (try TinyNetwork.make(seed: 1), try TinyNetwork.make(seed: 2))
         for (place, slot) in first.parameters.slots.enumerated() where slot.isStatistic {
-            first.parameters.values(of: slot).update(repeating: Float(place))
+            first.parameters.update { $0.values(of: slot).update(repeating: Float(place)) }
         }
         let version = second.parameters.version
         try ModelTensors.load(dictionary(ModelTensors.tensors(first)), into: second, from: "model")

@@ -177,7 +177,7 @@ struct BatchNorm {
     }
 
     /// Moves the running statistics towards the moments of the global batch; fewer than two values change nothing.
-    func updateRunningStatistics(_ moments: ChannelMoments, _ parameters: Parameters) {
+    func updateRunningStatistics(_ moments: ChannelMoments, _ parameters: WritableParameters) {
         guard moments.count >= 2 else { return }
         let runningMean = parameters.values(of: mean)
         let runningVariance = parameters.values(of: variance)

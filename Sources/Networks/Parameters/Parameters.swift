@@ -142,7 +142,7 @@ public final class Parameters {
         statisticStorage = Parameters.allocate(statisticCount)
         for (index, slot) in slots.enumerated() {
             var stream = RandomStream(seed: seed, purpose: .initialization, index: index)
-            initializers[index].fill(values(of: slot), &stream)
+            initializers[index].fill(writable.values(of: slot), &stream)
         }
     }
 
@@ -153,33 +153,42 @@ public final class Parameters {
         return pointer
     }
 
-    /// The parameter arena.
-    public var values: UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(start: parameterStorage, count: parameterCount)
+    private var writable: WritableParameters {
+        WritableParameters(
+            values: UnsafeMutableBufferPointer(start: parameterStorage, count: parameterCount),
+            statistics: UnsafeMutableBufferPointer(start: statisticStorage, count: statisticCount))
     }
+
+    /// The parameter arena.
+    public var values: UnsafeBufferPointer<Float> { UnsafeBufferPointer(writable.values) }
 
     /// The arena of running statistics.
-    public var statistics: UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(start: statisticStorage, count: statisticCount)
-    }
+    public var statistics: UnsafeBufferPointer<Float> { UnsafeBufferPointer(writable.statistics) }
 
     /// The elements of one slot, in memory layout.
-    public func values(of slot: Slot) -> UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(rebasing: (slot.isStatistic ? statistics : values)[slot.range])
-    }
+    public func values(of slot: Slot) -> UnsafeBufferPointer<Float> { UnsafeBufferPointer(writable.values(of: slot)) }
 
-    /// The address of a slot's first element.
+    /// The address of a slot's first element, for kernels, which write to no operand of a product.
     func pointer(_ slot: Slot) -> FloatPointer {
-        guard let start = values(of: slot).baseAddress else { preconditionFailure("slot \(slot.name) is empty") }
+        guard let start = writable.values(of: slot).baseAddress else {
+            preconditionFailure("slot \(slot.name) is empty")
+        }
         return start
     }
 
-    /// Says that values changed: the parameters of some groups, and running statistics.
+    /// Lets `body` write to the arenas, whose version then grows: the only way to change values.
     ///
-    /// Whoever writes to an arena calls this once afterwards.
-    public func noteChange(of groups: Set<ParameterGroup> = [.backbone, .router]) {
-        version += 1
-        for group in groups { changes[group] = version }
+    /// - Parameters:
+    ///   - groups: The groups whose parameters `body` writes to; it may write to running statistics in any case.
+    ///   - body: Gets the arenas, which are not to be kept.
+    public func update<Result>(
+        _ groups: Set<ParameterGroup> = [.backbone, .router], _ body: (WritableParameters) throws -> Result
+    ) rethrows -> Result {
+        defer {
+            version += 1
+            for group in groups { changes[group] = version }
+        }
+        return try body(writable)
     }
 
     /// The version that a slot's group last changed at.

@@ -112,8 +112,9 @@ public final class PassRecord {
         let moments = norms.map { entry in
             (norm: entry.norm, moments: entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels)))
         }
-        for (norm, moments) in moments { norm.updateRunningStatistics(moments, parameters) }
-        if !norms.isEmpty { parameters.noteChange(of: []) }
+        if !norms.isEmpty {
+            parameters.update([]) { for (norm, moments) in moments { norm.updateRunningStatistics(moments, $0) } }
+        }
         let settled = routers.map { $0.settled(take($0.length)) }
         let balance = BalanceTerms(routers, settled)
         return (totals, SettledRecord(routers: settled, balance: balance, moments: moments))

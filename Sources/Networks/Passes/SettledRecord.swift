@@ -10,9 +10,10 @@ public struct SettledRecord {
     /// Moves the running statistics of a group once more, as another pass over the same batch with the same weights
     /// would.
     public func reapply(_ group: ParameterGroup, _ parameters: Parameters) {
-        for (norm, moments) in moments where norm.weight.group == group {
-            norm.updateRunningStatistics(moments, parameters)
+        parameters.update([]) {
+            for (norm, moments) in moments where norm.weight.group == group {
+                norm.updateRunningStatistics(moments, $0)
+            }
         }
-        parameters.noteChange(of: [])
     }
 }

@@ -29,12 +29,10 @@ struct FaultDrill {
         case .throw: throw RunError.numerical("fault drill: an exception before step \(step) on rank \(rank)")
         case .kill: kill(getpid(), SIGKILL)
         case .nan:
-            parameters.values[0] = .nan
-            parameters.noteChange()
+            parameters.update { $0.values[0] = .nan }
         case .flip:
             // A high bit of the mantissa: the lowest one may be lost again when later steps round.
-            parameters.values[0] = Float(bitPattern: parameters.values[0].bitPattern ^ 1 << 20)
-            parameters.noteChange()
+            parameters.update { $0.values[0] = Float(bitPattern: $0.values[0].bitPattern ^ 1 << 20) }
         }
     }
 }

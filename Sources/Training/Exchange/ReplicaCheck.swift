@@ -21,7 +21,7 @@ package enum ReplicaCheck {
     }
 
     /// FNV-1a over whole words, with a final mix: differing bits anywhere change the hash.
-    private static func hash(_ values: UnsafeMutableBufferPointer<Float>) -> UInt64 {
+    private static func hash(_ values: UnsafeBufferPointer<Float>) -> UInt64 {
         var result: UInt64 = 0xCBF2_9CE4_8422_2325
         for value in values {
             result = (result ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3

@@ -58,9 +58,11 @@ package final class FilterScores {
 
     /// Lets `update` move the scores, which stand where the weights do meanwhile, and masks the weights anew.
     package func update(_ parameters: Parameters, _ update: () -> Void) {
-        let values = parameters.values
-        for layer in layers { for index in layer.weight.range { values[index] = scores[index] } }
+        parameters.update([.backbone]) {
+            for layer in layers { for index in layer.weight.range { $0.values[index] = scores[index] } }
+        }
         update()
+        let values = parameters.values
         for layer in layers { for index in layer.weight.range { scores[index] = values[index] } }
         place(in: parameters)
     }
@@ -77,14 +79,15 @@ package final class FilterScores {
     }
 
     private func place(in parameters: Parameters) {
-        for layer in layers {
-            var mask = [Float](repeating: 0, count: layer.filters)
-            for filter in kept(layer) { mask[filter] = 1 }
-            for (place, index) in layer.weight.range.enumerated() {
-                parameters.values[index] = weights[index] * mask[place % layer.filters]
+        parameters.update([.backbone]) {
+            for layer in layers {
+                var mask = [Float](repeating: 0, count: layer.filters)
+                for filter in kept(layer) { mask[filter] = 1 }
+                for (place, index) in layer.weight.range.enumerated() {
+                    $0.values[index] = weights[index] * mask[place % layer.filters]
+                }
             }
         }
-        parameters.noteChange()
     }
 
     private static let parts = ["scores", "unmasked"]

@@ -36,9 +36,14 @@ package final class StochasticGradientDescent: Optimizer {
         _ parameters: Parameters, _ gradient: UnsafeMutableBufferPointer<Float>, rate: Double, idle: Set<ExpertOwner>,
         groups: Set<ParameterGroup> = [.backbone, .router]
     ) {
-        guard let p = parameters.values.baseAddress, let g = gradient.baseAddress, let v = momentum.baseAddress else {
-            return
-        }
+        parameters.update(groups) { move($0.values, gradient, rate: rate, idle: idle, groups: groups) }
+    }
+
+    private func move(
+        _ values: UnsafeMutableBufferPointer<Float>, _ gradient: UnsafeMutableBufferPointer<Float>, rate: Double,
+        idle: Set<ExpertOwner>, groups: Set<ParameterGroup>
+    ) {
+        guard let p = values.baseAddress, let g = gradient.baseAddress, let v = momentum.baseAddress else { return }
         let rate = Float(rate)
         for slot in slots where groups.contains(slot.group) {
             guard let settings = settings[slot.group] else { continue }
@@ -58,6 +63,5 @@ package final class StochasticGradientDescent: Optimizer {
                 }
             }
         }
-        parameters.noteChange(of: groups)
     }
 }

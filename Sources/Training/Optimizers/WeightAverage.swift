@@ -35,7 +35,7 @@ package final class WeightAverage {
         for slot in counters { statistics[slot.offset] = parameters.statistics[slot.offset] }
     }
 
-    private static func approach(_ average: inout [Float], _ now: UnsafeMutableBufferPointer<Float>, _ decay: Float) {
+    private static func approach(_ average: inout [Float], _ now: UnsafeBufferPointer<Float>, _ decay: Float) {
         average.withUnsafeMutableBufferPointer { average in
             for index in average.indices { average[index] = decay * average[index] + (1 - decay) * now[index] }
         }
@@ -49,9 +49,10 @@ package final class WeightAverage {
     }
 
     private func exchange(_ parameters: Parameters) {
-        WeightAverage.exchange(&values, parameters.values)
-        WeightAverage.exchange(&statistics, parameters.statistics)
-        parameters.noteChange()
+        parameters.update {
+            WeightAverage.exchange(&values, $0.values)
+            WeightAverage.exchange(&statistics, $0.statistics)
+        }
     }
 
     private static func exchange(_ average: inout [Float], _ now: UnsafeMutableBufferPointer<Float>) {

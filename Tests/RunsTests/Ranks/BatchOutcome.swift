@@ -131,8 +131,7 @@ extension RankScene {
         let parameters = network.parameters
         let before = Array(parameters.statistics)
         defer {
-            _ = parameters.statistics.update(from: before)
-            parameters.noteChange()
+            parameters.update([]) { _ = $0.statistics.update(from: before) }
         }
         return try body()
     }

@@ -39,7 +39,7 @@ extension RankTests {
                         learningRate: update.rate)
                 }
             }
-            func bits(_ values: UnsafeMutableBufferPointer<Float>) -> [UInt32] { values.map(\.bitPattern) }
+            func bits(_ values: some Sequence<Float>) -> [UInt32] { values.map(\.bitPattern) }
             traces.weights = bits(scene.network.parameters.values)
             traces.statistics = bits(scene.network.parameters.statistics)
             traces.momentum = bits(step.momentum)

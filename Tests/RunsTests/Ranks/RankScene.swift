@@ -69,7 +69,9 @@ struct RankScene {
         pixels = (0..<count).flatMap(RankScene.image)
         if isSteady {
             for slot in network.parameters.slots where slot.name.contains(/(bn\d|downsample\.1)\.(bias|weight)$/) {
-                network.parameters.values(of: slot).update(repeating: slot.name.hasSuffix("bias") ? 4 : 0.8)
+                network.parameters.update {
+                    $0.values(of: slot).update(repeating: slot.name.hasSuffix("bias") ? 4 : 0.8)
+                }
             }
         }
         let whole = [part(0..<count)]
@@ -118,26 +120,24 @@ struct RankScene {
 
     /// Makes routers decided, and moves their biases until all experts are equally likely.
     private func spreadRouters(_ whole: [Tensor]) throws {
-        func slot(_ name: String) -> UnsafeMutableBufferPointer<Float> {
+        func update(_ name: String, _ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
             guard let slot = network.parameters.slots.first(where: { $0.name == name }) else { fatalError(name) }
-            return network.parameters.values(of: slot)
+            network.parameters.update { body($0.values(of: slot)) }
         }
         for layer in network.mixtureLayers {
-            let weight = slot("\(layer).router.weight")
-            for index in weight.indices { weight[index] *= 2 }
+            update("\(layer).router.weight") { for index in $0.indices { $0[index] *= 2 } }
         }
-        network.parameters.noteChange()
         for number in network.mixtureLayers.indices {
             let record = PassRecord()
             _ = try network.forward(whole, pass([0..<count], .synchronized, record: record))
             let router = record.routers[number]
             if router.perShard[0].scores.isEmpty { return }
-            let bias = slot("\(router.layer).router.bias")
-            for expert in bias.indices {
-                let logs = (0..<count).map { log(router.perShard[0].scores[$0 * bias.count + expert] + 1e-30) }
-                bias[expert] -= logs.reduce(0, +) / Float(count)
+            update("\(router.layer).router.bias") { bias in
+                for expert in bias.indices {
+                    let logs = (0..<count).map { log(router.perShard[0].scores[$0 * bias.count + expert] + 1e-30) }
+                    bias[expert] -= logs.reduce(0, +) / Float(count)
+                }
             }
-            network.parameters.noteChange()
         }
     }
 }

@@ -24,8 +24,10 @@ extension RankTests {
             let last = communicator.size - 1
             let slot = try #require(parameters.slots.first { $0.name == name })
             if communicator.rank == last {
-                let values = parameters.values(of: slot)
-                values[slot.count - 1] = Float(bitPattern: values[slot.count - 1].bitPattern ^ 1)
+                parameters.update {
+                    let values = $0.values(of: slot)
+                    values[slot.count - 1] = Float(bitPattern: values[slot.count - 1].bitPattern ^ 1)
+                }
             }
             let error = #expect(throws: RunError.self) { try ReplicaCheck.run(parameters, communicator) }
             #expect("\(try #require(error))".contains("\(name) on rank \(last) is not what rank 0 has"))

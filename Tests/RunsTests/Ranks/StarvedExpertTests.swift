@@ -65,11 +65,12 @@ extension RankTests {
             let scene = try RankScene(configuration, images: 7, isSteady: true)
             let parameters = scene.network.parameters
             for slot in parameters.slots where slot.group == .router {
-                let values = parameters.values(of: slot)
-                for index in values.indices { values[index] *= 0.01 }
-                if slot.name.hasSuffix("bias") { values[2] = 5 }
+                parameters.update {
+                    let values = $0.values(of: slot)
+                    for index in values.indices { values[index] *= 0.01 }
+                    if slot.name.hasSuffix("bias") { values[2] = 5 }
+                }
             }
-            parameters.noteChange()
             for normalization in [Normalization.synchronized, .running] {
                 let reference = try scene.reference(normalization)
                 #expect(reference.chosen.allSatisfy { $0[2] == 7 })
