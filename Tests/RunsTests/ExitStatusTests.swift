@@ -17,7 +17,7 @@ struct ExitStatusTests {
         func collective(_ cause: CollectiveError.Cause) -> CollectiveError {
             CollectiveError(call: "MPI_Bcast", rank: 0, size: 2, host: "h", count: nil, cause: cause)
         }
-        let expected: [(any Error, ExitStatus)] = [
+        let expected: [(any Error, Files.ExitStatus)] = [
             (RunError.numerical(""), .numerical), (RunError.replicasDiffer(""), .peer),
             (RunError.unusable(""), .usage), (RunError.checkpoint(""), .checkpoint),
             (NetworkError.invalid(""), .usage), (NetworkError.notFinite(layer: "", value: .nan), .numerical),
@@ -30,12 +30,12 @@ struct ExitStatusTests {
             (FileFormatError.malformed(path: "", subject: "", expected: "", found: ""), .environment),
             (Stranger(), .environment),
         ]
-        for (error, status) in expected { #expect(ExitStatus(error) == status, "\(error)") }
+        for (error, status) in expected { #expect(Files.ExitStatus(error) == status, "\(error)") }
         #expect {
             _ = try RunConfiguration.resolve(layers: [ConfigurationLayer(override: "a=1")])
         } throws: {
-            ExitStatus($0) == .usage
+            Files.ExitStatus($0) == .usage
         }
-        #expect { _ = try FileSystem.text(of: "/none") } throws: { ExitStatus($0) == .environment }
+        #expect { _ = try FileSystem.text(of: "/none") } throws: { Files.ExitStatus($0) == .environment }
     }
 }
