@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "Tensors", targets: ["Tensors"]),
         .library(name: "Networks", targets: ["Networks"]),
         .library(name: "Attacks", targets: ["Attacks"]),
+        .library(name: "NetworkAttacks", targets: ["NetworkAttacks"]),
         .library(name: "Collectives", targets: ["Collectives"]),
     ],
     dependencies: [
@@ -34,23 +35,19 @@ let package = Package(
         .target(name: "Files", dependencies: [crypto]),
         .target(name: "Networks", dependencies: ["Tensors"]),
         .target(name: "Attacks", dependencies: ["Tensors"]),
+        .target(name: "NetworkAttacks", dependencies: ["Attacks", "Networks", "Tensors"]),
         .target(name: "Datasets", dependencies: ["Tensors", "CJPEG", "CPNG", "CZlib", crypto]),
-        .target(name: "Configuration", dependencies: ["Attacks", "Datasets", "Files", "Networks", yams]),
-        .target(name: "Weights", dependencies: ["Configuration", "Datasets", "Files", "Networks"]),
+        .target(name: "Weights", dependencies: ["Files", "Networks"]),
+        .target(name: "Training", dependencies: ["Collectives", "Files", "NetworkAttacks", "Weights"]),
         .target(
-            name: "Training",
-            dependencies: ["Attacks", "Collectives", "Configuration", "Datasets", "Files", "Networks", "Weights"]),
-        .target(
-            name: "Evaluation",
-            dependencies: [
-                "Attacks", "Collectives", "Configuration", "Datasets", "Files", "Networks", "Training", "Weights",
-            ]),
-        .target(name: "Reports", dependencies: [swiftCSV]),
+            name: "Evaluation", dependencies: ["Collectives", "Datasets", "Files", "NetworkAttacks", "Weights"]),
+        .target(name: "Configuration", dependencies: ["Datasets", "Evaluation", "Training", yams]),
+        .target(name: "Reports", dependencies: ["Files", swiftCSV]),
         .target(
             name: "Runs",
             dependencies: [
-                "Attacks", "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "Networks", "Training",
-                "Weights", crypto, logging,
+                "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "Training", "Weights", crypto,
+                logging,
             ]),
         .executableTarget(
             name: "robustmoe",

@@ -5,47 +5,74 @@ public protocol Attack: Sendable {
     /// Returns adversarial images for every shard; the clean ones stay as they are.
     ///
     /// - Parameters:
-    ///   - images: The clean images, one tensor a shard.
+    ///   - batch: The clean images.
     ///   - objective: What is made large.
-    ///   - samples: The index in the data set of every image, `[shard][image]`: random draws depend on it, on `seed`,
-    ///     `step` and the restart, on no rank and no order.
     ///   - target: The model.
-    ///   - seed: The run's seed.
-    ///   - step: The training step, or 0.
     /// - Throws: ``AttackError`` if a result is not where the attack may go; what the target throws.
-    func perturb<Target: AttackTarget>(
-        _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: Target, seed: UInt64, step: Int
+    func perturb(
+        _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget
     ) throws -> [Tensor]
 }
 
+/// Images to attack, and what random draws depend on.
+public struct AttackBatch {
+    /// NHWC in [0, 1], one tensor a shard.
+    public var images: [Tensor]
+    /// The class of every image, `[shard][image]`, which says what predictions are right.
+    public var labels: [[Int32]]
+    /// The index in the data set of every image, `[shard][image]`: random draws depend on it, on `seed`, `step` and the
+    /// restart, on no rank and no order.
+    public var samples: [[Int]]
+    /// The run's seed.
+    public var seed: UInt64
+    /// The training step, or 0.
+    public var step: Int
+
+    /// Makes a batch; see the properties.
+    public init(images: [Tensor], labels: [[Int32]], samples: [[Int]], seed: UInt64, step: Int = 0) {
+        self.images = images
+        self.labels = labels
+        self.samples = samples
+        self.seed = seed
+        self.step = step
+    }
+
+    /// The same with the draws of one of several restarts.
+    func restarted(_ restart: Int) -> AttackBatch {
+        var other = self
+        other.seed &+= UInt64(restart) << 32
+        return other
+    }
+}
+
 /// What one of several searches came to.
-struct Attempt {
+struct SearchResult {
     /// The adversarial images, one tensor a shard.
     var images: [Tensor]
     /// How the model fares on them, where the search knows.
     var outcomes: [AttackOutcome]?
 
     /// Runs a search several times, and keeps for each image the result that is worst for the model.
-    /// - Parameter search: Runs it once with a seed of its own.
-    static func worst(
-        of restarts: Int, _ objective: Objective, against target: some AttackTarget, seed: UInt64,
-        _ search: (_ seed: UInt64) throws -> Attempt
+    /// - Parameter search: Runs it once on the batch with draws of its own.
+    static func worst<Target: AttackTarget>(
+        of restarts: Int, _ batch: AttackBatch, _ inquiry: inout Inquiry<Target>,
+        search: (AttackBatch, inout Inquiry<Target>) throws -> SearchResult
     ) throws -> [Tensor] {
-        let first = try search(seed)
+        let first = try search(batch, &inquiry)
         guard restarts > 1 else { return first.images }
-        var outcomes = try first.outcomes ?? target.outcome(first.images, objective)
+        var outcomes = try first.outcomes ?? inquiry.outcomes(first.images)
         for restart in 1..<restarts {
-            let next = try search(seed &+ UInt64(restart) << 32)
-            let found = try next.outcomes ?? target.outcome(next.images, objective)
+            let next = try search(batch.restarted(restart), &inquiry)
+            let found = try next.outcomes ?? inquiry.outcomes(next.images)
             for shard in first.images.indices {
-                keepWorse(first.images[shard], &outcomes[shard], next.images[shard], found[shard])
+                keepWorse(first.images[shard], &outcomes[shard], next: next.images[shard], found: found[shard])
             }
         }
         return first.images
     }
 
     /// Overwrites images by those of `next` that are worse for the model.
-    static func keepWorse(_ images: Tensor, _ outcome: inout AttackOutcome, _ next: Tensor, _ found: AttackOutcome) {
+    static func keepWorse(_ images: Tensor, _ outcome: inout AttackOutcome, next: Tensor, found: AttackOutcome) {
         for image in 0..<images.images where outcome.becomeWorse(found, image: image) {
             images.copyImage(image, from: next)
         }

@@ -1,26 +1,22 @@
 import Tensors
 
-/// What an attack ascends.
-public enum Objective: Sendable {
-    /// Cross entropy of the logits with these labels, `[shard][image]`.
-    case crossEntropy([[Int32]])
-    /// Whatever the target was made to measure; the labels, `[shard][image]`, say which predictions are right.
-    case target([[Int32]])
-}
-
-/// A model as attacks see it: losses, input gradients and whether predictions are right, nothing else.
+/// A model as attacks see it: what it gives, and input gradients of objectives; nothing else.
 ///
 /// Images are NHWC in [0, 1], one tensor a shard. Every call sees the same images of the same shards. Ranks that attack
 /// together make the same calls in the same order, with no image too.
 public protocol AttackTarget {
-    /// Returns how the model fares on each image, and the gradient of the sum of all losses with respect to the images,
-    /// in pixel units.
-    func outcomeAndInputGradient(
-        _ images: [Tensor], _ objective: Objective
-    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor])
+    /// Returns what the model gives for the images of each shard.
+    ///
+    /// - Parameters:
+    ///   - readsRouters: Whether what routers give is wanted too.
+    ///   - draw: The number of the call within its attack, from 0, from which a model with noise draws it.
+    func outputs(_ images: [Tensor], readsRouters: Bool, draw: Int) throws -> [ModelOutputs]
 
-    /// Returns how the model fares on each image.
-    func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome]
+    /// Returns what the model gives, the objective's value, and the gradient of the sum of all losses with respect to the
+    /// images, in pixel units.
+    func outputsAndInputGradient(
+        _ images: [Tensor], _ objective: any Objective, draw: Int
+    ) throws -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor])
 }
 
 /// How a model fares on the images of one shard.
@@ -36,6 +32,11 @@ public struct AttackOutcome: Sendable {
         self.isCorrect = isCorrect
     }
 
+    init(_ outputs: ModelOutputs, _ value: ObjectiveValue, labels: [Int32]) {
+        losses = value.losses
+        isCorrect = zip(CrossEntropy.predictions(outputs.logits), labels).map { $0 == $1 }
+    }
+
     /// Takes over another outcome of one image, and says so, if it is worse for the model: fooled rather than right,
     /// else the higher loss.
     mutating func becomeWorse(_ other: AttackOutcome, image: Int) -> Bool {
@@ -45,6 +46,41 @@ public struct AttackOutcome: Sendable {
         isCorrect[image] = other.isCorrect[image]
         losses[image] = other.losses[image]
         return true
+    }
+}
+
+/// One attack's calls to a model: what is asked of it, and how often it was asked.
+struct Inquiry<Target: AttackTarget> {
+    let target: Target
+    let objective: any Objective
+    /// `[shard][image]`.
+    let labels: [[Int32]]
+    /// Calls so far.
+    private var calls = 0
+
+    init(_ target: Target, _ objective: any Objective, labels: [[Int32]]) {
+        self.target = target
+        self.objective = objective
+        self.labels = labels
+    }
+
+    /// How the model fares on images of each shard.
+    mutating func outcomes(_ images: [Tensor]) throws -> [AttackOutcome] {
+        defer { calls += 1 }
+        let outputs = try target.outputs(images, readsRouters: objective.readsRouters, draw: calls)
+        return outputs.enumerated().map { shard, outputs in
+            AttackOutcome(outputs, objective.evaluate(outputs, shard: shard), labels: labels[shard])
+        }
+    }
+
+    /// The same, and the gradient of the objective with respect to the images.
+    mutating func outcomesAndGradient(
+        _ images: [Tensor]
+    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
+        defer { calls += 1 }
+        let (outputs, values, gradient) = try target.outputsAndInputGradient(images, objective, draw: calls)
+        let outcomes = outputs.indices.map { AttackOutcome(outputs[$0], values[$0], labels: labels[$0]) }
+        return (outcomes, gradient)
     }
 }
 

@@ -17,14 +17,14 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
     public var ball: PerturbationBall
     /// Gradient steps of each restart.
     public var steps: Int
-    /// Attempts; each image keeps the worst for the model.
+    /// Searches; each image keeps the worst for the model.
     public var restarts: Int
-    /// Where attempts begin.
-    public var start: ProjectedGradientDescent.Start
+    /// Where searches begin.
+    public var start: StartingPoint
 
     /// Makes an attack; see the properties.
     public init(
-        ball: PerturbationBall, steps: Int, restarts: Int = 1, start: ProjectedGradientDescent.Start = .uniform
+        ball: PerturbationBall, steps: Int, restarts: Int = 1, start: StartingPoint = .uniform
     ) {
         precondition(steps >= 1 && restarts >= 1, "APGD needs steps ≥ 1 and restarts ≥ 1, got \(steps) and \(restarts)")
         self.ball = ball
@@ -48,21 +48,21 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
     }
 
     /// Returns adversarial images; see ``Attack``.
-    public func perturb<Target: AttackTarget>(
-        _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: Target, seed: UInt64, step: Int
+    public func perturb(
+        _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget
     ) throws -> [Tensor] {
-        let result = try Attempt.worst(of: restarts, objective, against: target, seed: seed) { seed in
-            let x = start.draw(ball, around: images, samples: samples, clamps: true, seed: seed, step: step)
-            return try search(from: x, around: images, objective, target)
+        var inquiry = Inquiry(target, objective, labels: batch.labels)
+        let result = try SearchResult.worst(of: restarts, batch, &inquiry) { batch, inquiry in
+            try search(from: start.draw(ball, batch, clamps: true), around: batch.images, &inquiry)
         }
-        for (x, center) in zip(result, images) { try ball.verify(x, around: center) }
+        for (x, center) in zip(result, batch.images) { try ball.verify(x, around: center) }
         return result
     }
 
-    private func search(
-        from start: [Tensor], around centers: [Tensor], _ objective: Objective, _ target: some AttackTarget
-    ) throws -> Attempt {
-        let (first, gradient) = try target.outcomeAndInputGradient(start, objective)
+    private func search<Target: AttackTarget>(
+        from start: [Tensor], around centers: [Tensor], _ inquiry: inout Inquiry<Target>
+    ) throws -> SearchResult {
+        let (first, gradient) = try inquiry.outcomesAndGradient(start)
         var shards = start.indices.map { shard in
             Ascent(
                 ball, from: start[shard], around: centers[shard], gradient: gradient[shard], outcome: first[shard])
@@ -73,10 +73,10 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
             for shard in shards.indices { shards[shard].move(hasMomentum: step > 1) }
             let x = shards.map(\.x)
             if step < steps {
-                let (outcomes, gradient) = try target.outcomeAndInputGradient(x, objective)
+                let (outcomes, gradient) = try inquiry.outcomesAndGradient(x)
                 for shard in shards.indices { shards[shard].arrive(outcomes[shard], gradient: gradient[shard]) }
             } else {
-                let outcomes = try target.outcome(x, objective)
+                let outcomes = try inquiry.outcomes(x)
                 for shard in shards.indices { shards[shard].arrive(outcomes[shard], gradient: nil) }
             }
             if checkpoints.contains(step) {
@@ -84,7 +84,7 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
                 last = step
             }
         }
-        return Attempt(images: shards.map(\.worst), outcomes: shards.map(\.worstOutcome))
+        return SearchResult(images: shards.map(\.worst), outcomes: shards.map(\.worstOutcome))
     }
 }
 
@@ -148,7 +148,7 @@ private struct Ascent {
 
     /// Takes note of what the step came to.
     mutating func arrive(_ outcome: AttackOutcome, gradient new: Tensor?) {
-        Attempt.keepWorse(worst, &worstOutcome, x, outcome)
+        SearchResult.keepWorse(worst, &worstOutcome, next: x, found: outcome)
         if let new { gradient.copy(from: new) }
         for image in 0..<x.images {
             if outcome.losses[image] > losses[image] { successes[image] += 1 }

@@ -12,13 +12,14 @@ public struct GaussianNoise: Attack, Hashable {
     }
 
     /// Returns noisy images; see ``Attack``.
-    public func perturb<Target: AttackTarget>(
-        _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: Target, seed: UInt64, step: Int
+    public func perturb(
+        _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget
     ) -> [Tensor] {
-        zip(images, samples).map { shard, samples in
+        zip(batch.images, batch.samples).map { shard, samples in
             let result = Tensor(like: shard)
             for image in 0..<shard.images {
-                var stream = RandomStream(seed: seed, purpose: .attackStart, step: step, index: samples[image])
+                var stream = RandomStream(
+                    seed: batch.seed, purpose: .attackStart, step: batch.step, index: samples[image])
                 for index in image * shard.imageSize..<(image + 1) * shard.imageSize {
                     result.pointer[index] = min(max(shard.pointer[index] + deviation * stream.normal(), 0), 1)
                 }

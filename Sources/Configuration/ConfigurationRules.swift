@@ -1,4 +1,5 @@
 import Attacks
+import Training
 
 extension RunConfiguration {
     /// Checks what no single key can tell: combinations that are impossible.
@@ -41,7 +42,7 @@ extension RunConfiguration {
             moe.topK <= moe.experts, "moe.top_k", moe.topK, allowed: "at most moe.experts, \(moe.experts)",
             beside: ["moe.experts"])
         reader.require(
-            moe.straightThrough != .on || moe.topK == 1, "moe.straight_through", moe.straightThrough,
+            moe.straightThrough != .given(true) || moe.topK == 1, "moe.straight_through", moe.straightThrough,
             allowed: "auto or false where moe.top_k is above 1", beside: ["moe.top_k"])
         reader.require(
             moe.kind == .none || moe.capacity == nil || moe.resolvedLoss != .entropy, "moe.capacity", moe.capacity,
@@ -55,11 +56,11 @@ extension RunConfiguration {
         }
         reader.require(
             moe.kind == .none || moe.placement?.isEmpty != true, "moe.placement", moe.placement,
-            allowed: "at least one path where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
+            allowed: "at least one path where moe.kind is \(moe.kind.written.flow)", beside: ["moe.kind"])
     }
 
     private func checkChannels(_ reader: inout ConfigurationReader) {
-        let isChannel = moe.kind == .channel
+        let isChannel = moe.kind.value == .channel
         reader.require(
             moe.scope == .layer || isChannel, "moe.scope", moe.scope, allowed: "layer unless moe.kind is channel",
             beside: ["moe.kind"])
@@ -72,7 +73,7 @@ extension RunConfiguration {
             !isChannel || moe.topK == 1, "moe.top_k", moe.topK, allowed: "1 where moe.kind is channel",
             beside: ["moe.kind"])
         reader.require(
-            !isChannel || moe.straightThrough != .off, "moe.straight_through", moe.straightThrough,
+            !isChannel || moe.straightThrough != .given(false), "moe.straight_through", moe.straightThrough,
             allowed: "auto or true where moe.kind is channel", beside: ["moe.kind"])
         reader.require(
             moe.varianceWeight == 0 || moe.scope == .layer, "moe.variance_weight", moe.varianceWeight,
@@ -128,15 +129,14 @@ extension RunConfiguration {
         reader.require(
             !divides || attack.name == .pgd || attack.name == .none, "attack.name", attack.name,
             allowed: "pgd or none where training.method is \(training.method.rawValue)", beside: ["training.method"])
-        let usesRouter = attack.objective == .router || attack.objective == .modelAndRouter
+        let objective = attack.resolvedObjective
         reader.require(
-            divides || ![.kl, .router, .modelAndRouter].contains(attack.objective), "attack.objective",
-            attack.objective,
-            allowed: "auto or cross-entropy where training.method is \(training.method.rawValue)",
+            divides || !(objective.readsCleanImages || objective.readsRouters), "attack.objective", attack.objective,
+            allowed: "auto, cross-entropy or margin where training.method is \(training.method.rawValue)",
             beside: ["training.method"])
         reader.require(
-            !usesRouter || moe.kind != .none, "attack.objective", attack.objective,
-            allowed: "auto, cross-entropy or kl where moe.kind is none", beside: ["moe.kind"])
+            !objective.readsRouters || moe.kind != .none, "attack.objective", attack.objective,
+            allowed: "auto, cross-entropy, margin or kl where moe.kind is none", beside: ["moe.kind"])
         reader.require(
             !isAlternating || moe.kind != .none, "training.method", training.method,
             allowed: "any but advmoe where moe.kind is none", beside: ["moe.kind"])
@@ -146,29 +146,32 @@ extension RunConfiguration {
         reader.require(
             [.all, .scores].contains(training.parameters) || moe.kind != .none, "training.parameters",
             training.parameters, allowed: "all or scores where moe.kind is none", beside: ["moe.kind"])
+        if isAlternating { checkAlternation(training.advmoe.method, &reader) }
+    }
+
+    private func checkAlternation(_ settings: AdvMoE.Settings, _ reader: inout ConfigurationReader) {
+        let section = "training.advmoe"
         reader.require(
-            !training.sharedAttack
-                || (isAlternating && training.sharedBatch && training.routerObjective == .trades),
-            "training.shared_attack", training.sharedAttack,
-            allowed:
-                "false unless training.method is advmoe, training.shared_batch true and training.router_objective trades",
-            beside: ["training.method", "training.shared_batch", "training.router_objective"])
+            !settings.sharedAttack || (settings.sharedBatch && settings.routerObjective == .trades),
+            "\(section).shared_attack", settings.sharedAttack,
+            allowed: "false unless \(section).shared_batch is true and \(section).router_objective trades",
+            beside: ["\(section).shared_batch", "\(section).router_objective"])
         reader.require(
-            training.routerObjective == .trades || moe.scope == .image, "training.router_objective",
-            training.routerObjective, allowed: "trades unless moe.scope is image", beside: ["moe.scope"])
+            settings.routerObjective == .trades || moe.scope == .image, "\(section).router_objective",
+            settings.routerObjective, allowed: "trades unless moe.scope is image", beside: ["moe.scope"])
         reader.require(
-            training.statisticsUpdates == .once
-                || (isAlternating && training.sharedBatch && moe.scope == .image
-                    && training.order == .expertsFirst && training.routerObjective == .labelModulo),
-            "training.statistics_updates", training.statisticsUpdates,
-            allowed: "once unless the step is that of preset advmoe-code", beside: ["training.method", "moe.scope"])
+            settings.statisticsUpdates == .once
+                || (settings.sharedBatch && moe.scope == .image && settings.order == .expertsFirst
+                    && settings.routerObjective == .labelModulo),
+            "\(section).statistics_updates", settings.statisticsUpdates,
+            allowed: "once unless the step is that of preset advmoe-code", beside: ["moe.scope"])
     }
 
     private func checkPruning(_ reader: inout ConfigurationReader) {
         let learns = training.parameters == .scores
         reader.require(
             !learns || moe.kind == .none, "training.parameters", training.parameters,
-            allowed: "all, router or experts where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
+            allowed: "all, router or experts where moe.kind is \(moe.kind.written.flow)", beside: ["moe.kind"])
         reader.require(
             !learns || model.masks == nil, "model.masks", model.masks,
             allowed: "null where training.parameters is scores", beside: ["training.parameters"])
@@ -177,7 +180,7 @@ extension RunConfiguration {
             allowed: "null where training.parameters is scores", beside: ["training.parameters"])
         reader.require(
             model.masks == nil || moe.kind == .none, "model.masks", model.masks,
-            allowed: "null where moe.kind is \(moe.kind.rawValue)", beside: ["moe.kind"])
+            allowed: "null where moe.kind is \(moe.kind.written.flow)", beside: ["moe.kind"])
     }
 
     private func checkMicroBatch(_ reader: inout ConfigurationReader) {
@@ -207,7 +210,7 @@ extension RunConfiguration {
 
     private func checkEvaluation(_ reader: inout ConfigurationReader) {
         reader.require(
-            evaluation.masks == nil || moe.kind == .channel, "evaluation.masks", evaluation.masks,
+            evaluation.masks == nil || moe.kind.value == .channel, "evaluation.masks", evaluation.masks,
             allowed: "null unless moe.kind is channel", beside: ["moe.kind"])
         reader.require(
             evaluation.split != .validation || training.validationFraction > 0, "evaluation.split", evaluation.split,

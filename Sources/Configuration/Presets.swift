@@ -1,9 +1,9 @@
 extension RunConfiguration {
     /// The documented groups of settings that `preset` can name; each lies above the defaults and below everything else.
     static let presets: [String: ConfigurationLayer] = [
-        "robust-sparse-moes": ConfigurationLayer(yaml: robustSparseMoEs, origin: "preset robust-sparse-moes"),
-        "advmoe-paper": ConfigurationLayer(yaml: advMoEPaper, origin: "preset advmoe-paper"),
-        "advmoe-code": ConfigurationLayer(yaml: advMoECode, origin: "preset advmoe-code"),
+        "robust-sparse-moes": .preset("robust-sparse-moes", yaml: robustSparseMoEs),
+        "advmoe-paper": .preset("advmoe-paper", yaml: advMoEPaper),
+        "advmoe-code": .preset("advmoe-code", yaml: advMoECode),
     ]
 
     /// What the published experiments of "Robust Experts" share, with the habits of their code.
@@ -21,8 +21,7 @@ extension RunConfiguration {
           global_batch: 640
           seed: 12345
           validation_fraction: 0.2
-          replays: 4
-          replay_balance_factor: 2
+          free: {replays: 4, replay_balance_factor: 2}
           optimizer: {rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 5e-4}
           schedule: {name: poly, power: 0.9, per: epoch, warmup: product}
         attack:
@@ -51,14 +50,15 @@ extension RunConfiguration {
           epochs: 100
           global_batch: 128
           seed: 1234
-          beta: 6
-          order: router-first
-          router_objective: trades
-          shared_batch: false
           optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
           schedule: {name: cosine}
-          router_optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
-          router_schedule: {name: cosine}
+          advmoe:
+            order: router-first
+            router_objective: trades
+            beta: 6
+            shared_batch: false
+            router_optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
+            router_schedule: {name: cosine}
         attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, objective: kl, start: gaussian}
         evaluation:
           attacks:
@@ -77,25 +77,26 @@ extension RunConfiguration {
           epochs: 100
           global_batch: 128
           seed: 1234
-          beta: 6
-          alpha: 6
-          order: experts-first
-          router_objective: label-modulo
-          shared_batch: true
-          statistics_updates: published
           optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
           schedule: {name: cosine, per: epoch, lag_epochs: 1}
-          router_optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
-          router_schedule: {name: cosine, per: epoch, lag_epochs: 1}
-        attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, objective: model-and-router, start: gaussian}
+          advmoe:
+            order: experts-first
+            router_objective: label-modulo
+            beta: 6
+            alpha: 6
+            shared_batch: true
+            statistics_updates: published
+            router_optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
+            router_schedule: {name: cosine, per: epoch, lag_epochs: 1}
+        attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, objective: model-and-router-divergence, start: gaussian}
         distributed: {batch_norm: synchronized}
         evaluation:
           attacks:
             - {name: pgd, epsilon: 8/255, step_size: 2/255, steps: 50, start: uniform-unclamped}
             - {id: router-aware-10, name: pgd, epsilon: 8/255, step_size: 2/255, steps: 10, start: uniform-unclamped,
-               objective: model-and-router}
+               objective: model-and-router-labels}
             - {id: router-only-10, name: pgd, epsilon: 8/255, step_size: 2/255, steps: 10, start: uniform-unclamped,
-               objective: router}
+               objective: router-labels}
           attacks_every_epochs: 0
         """
 }

@@ -33,45 +33,48 @@ package struct RunConfiguration: Sendable, Equatable {
     /// - Parameter layers: The settings, each above those before it: files first, then the command line.
     /// - Throws: Everything that is wrong in any layer, not only the first.
     package static func resolve(layers: [ConfigurationLayer]) throws(ConfigurationError) -> RunConfiguration {
+        try resolve(layers: layers, presets: presets).configuration
+    }
+
+    /// The same, with sentences on keys that were given and have no effect.
+    package static func resolveWithWarnings(
+        layers: [ConfigurationLayer]
+    ) throws(ConfigurationError) -> (configuration: RunConfiguration, warnings: [String]) {
         try resolve(layers: layers, presets: presets)
     }
 
-    /// Lays a preset, if the layers name one, and the layers over the defaults.
-    static func resolve(
-        layers: [ConfigurationLayer], presets: [String: ConfigurationLayer]
-    ) throws(ConfigurationError) -> RunConfiguration {
-        let (named, naming) = laid(layers)
-        var (configuration, reader) = (named, naming)
-        if let name = named.preset {
-            if let preset = presets[name] {
-                (configuration, reader) = laid([preset] + layers)
-            } else {
-                let names = presets.keys.sorted() + ["null"]
-                let place = ConfigurationPlace(key: "preset", allowed: names.joined(separator: ", "))
-                var node = ConfigurationNode.plain(name)
-                node.origin = reader.origins["preset"] ?? ""
-                reader.reject(node, at: place, suggestion: Spelling.nearest(to: name, among: presets.keys.sorted()))
-            }
-        }
-        configuration.check(&reader)
-        guard reader.issues.isEmpty else { throw ConfigurationError(issues: reader.issues) }
-        return configuration
-    }
+    /// Returns the configuration as YAML with every default, in the order of the sections, ready to be run again.
+    ///
+    /// Numbers are printed in the shortest form that reads back as the same number; settings of methods other than its own
+    /// are left out.
+    package func yaml() -> String { written.block.joined(separator: "\n") + "\n" }
 
-    private static func laid(_ layers: [ConfigurationLayer]) -> (RunConfiguration, ConfigurationReader) {
-        var configuration = RunConfiguration()
-        var reader = ConfigurationReader()
-        for layer in layers {
-            reader.apply(layer, to: &configuration)
-        }
-        return (configuration, reader)
-    }
+    /// The configuration as one line of JSON with sorted keys: equal configurations have equal text.
+    ///
+    /// It is what a hash of the configuration is taken of, and it reads back as a `ConfigurationLayer`.
+    package var canonicalJSON: String { written.json }
 
     /// Every key in the order of the sections, with its default, what is allowed and what it means.
     package static var help: [ConfigurationHelp] { help(under: "") }
 }
 
-extension RunConfiguration: ConfigurationSection {
+extension RunConfiguration: ConfigurationRoot {
+    /// What version 0.1 called keys that belong to one method, and what their names are now.
+    static let movedKeys = [
+        "training.replays": "training.free.replays",
+        "training.replay_balance_factor": "training.free.replay_balance_factor",
+        "training.filter_share": "training.scores.filter_share",
+        "training.beta": "training.trades.beta or training.advmoe.beta",
+        "training.alpha": "training.advmoe.alpha",
+        "training.order": "training.advmoe.order",
+        "training.router_objective": "training.advmoe.router_objective",
+        "training.shared_batch": "training.advmoe.shared_batch",
+        "training.shared_attack": "training.advmoe.shared_attack",
+        "training.statistics_updates": "training.advmoe.statistics_updates",
+        "training.router_optimizer": "training.advmoe.router_optimizer",
+        "training.router_schedule": "training.advmoe.router_schedule",
+    ]
+
     static let keys: [ConfigurationKey<RunConfiguration>] = [
         ConfigurationKey("preset", \.preset, "a documented group of settings, below all files"),
         ConfigurationKey("model", \.model, "the network"),

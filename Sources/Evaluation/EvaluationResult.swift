@@ -1,8 +1,6 @@
-import Attacks
-import Configuration
 import Files
+import NetworkAttacks
 import Networks
-import Training
 
 /// A whole evaluation, put together from its chunks in their order.
 package struct EvaluationResult {
@@ -10,12 +8,12 @@ package struct EvaluationResult {
     package struct Inputs {
         /// `clean`, or the attack's id.
         package let name: String
-        package let attack: RunConfiguration.Attack?
+        package let attack: NetworkAttack?
         package let samples: Int
         package let correct: Int
         package let taskLoss: Double
         package let balanceLoss: Double
-        package let layers: [TrainingWindow.Layer]
+        package let layers: [ExpertUsage]
         /// For each mixture layer, images whose set of experts differs from the clean one.
         package let flips: [Int]
         /// For each mixture layer, (image of a class, chosen expert) pairs, `[expert][class]`.
@@ -39,18 +37,18 @@ package struct EvaluationResult {
     package static let averageSuffix = "@average"
 
     package init(
-        chunks: [EvaluationChunk], attacks: [RunConfiguration.Attack], network: Network, classes: Int,
+        chunks: [EvaluationChunk], attacks: [NetworkAttack], network: Network, classes: Int,
         secondsOfRankZero: [Double], suffix: String = "", mask: MaskOverlap? = nil
     ) {
         self.suffix = suffix
-        let names = (["clean"] + attacks.map(\.resolvedId)).map { $0 + suffix }
+        let names = (["clean"] + attacks.map(\.id)).map { $0 + suffix }
         let mixture = network.settings.mixture?.router
         samples = chunks.reduce(0) { $0 + $1.indices.count }
         var inputs: [Inputs] = []
         for (index, name) in names.enumerated() {
             var correct = 0
             var loss = 0.0
-            var layers: [TrainingWindow.Layer] = []
+            var layers: [ExpertUsage] = []
             let count = chunks.first?.outcomes[index].chosen.count ?? 0
             var flips = [Int](repeating: 0, count: count)
             let none = [[Int]](repeating: [Int](repeating: 0, count: classes), count: mixture?.experts ?? 0)
@@ -60,7 +58,7 @@ package struct EvaluationResult {
                 let outcome = chunk.outcomes[index]
                 correct += zip(outcome.predictions, chunk.labels).count { $0 == $1 }
                 loss = outcome.losses.reduce(loss, +)
-                TrainingWindow.add(outcome.layers, to: &layers)
+                ExpertUsage.add(outcome.layers, to: &layers)
                 confusion.add(labels: chunk.labels, predictions: outcome.predictions)
                 for layer in flips.indices {
                     flips[layer] += chunk.flips(index, layer: layer)
@@ -102,18 +100,18 @@ package struct EvaluationResult {
     private var flags: String? { suffix == EvaluationResult.averageSuffix ? "weight-average" : nil }
 
     /// Rows of `evaluation.csv`: clean, each attack, and the pointwise worst over all of them.
-    package func rows(checkpoint: String, sha256: String?, dataset: String, split: String, seed: UInt64) -> [EvaluationRow] {
+    package func rows(checkpoint: String, sha256: String?, dataset: String, split: String, seed: UInt64)
+        -> [EvaluationRow]
+    {
         var rows = inputs.map { input in
             let attack = input.attack
+            let search = attack?.description
             return EvaluationRow(
                 checkpoint: checkpoint, checkpointSHA256: sha256, dataset: dataset, split: split, samples: samples,
-                attack: attack == nil ? "none" + suffix : input.name,
-                norm: attack.flatMap { $0.resolvedSteps == nil ? nil : $0.norm.rawValue }, epsilon: attack?.epsilon,
-                stepSize: attack.flatMap { $0.hasStepSize ? $0.stepSize : nil },
-                steps: attack?.resolvedSteps,
-                restarts: attack.flatMap { $0.resolvedSteps == nil ? nil : $0.restarts },
-                objective: attack.flatMap { $0.resolvedSteps == nil ? nil : $0.resolvedObjective.rawValue },
-                randomStart: attack.map { $0.resolvedSteps == nil || $0.resolvedStart != .none }, batchNorm: "frozen",
+                attack: attack == nil ? "none" + suffix : input.name, norm: search?.norm?.rawValue,
+                epsilon: search?.epsilon, stepSize: search?.stepSize, steps: search?.steps,
+                restarts: search?.restarts, objective: search?.steps == nil ? nil : attack?.objective.rawValue,
+                randomStart: search?.isRandom, batchNorm: "frozen",
                 routing: attack?.routing == .clean ? "clean" : "deterministic",
                 seed: attack == nil ? nil : Int(truncatingIfNeeded: seed), correct: input.correct,
                 seconds: input.seconds, flags: flags)

@@ -1,8 +1,5 @@
-import Attacks
-import Configuration
 import Datasets
-import Files
-import Networks
+import NetworkAttacks
 
 /// Evaluates a network once for every expert of a layer, all images going to that one, while other layers keep their
 /// routers (robust-sparse-moes, "Fixed-expert evaluation").
@@ -14,29 +11,15 @@ package struct FixedExperts {
     package let evaluator: Evaluator
     /// The mixture layers, one at a time.
     package let layers: [String]
-    package let attacks: [RunConfiguration.Attack]
+    package let attacks: [NetworkAttack]
     package let suffix: String
 
     /// Makes a value of its parts.
-    package init(evaluator: Evaluator, layers: [String], attacks: [RunConfiguration.Attack], suffix: String) {
+    package init(evaluator: Evaluator, layers: [String], attacks: [NetworkAttack], suffix: String) {
         self.evaluator = evaluator
         self.layers = layers
         self.attacks = attacks
         self.suffix = suffix
-    }
-
-    /// The mixture layers that are asked for, all of them if none is named.
-    package static func layers(_ wanted: [String], of network: Network) throws -> [String] {
-        let known = network.mixtureLayers
-        guard !known.isEmpty else {
-            throw RunError.unusable("the checkpoint's network has no mixture layer, so no expert to fix")
-        }
-        for layer in wanted where !known.contains(layer) {
-            let near = Spelling.nearest(to: layer, among: known).map { "; did you mean \($0)?" } ?? ""
-            throw RunError.unusable(
-                "--layer \(layer) is no mixture layer, expected among \(known.joined(separator: ", "))\(near)")
-        }
-        return wanted.isEmpty ? known : known.filter(wanted.contains)
     }
 
     /// Evaluates; collective.
@@ -48,12 +31,12 @@ package struct FixedExperts {
         _ set: ImageSet, _ indices: [Int], gated: EvaluationResult?,
         _ report: (String, Int?, EvaluationResult.Inputs, EvaluationResult.Inputs) throws -> Void
     ) throws {
-        let experts = evaluator.network.settings.mixture?.router.experts ?? 0
+        let experts = evaluator.passes.network.settings.mixture?.router.experts ?? 0
         for layer in layers {
             for expert in 0..<experts {
                 var fixed = evaluator
-                fixed.given[layer] = .expert(expert)
-                let result = try fixed.run(set, indices, attacks, suffix: suffix)
+                fixed.passes.given[layer] = .expert(expert)
+                let result = try fixed.run(set, indices, attacks: attacks, suffix: suffix)
                 guard let result, let gated else { continue }
                 for (input, reference) in zip(result.inputs, gated.inputs) {
                     try report(layer, expert, input, reference)

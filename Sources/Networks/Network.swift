@@ -132,9 +132,15 @@ public struct Network {
 
     /// Carries the gradient of the logits back: adds parameter gradients unless `gradients` is nil, and returns the
     /// gradient of the images in pixel units if wanted, else nothing.
+    ///
+    /// - Parameter dRouters: The gradient of routers' logits, by layer, `[shard][images × experts]`, where the loss looks at
+    ///   these themselves.
     public func backward(
-        _ dLogits: [Tensor], _ tape: Tape, _ pass: Pass, into gradients: GradientAccumulator?, wantsInput: Bool
+        _ dLogits: [Tensor], dRouters: [String: [[Double]]] = [:], _ tape: Tape, _ pass: Pass,
+        into gradients: GradientAccumulator?, wantsInput: Bool
     ) throws -> [Tensor] {
+        var pass = pass
+        pass.routerGradients = dRouters
         let dNormalized: [Tensor]
         if let imageRouter, let routing = tape.imageRouting, let order = tape.order {
             // Nobody asks the router for an update of the backbone alone.

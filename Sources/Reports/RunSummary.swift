@@ -2,31 +2,37 @@ import Foundation
 
 /// What a person wants to know first about a run: its last accuracies and how its experts are used.
 package struct RunSummary: Sendable {
-    private let tables: RunTables
+    private let path: String
+    private let metrics: [TextRow]
+    private let experts: [TextRow]
+    private let evaluation: [TextRow]
 
     /// Makes the summary of a run.
-    package init(_ tables: RunTables) {
-        self.tables = tables
+    package init(_ tables: RunTables) throws {
+        path = tables.path
+        metrics = try tables.rows(.metrics)
+        experts = try tables.rows(.experts)
+        evaluation = try tables.rows(.evaluation)
     }
 
     /// The summary as lines of text.
     package var lines: [String] {
-        var result = ["run \(tables.path)"]
+        var result = ["run \(path)"]
         result += trainingLines + accuracyLines + expertLines
         return result
     }
 
     private var trainingLines: [String] {
-        let rows = tables.metrics.filter { $0["split"] == "train" }
+        let rows = metrics.filter { $0["split"] == "train" }
         guard let last = rows.last else { return [] }
-        let rate = last["images_per_second"].flatMap(Double.init).map { String(format: "%.0f images/s", $0) } ?? ""
+        let rate = last.number("images_per_second").map { String(format: "%.0f images/s", $0) } ?? ""
         return ["trained to epoch \(last["epoch"] ?? "?"), step \(last["step"] ?? "?"), \(rate)"]
     }
 
     /// The rows of the last evaluation: all that name the same checkpoint as the last row.
-    private var lastEvaluation: [[String: String]] {
-        guard let checkpoint = tables.evaluation.last?["checkpoint"] else { return [] }
-        return tables.evaluation.filter { $0["checkpoint"] == checkpoint }
+    private var lastEvaluation: [TextRow] {
+        guard let checkpoint = evaluation.last?["checkpoint"] else { return [] }
+        return evaluation.filter { $0["checkpoint"] == checkpoint }
     }
 
     private var accuracyLines: [String] {
@@ -43,10 +49,10 @@ package struct RunSummary: Sendable {
     }
 
     private var expertLines: [String] {
-        guard let last = tables.experts.last(where: { $0["split"] != "train" }), let step = last["step"] else {
+        guard let last = experts.last(where: { $0["split"] != "train" }), let step = last["step"] else {
             return []
         }
-        let rows = tables.experts.filter { $0["step"] == step && $0["split"] == last["split"] }
+        let rows = experts.filter { $0["step"] == step && $0["split"] == last["split"] }
         var layers: [String] = []
         var inputs: [String] = []
         for row in rows {

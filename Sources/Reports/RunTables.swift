@@ -1,41 +1,23 @@
-import Foundation
-import SwiftCSV
+import Files
 
-/// The tables of a run directory, as text cells by column name.
+/// The tables of a run directory, as text.
 package struct RunTables: Sendable {
     /// The run directory.
     package let path: String
-    /// Rows of `metrics.csv`.
-    package let metrics: [[String: String]]
-    /// Rows of `experts.csv`.
-    package let experts: [[String: String]]
-    /// Rows of `routing.csv`.
-    package let routing: [[String: String]]
-    /// Rows of `evaluation.csv`.
-    package let evaluation: [[String: String]]
 
-    /// Reads the tables; one that is missing counts as empty, but a directory without any is no run.
-    package init(path: String) throws {
+    /// Finds the tables; a directory without any is no run.
+    package init(path: String) throws(ReportError) {
         self.path = path
-        let names = ["metrics.csv", "experts.csv", "routing.csv", "evaluation.csv"]
-        guard names.contains(where: { FileManager.default.fileExists(atPath: "\(path)/\($0)") }) else {
+        guard RunTable.allCases.contains(where: { FileSystem.exists(FileSystem.join(path, $0.fileName)) }) else {
+            let names = RunTable.allCases.map(\.fileName).joined(separator: ", ")
             throw ReportError(
-                description:
-                    "\(path): expected a run directory with \(names.joined(separator: ", ")), found none of them")
+                description: "\(path): expected a run directory with one of \(names), found none of them")
         }
-        metrics = try RunTables.rows("\(path)/metrics.csv")
-        experts = try RunTables.rows("\(path)/experts.csv")
-        routing = try RunTables.rows("\(path)/routing.csv")
-        evaluation = try RunTables.rows("\(path)/evaluation.csv")
     }
 
-    private static func rows(_ path: String) throws -> [[String: String]] {
-        guard FileManager.default.fileExists(atPath: path) else { return [] }
-        do {
-            return try CSV<Named>(url: URL(fileURLWithPath: path), delimiter: .comma, loadColumns: false).rows
-        } catch {
-            throw ReportError(description: "\(path): expected a table with a header, found \(error)")
-        }
+    /// The rows of a table, none where it is missing.
+    package func rows(_ table: RunTable) throws -> [TextRow] {
+        try TextTable(FileSystem.join(path, table.fileName)).rows
     }
 }
 

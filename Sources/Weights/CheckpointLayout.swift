@@ -1,4 +1,3 @@
-import Configuration
 import Networks
 
 /// What the tensors of a file of weights are called.
@@ -64,7 +63,7 @@ extension CheckpointLayout {
             }
         }
         guard let mixture = signature.mixture else { return nil }
-        let known: [RunConfiguration.MixtureOfExperts.Kind] =
+        let known: [ExpertKind] =
             switch self {
             case .robustmoe: [.conv, .block, .channel]
             case .torchvision: []
@@ -85,10 +84,8 @@ extension CheckpointLayout {
 
     /// Whether the input's normalisation is stored beside the weights.
     package var holdsNormalization: Bool { self == .robustmoe }
-    /// What images are normalised by where neither the file nor the user says so; nil means as ever.
-    package var usualNormalization: RunConfiguration.Model.Normalization? {
-        self == .robustMoECNN ? .some(.none) : nil
-    }
+    /// Whether networks of this layout see images as they are, neither the file nor the user saying anything else.
+    package var usuallyNormalizes: Bool { self != .robustMoECNN }
     /// Whether a network with one router may be without it, and whether every layer that it decides for repeats it.
     package var repeatsRouter: Bool { self == .robustMoECNN }
 
@@ -102,7 +99,7 @@ extension CheckpointLayout {
     package static func repetition(_ name: String, under layer: String) -> String { "\(layer).\(name)" }
 
     /// The names here of tensors with the program's own names, without a prefix.
-    package func foreignNames(_ own: some Sequence<String>, stem: RunConfiguration.Model.Stem) -> [String: String] {
+    package func foreignNames(_ own: some Sequence<String>, stem: NetworkSettings.Stem) -> [String: String] {
         if self == .robustMoECNN {
             // Of networks for small images, ResNets have names of their own.
             let isOther = own.contains { $0.hasPrefix("block1.") }

@@ -17,7 +17,8 @@ extension ModelSignature {
     /// - Parameters:
     ///   - width: The width that a ratio multiplies.
     ///   - mayBeOwn: Whether it may as well be another width, multiplied by nothing.
-    package static func scaling(_ parts: [WidthPart], width: Int, mayBeOwn: Bool = true) -> (width: Int, ratio: Double)? {
+    package static func scaling(_ parts: [WidthPart], width: Int, mayBeOwn: Bool = true) -> (width: Int, ratio: Double)?
+    {
         if mayBeOwn, let own = parts.first(where: { $0.factor == 1 && $0.divisor == 1 })?.found,
             parts.allSatisfy({ $0.found * $0.divisor == own * $0.factor })
         {

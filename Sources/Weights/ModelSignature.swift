@@ -1,5 +1,3 @@
-import Configuration
-import Datasets
 import Files
 import Networks
 
@@ -9,17 +7,17 @@ import Networks
 /// be `first-channels`, which is assumed, or `random`.
 package struct ModelSignature: Equatable {
     package struct Mixture: Equatable {
-        package var kind: RunConfiguration.MixtureOfExperts.Kind
+        package var kind: ExpertKind
         /// The paths of the mixture layers, sorted.
         package var layers: [String]
         package var experts: Int
-        package var router: RunConfiguration.MixtureOfExperts.Router
+        package var router: RouterName
         package var routerKernel: Int?
-        package var scope = RunConfiguration.MixtureOfExperts.Scope.layer
+        package var scope = RouterScope.layer
     }
 
-    package let architecture: RunConfiguration.Model.Architecture
-    package let stem: RunConfiguration.Model.Stem
+    package let architecture: ArchitectureName
+    package let stem: NetworkSettings.Stem
     /// Channels of the first stage, and the factor of all widths.
     package let width: Int
     package let ratio: Double
@@ -30,7 +28,7 @@ package struct ModelSignature: Equatable {
     package var skipsFirstActivation = false
 
     package init(
-        architecture: RunConfiguration.Model.Architecture, stem: RunConfiguration.Model.Stem, width: Int, ratio: Double,
+        architecture: ArchitectureName, stem: NetworkSettings.Stem, width: Int, ratio: Double,
         channels: Int, classes: Int, mixture: Mixture?
     ) {
         self.architecture = architecture
@@ -61,7 +59,7 @@ package struct ModelSignature: Equatable {
         let stems = ["conv1.weight", "conv1.experts.0.weight"]
         let behindStem = try extent(0, of: "bn1.weight", stems[0], stems[1])
         let channels = try extent(1, of: stems[0], stems[1])
-        let stem: RunConfiguration.Model.Stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
+        let stem: NetworkSettings.Stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
         let classes = try extent(0, of: "fc.weight", "fc.bias")
         let names = shapes.keys.map { $0.split(separator: ".", omittingEmptySubsequences: false).map(String.init) }
         let blocks = blocksOfStages(names)
@@ -74,7 +72,7 @@ package struct ModelSignature: Equatable {
         let stages = blocks.indices.map {
             isBottleneck ? widest($0 + 1, "bn3") / 4 : widest($0 + 1, "bn2")
         }
-        let known = RunConfiguration.Model.Architecture.allCases.first { architecture in
+        let known = ArchitectureName.allCases.first { architecture in
             guard architecture.blocks == blocks, case .resNet(let block) = architecture.layers else { return false }
             guard case .bottleneck(let widening) = block else { return !isBottleneck }
             return isBottleneck && inner == widening * stages[0]
@@ -102,8 +100,8 @@ package struct ModelSignature: Equatable {
     }
 
     /// Those with torchvision's names, which all layouts share.
-    private static var architectures: [RunConfiguration.Model.Architecture] {
-        RunConfiguration.Model.Architecture.allCases.filter { architecture in
+    private static var architectures: [ArchitectureName] {
+        ArchitectureName.allCases.filter { architecture in
             if case .resNet = architecture.layers { true } else { false }
         }
     }
@@ -121,7 +119,7 @@ package struct ModelSignature: Equatable {
     package static func mixture(
         _ names: [[String]], _ shapes: [String: [Int]], _ path: String
     ) throws -> Mixture? {
-        var kinds: [String: RunConfiguration.MixtureOfExperts.Kind] = [:]
+        var kinds: [String: ExpertKind] = [:]
         var experts = 0
         for name in names {
             guard let place = name.firstIndex(of: "experts"), place + 2 < name.count,
@@ -143,7 +141,7 @@ package struct ModelSignature: Equatable {
     /// The kind of a layer's router, and the side of its filters if it has any.
     package static func router(
         ofLayer path: String, _ shapes: [String: [Int]]
-    ) -> (RunConfiguration.MixtureOfExperts.Router, kernel: Int?) {
+    ) -> (RouterName, kernel: Int?) {
         if let shape = shapes["\(path).router.conv1.weight"] { return (.doubleConvGap, shape.last) }
         if let shape = shapes["\(path).router.weight"] {
             return shape.count == 4 ? (.convGap, shape[3]) : (.gapLinear, nil)
@@ -151,32 +149,29 @@ package struct ModelSignature: Equatable {
         return (shapes["\(path).router.projection"] == nil ? .firstChannels : .fixedProjection, nil)
     }
 
-    /// The signature as settings.
-    /// - Parameter normalize: What images are normalised by, if that is known.
-    package func configurationLayer(
-        origin: String, normalize: RunConfiguration.Model.Normalization? = nil
-    ) -> ConfigurationLayer {
-        var text =
-            "model: {architecture: \(architecture.rawValue), stem: \(stem.rawValue), width: \(width), ratio: \(ratio)"
-        if skipsFirstActivation { text += ", skip_first_activation: true" }
-        if let normalize { text += ", normalize: \(normalize.rawValue)" }
-        text += "}\nmoe: {kind: \(mixture?.kind.rawValue ?? "none")"
-        if let mixture {
-            text += ", placement: [\(mixture.layers.joined(separator: ", "))], experts: \(mixture.experts)"
-            text += ", router: \(mixture.router.rawValue), scope: \(mixture.scope.rawValue)"
-            if let kernel = mixture.routerKernel { text += ", router_kernel: \(kernel)" }
-        }
-        return ConfigurationLayer(yaml: text + "}", origin: origin)
+    /// What the network is built from: it normalizes nothing, and routes by the usual gate.
+    package var networkSettings: NetworkSettings {
+        let side = stem == .imagenet ? 224 : 32
+        return NetworkSettings(
+            architecture.layers, blocks: architecture.blocks, stem: stem, width: width, ratio: ratio,
+            channels: channels, imageSize: MapSize(height: side, width: side), classes: classes,
+            mean: [Float](repeating: 0, count: channels), deviation: [Float](repeating: 1, count: channels),
+            mixture: mixture?.settings, skipsFirstActivation: skipsFirstActivation)
+    }
+}
+
+extension ModelSignature.Mixture {
+    /// What the mixture is built from.
+    fileprivate var settings: MixtureSettings {
+        let isOnImage = kind == .channel && scope == .image
+        let gate = Gate(topK: 1, isStraightThrough: true, renormalises: true, bypassesSoftmax: isOnImage)
+        return MixtureSettings(
+            kind: kind, placement: Placement(layers), includesDownsample: true,
+            router: RouterSettings(
+                kind: router.kind(kernel: routerKernel ?? Self.usualKernel), experts: experts, gate: gate,
+                balance: .none, balanceWeight: 0),
+            scope: scope)
     }
 
-    /// What the network is built from, normalising nothing.
-    package func networkSettings(origin: String) throws -> NetworkSettings {
-        let configuration = try RunConfiguration.resolve(layers: [configurationLayer(origin: origin)])
-        let side = stem == .imagenet ? 224 : 32
-        let traits = DatasetTraits(
-            classNames: (0..<classes).map(String.init), height: side, width: side, channels: channels,
-            mean: [Float](repeating: 0, count: channels), standardDeviation: [Float](repeating: 1, count: channels),
-            augmentations: [])
-        return configuration.networkSettings(traits)
-    }
+    private static var usualKernel: Int { 3 }
 }

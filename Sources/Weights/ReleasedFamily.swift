@@ -1,4 +1,3 @@
-import Configuration
 import Files
 import Networks
 
@@ -37,7 +36,7 @@ package enum ReleasedFamily {
         }
     }
 
-    private typealias Architecture = RunConfiguration.Model.Architecture
+    private typealias Architecture = ArchitectureName
 
     /// Those of the family with as many blocks.
     private func architecture(_ shapes: [String: [Int]]) -> Architecture? {
@@ -106,7 +105,7 @@ extension ReleasedFamily {
         result.mixture =
             names.contains { $0.contains("experts") }
             ? try ModelSignature.mixture(names, shapes, path)
-            : try Self.channelMixture(shapes, beside: Network.slots(result.networkSettings(origin: path)))
+            : try Self.channelMixture(shapes, beside: Network.slots(result.networkSettings))
         return result
     }
 

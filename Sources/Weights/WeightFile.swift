@@ -1,4 +1,3 @@
-import Configuration
 import Files
 import Networks
 
@@ -54,7 +53,7 @@ package struct WeightFile: Sendable {
     /// Whether the file holds a router of the whole network.
     package var hasImageRouter: Bool { kinds.keys.contains { $0.hasPrefix("\(prefix)router.") } }
 
-    private var stem: RunConfiguration.Model.Stem {
+    private var stem: NetworkSettings.Stem {
         let filter = kinds["\(prefix)conv1.weight"] ?? kinds["\(prefix)conv1.experts.0.weight"]
         return filter?.shape.last == 7 ? .imagenet : .cifar
     }

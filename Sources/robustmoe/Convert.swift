@@ -1,6 +1,7 @@
 import ArgumentParser
 import Collectives
 import Runs
+import Training
 import Weights
 
 extension CheckpointLayout: ExpressibleByArgument {}

@@ -6,16 +6,31 @@ import Runs
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows what runs came to: accuracies with intervals, and the use of experts.")
+        abstract: "Shows what runs came to: accuracies with intervals, and the use of experts.",
+        discussion: """
+            --joined is for the output of launch/sweep: runs.csv has a row a run, and other tables have the runs' rows
+            under the sweep's columns.
+            """)
 
     @Argument(help: "Run directories.")
-    var runs: [String]
+    var runs: [String] = []
+    @Option(help: "The directory of a sweep: put the tables of its runs below each other there, and show accuracies.")
+    var joined: String?
+
+    func validate() throws {
+        if runs.isEmpty == (joined == nil) {
+            throw ValidationError("expected run directories, or --joined and the directory of a sweep")
+        }
+    }
 
     func run() throws {
         guard LaunchEnvironment.current.isRoot else { return }
         do {
             for path in runs {
-                for line in RunSummary(try RunTables(path: path)).lines { Console.print(line) }
+                for line in try RunSummary(RunTables(path: path)).lines { Console.print(line) }
+            }
+            if let joined {
+                for line in Sweep.lines(try Sweep(path: joined).join()) { Console.print(line) }
             }
         } catch {
             Job.speak("error: \(error)")

@@ -20,11 +20,11 @@ struct AutoProjectedGradientDescentTests {
     }
 
     private func run(
-        _ attack: some Attack, _ x: Tensor, _ target: some AttackTarget, seed: UInt64 = 1
+        _ attack: some Attack, _ x: Tensor, _ target: some JudgedTarget, seed: UInt64 = 1
     ) throws -> Tensor {
         let before = x.toArray()
-        let found = try attack.perturb(
-            [x], .crossEntropy([labels]), samples: [Array(10..<16)], against: target, seed: seed, step: 0)
+        let batch = AttackBatch(images: [x], labels: [labels], samples: [Array(10..<16)], seed: seed)
+        let found = try attack.perturb(batch, type(of: target).objective([labels]), against: target)
         #expect(x.toArray() == before, "the clean images were written to")
         return found[0]
     }
@@ -43,12 +43,11 @@ struct AutoProjectedGradientDescentTests {
         "reaches the optimum of a linear loss",
         arguments: [PerturbationBall(epsilon: 8 / 255), PerturbationBall(.l2, epsilon: 0.5)])
     func linearOptimum(_ ball: PerturbationBall) throws {
-        let target = LinearTarget(classes: 3, pixels: Self.pixels)
+        let target = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         let x = images(inside: true)
-        let objective = Objective.crossEntropy([labels])
-        let clean = target.losses([x], objective)[0]
+        let clean = target.losses([x])[0]
         let attack = AutoProjectedGradientDescent(ball: ball, steps: 20)
-        let found = target.losses([try run(attack, x, target)], objective)[0]
+        let found = target.losses([try run(attack, x, target)])[0]
         for (image, label) in labels.enumerated() {
             let weight = target.weights[Int(label)].map(Double.init)
             let dual: Double
@@ -68,9 +67,8 @@ struct AutoProjectedGradientDescentTests {
         let target = SoftmaxTarget(linear: LinearTarget(classes: 3, pixels: Self.pixels))
         let x = images(inside: false)
         let ball = PerturbationBall(epsilon: epsilon)
-        let objective = Objective.crossEntropy([labels])
         func outcome(_ attack: some Attack) throws -> AttackOutcome {
-            try target.outcome([try run(attack, x, target)], objective)[0]
+            try target.outcomes([try run(attack, x, target)], labels: [labels])[0]
         }
         let gradient = try outcome(
             ProjectedGradientDescent(ball: ball, stepSize: epsilon / 4, steps: 20))
@@ -90,19 +88,27 @@ struct AutoProjectedGradientDescentTests {
         final class Bowl: AttackTarget {
             var visited: [[Float]] = []
             var losses: [Double] = []
-            func outcome(_ images: [Tensor], _ objective: Objective) -> [AttackOutcome] {
+            let workspace = Workspace()
+            func outputs(_ images: [Tensor], readsRouters: Bool, draw: Int) -> [ModelOutputs] {
                 let x = images[0]
-                let loss = -(0..<x.count).reduce(0.0) { $0 + abs(Double(x.pointer[$1]) - 0.5037) }
+                let loss = Float(-(0..<x.count).reduce(0.0) { $0 + abs(Double(x.pointer[$1]) - 0.5037) })
                 visited.append(x.toArray())
-                losses.append(loss)
-                return [AttackOutcome(losses: [loss], isCorrect: [loss < -0.0004 || loss > -0.0001])]
+                losses.append(Double(loss))
+                // Right, wrong, and the loss, which is negative.
+                let isCorrect = Double(loss) < -0.0004 || Double(loss) > -0.0001
+                let logits = Tensor(workspace, images: 1, channels: 3)
+                for (index, value) in [isCorrect ? 1 : 0, isCorrect ? 0 : 1, loss].enumerated() {
+                    logits.pointer[index] = value
+                }
+                return [ModelOutputs(logits: logits)]
             }
-            func outcomeAndInputGradient(
-                _ images: [Tensor], _ objective: Objective
-            ) -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
+            func outputsAndInputGradient(
+                _ images: [Tensor], _ objective: any Objective, draw: Int
+            ) -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor]) {
                 let gradient = Tensor(like: images[0])
                 for index in 0..<gradient.count { gradient.pointer[index] = 0.5037 - images[0].pointer[index] }
-                return (outcome(images, objective), [gradient])
+                let outputs = outputs(images, readsRouters: objective.readsRouters, draw: draw)
+                return (outputs, [objective.evaluate(outputs[0], shard: 0)], [gradient])
             }
         }
         let target = Bowl()
@@ -110,7 +116,7 @@ struct AutoProjectedGradientDescentTests {
         x.fill(0.49)
         let attack = AutoProjectedGradientDescent(ball: PerturbationBall(epsilon: 0.03), steps: 40, start: .none)
         let found = try attack.perturb(
-            [x], .crossEntropy([[0]]), samples: [[0]], against: target, seed: 1, step: 0)[0]
+            AttackBatch(images: [x], labels: [[0]], samples: [[0]], seed: 1), LastLogitObjective(), against: target)[0]
         #expect(target.visited.count == 41)
         #expect(target.visited.allSatisfy { abs($0[0] - 0.49) <= 0.03 + 0x1p-24 })
         // The first step of 0.06 is cut at the ball; the second goes back, 0.75 of the way to the other side and 0.25 on.
@@ -134,9 +140,8 @@ struct AutoProjectedGradientDescentTests {
         func attack(_ restarts: Int) -> AutoProjectedGradientDescent {
             AutoProjectedGradientDescent(ball: ball, steps: 2, restarts: restarts)
         }
-        let objective = Objective.crossEntropy([labels])
-        let one = try target.outcome([try run(attack(1), x, target)], objective)[0]
-        let four = try target.outcome([try run(attack(4), x, target)], objective)[0]
+        let one = try target.outcomes([try run(attack(1), x, target)], labels: [labels])[0]
+        let four = try target.outcomes([try run(attack(4), x, target)], labels: [labels])[0]
         for image in 0..<6 where one.isCorrect[image] == four.isCorrect[image] {
             #expect(four.losses[image] >= one.losses[image])
         }

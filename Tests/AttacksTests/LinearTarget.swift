@@ -3,28 +3,65 @@ import Testing
 
 @testable import Attacks
 
+/// A model of the tests, with the objective that suits it.
+protocol JudgedTarget: AttackTarget {
+    /// What attacks on it make large.
+    static func objective(_ labels: [[Int32]]) -> any Objective
+}
+
+extension JudgedTarget {
+    static func objective(_ labels: [[Int32]]) -> any Objective { CrossEntropyObjective(labels: labels) }
+
+    /// How the model fares on images.
+    func outcomes(_ images: [Tensor], labels: [[Int32]]) throws -> [AttackOutcome] {
+        var inquiry = Inquiry(self, Self.objective(labels), labels: labels)
+        return try inquiry.outcomes(images)
+    }
+}
+
+/// The last logit, for models that say themselves what an image's loss is.
+struct LastLogitObjective: Objective {
+    func evaluate(_ outputs: ModelOutputs, shard: Int) -> ObjectiveValue {
+        let logits = outputs.logits
+        let dLogits = Tensor(like: logits)
+        dLogits.fill(0)
+        let losses = (0..<logits.images).map { image -> Double in
+            let last = (image + 1) * logits.channels - 1
+            dLogits.pointer[last] = 1
+            return Double(logits.pointer[last])
+        }
+        return ObjectiveValue(losses: losses, dLogits: dLogits)
+    }
+}
+
 /// A model whose loss is linear in the image, ⟨w, x⟩ for each label's w: PGD's optimum is known in closed form.
 ///
 /// From x, within the ball and [0, 1], the best pixel goes as far as it may along the sign of w; far from the borders
-/// the gain is epsilon · ‖w‖₁.
-struct LinearTarget: AttackTarget {
+/// the gain is epsilon · ‖w‖₁. The label's logit is -⟨w, x⟩ and all others are 0, so that the margin is that loss, and
+/// the prediction is right while the loss is negative.
+struct LinearTarget: JudgedTarget {
     /// The weight for each class, one element a pixel.
     var weights: [[Float]]
+    /// The labels of the images, `[shard][image]`.
+    let labels: [[Int32]]
     /// What images are called with, for tests that look at iterates.
     var observer: (_ images: [Tensor], _ losses: [[Double]]) -> Void = { _, _ in }
     /// Replaces the gradient.
     var damage: (Float) -> Float = { $0 }
+    let workspace = Workspace()
 
-    init(classes: Int, pixels: Int) {
+    init(classes: Int, pixels: Int, labels: [[Int32]] = []) {
         weights = (0..<classes).map { label in
             var stream = RandomStream(seed: 31, purpose: .synthetic, index: label)
             return (0..<pixels).map { _ in stream.normal() }
         }
+        self.labels = labels
     }
 
-    func losses(_ images: [Tensor], _ objective: Objective) -> [[Double]] {
-        guard case .crossEntropy(let labels) = objective else { return [] }
-        return zip(images, labels).map { shard, labels in
+    static func objective(_ labels: [[Int32]]) -> any Objective { MarginObjective(labels: labels) }
+
+    func losses(_ images: [Tensor]) -> [[Double]] {
+        zip(images, labels).map { shard, labels in
             labels.enumerated().map { image, label in
                 let row = shard.slice(image..<image + 1).elements
                 return zip(row, weights[Int(label)]).reduce(0) { $0 + Double($1.0) * Double($1.1) }
@@ -32,82 +69,83 @@ struct LinearTarget: AttackTarget {
         }
     }
 
-    func outcomeAndInputGradient(
-        _ images: [Tensor], _ objective: Objective
-    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
-        guard case .crossEntropy(let labels) = objective else { return ([], []) }
-        let gradient = zip(images, labels).map { shard, labels in
-            let result = Tensor(like: shard)
+    /// The losses as attacks see them: logits are Float.
+    func visibleLosses(_ images: [Tensor]) -> [[Double]] { losses(images).map { $0.map { Double(Float($0)) } } }
+
+    private func evaluate(_ images: [Tensor]) -> [ModelOutputs] {
+        zip(visibleLosses(images), labels).map { losses, labels in
+            let logits = Tensor(workspace, images: losses.count, channels: weights.count)
+            logits.fill(0)
             for (image, label) in labels.enumerated() {
+                logits.pointer[image * weights.count + Int(label)] = -Float(losses[image])
+            }
+            return ModelOutputs(logits: logits)
+        }
+    }
+
+    func outputs(_ images: [Tensor], readsRouters: Bool, draw: Int) -> [ModelOutputs] {
+        let outputs = evaluate(images)
+        observer(images, visibleLosses(images))
+        return outputs
+    }
+
+    func outputsAndInputGradient(
+        _ images: [Tensor], _ objective: any Objective, draw: Int
+    ) throws -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor]) {
+        let outputs = evaluate(images)
+        let values = outputs.enumerated().map { objective.evaluate($1, shard: $0) }
+        let gradient = try images.indices.map { shard in
+            let result = Tensor(like: images[shard])
+            let dLogits = try #require(values[shard].dLogits)
+            for (image, label) in labels[shard].enumerated() {
+                let slope = -dLogits.pointer[image * weights.count + Int(label)]
                 for (place, weight) in weights[Int(label)].enumerated() {
-                    result.pointer[image * shard.imageSize + place] = damage(weight)
+                    result.pointer[image * result.imageSize + place] = damage(slope * weight)
                 }
             }
             return result
         }
-        return (try outcome(images, objective), gradient)
-    }
-
-    func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
-        let losses = losses(images, objective)
-        observer(images, losses)
-        // The prediction is right while the loss is negative.
-        return losses.map { AttackOutcome(losses: $0, isCorrect: $0.map { $0 < 0 }) }
+        observer(images, visibleLosses(images))
+        return (outputs, values, gradient)
     }
 }
 
 /// Softmax regression: cross entropy is convex in the image, and its gradient turns as the image moves.
-struct SoftmaxTarget: AttackTarget {
+struct SoftmaxTarget: JudgedTarget {
     var linear: LinearTarget
 
-    private func evaluate(_ image: Tensor, _ label: Int) -> (loss: Double, gradient: [Double], isCorrect: Bool) {
-        let logits = linear.weights.map { weight in
-            zip(image.elements, weight).reduce(0) { $0 + Double($1.0) * Double($1.1) }
-        }
-        let largest = logits.max() ?? 0
-        let powers = logits.map { exponential($0 - largest) }
-        let sum = powers.reduce(0, +)
-        let gradient = (0..<image.count).map { place in
-            zip(powers, linear.weights).reduce(-Double(linear.weights[label][place])) {
-                $0 + $1.0 / sum * Double($1.1[place])
+    func outputs(_ images: [Tensor], readsRouters: Bool, draw: Int) -> [ModelOutputs] {
+        images.map { shard in
+            let logits = Tensor(linear.workspace, images: shard.images, channels: linear.weights.count)
+            for image in 0..<shard.images {
+                let row = shard.slice(image..<image + 1).elements
+                for (label, weight) in linear.weights.enumerated() {
+                    let logit = zip(row, weight).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+                    logits.pointer[image * logits.channels + label] = Float(logit)
+                }
             }
-        }
-        let loss = logarithm(sum) - (logits[label] - largest)
-        return (loss, gradient, logits[label] == largest)
-    }
-
-    private func forEach(
-        _ images: [Tensor], _ objective: Objective, _ body: (_ shard: Int, _ image: Int, _ label: Int) -> Void
-    ) {
-        guard case .crossEntropy(let labels) = objective else { return }
-        for shard in images.indices {
-            for image in 0..<images[shard].images { body(shard, image, Int(labels[shard][image])) }
+            return ModelOutputs(logits: logits)
         }
     }
 
-    func outcomeAndInputGradient(
-        _ images: [Tensor], _ objective: Objective
-    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
-        let gradient = images.map { Tensor(like: $0) }
-        forEach(images, objective) { shard, image, label in
-            let found = evaluate(images[shard].slice(image..<image + 1), label)
-            for (place, value) in found.gradient.enumerated() {
-                gradient[shard].pointer[image * images[shard].imageSize + place] = Float(value)
+    func outputsAndInputGradient(
+        _ images: [Tensor], _ objective: any Objective, draw: Int
+    ) throws -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor]) {
+        let outputs = outputs(images, readsRouters: objective.readsRouters, draw: draw)
+        let values = outputs.enumerated().map { objective.evaluate($1, shard: $0) }
+        let gradient = try images.indices.map { shard in
+            let result = Tensor(like: images[shard])
+            let dLogits = try #require(values[shard].dLogits)
+            for index in 0..<result.count {
+                let (image, place) = index.quotientAndRemainder(dividingBy: result.imageSize)
+                let row = dLogits.pointer + image * dLogits.channels
+                let slope = linear.weights.indices.reduce(0.0) {
+                    $0 + Double(row[$1]) * Double(linear.weights[$1][place])
+                }
+                result.pointer[index] = Float(slope)
             }
+            return result
         }
-        return (try outcome(images, objective), gradient)
-    }
-
-    func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
-        var outcomes = images.map {
-            AttackOutcome(
-                losses: .init(repeating: 0, count: $0.images), isCorrect: .init(repeating: false, count: $0.images))
-        }
-        forEach(images, objective) { shard, image, label in
-            let found = evaluate(images[shard].slice(image..<image + 1), label)
-            outcomes[shard].losses[image] = found.loss
-            outcomes[shard].isCorrect[image] = found.isCorrect
-        }
-        return outcomes
+        return (outputs, values, gradient)
     }
 }

@@ -52,12 +52,16 @@ struct PerturbationBallTests {
 
     @Test("PGD stays in the ball and in [0, 1], and reaches the linear optimum")
     func optimum() throws {
-        let target = LinearTarget(classes: 2, pixels: 32)
+        let target = LinearTarget(classes: 2, pixels: 32, labels: [[0, 1]])
         let x = tensor(images: 2) { 0.3 + 0.4 * Float($0 % 7) / 7 }
         let attack = ProjectedGradientDescent(ball: ball, stepSize: 0.2, steps: 10)
-        let objective = Objective.crossEntropy([[0, 1]])
-        let found = try attack.perturb([x], objective, samples: [[0, 1]], against: target, seed: 1, step: 0)
-        let (clean, losses) = (target.losses([x], objective)[0], target.losses(found, objective)[0])
+        func perturb(_ x: Tensor) throws -> [Tensor] {
+            try attack.perturb(
+                AttackBatch(images: [x], labels: [[0, 1]], samples: [[0, 1]], seed: 1),
+                MarginObjective(labels: [[0, 1]]), against: target)
+        }
+        let found = try perturb(x)
+        let (clean, losses) = (target.losses([x])[0], target.losses(found)[0])
         for image in 0..<2 {
             let norm = target.weights[image].reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
             // The start is forgotten as steps add up to four radii: a few per cent are left.
@@ -65,7 +69,7 @@ struct PerturbationBallTests {
             #expect(losses[image] - clean[image] <= 0.5 * norm * (1 + 1e-5))
         }
         let edges = tensor(images: 2) { [0, 1, 0.01, 0.99][$0 % 4] }
-        let atEdges = try attack.perturb([edges], objective, samples: [[0, 1]], against: target, seed: 1, step: 0)
+        let atEdges = try perturb(edges)
         #expect(atEdges[0].elements.allSatisfy { $0 >= 0 && $0 <= 1 })
     }
 
@@ -86,8 +90,8 @@ struct PerturbationBallTests {
         let samples = Array(100..<300)
         func noisy(_ deviation: Float, seed: UInt64 = 1) -> Tensor {
             GaussianNoise(deviation: deviation).perturb(
-                [x], .crossEntropy([]), samples: [samples], against: LinearTarget(classes: 1, pixels: 32), seed: seed,
-                step: 0)[0]
+                AttackBatch(images: [x], labels: [], samples: [samples], seed: seed),
+                CrossEntropyObjective(labels: []), against: LinearTarget(classes: 1, pixels: 32))[0]
         }
         let moves = noisy(0.05).elements.map { Double($0) - 0.5 }
         let count = Double(moves.count)
@@ -101,14 +105,15 @@ struct PerturbationBallTests {
 
     @Test("FGSM from a random start steps from the image, along the gradient at the start")
     func fastGradientSign() throws {
-        var target = LinearTarget(classes: 2, pixels: 32)
+        var target = LinearTarget(classes: 2, pixels: 32, labels: [[0, 1]])
         var asked: [[Float]] = []
         target.observer = { images, _ in asked.append(images[0].toArray()) }
         let x = tensor(images: 2) { _ in 0.5 }
         let attack = ProjectedGradientDescent.fastGradientSign(
             PerturbationBall(epsilon: 0.1), start: .uniformUnclamped)
         let found = try attack.perturb(
-            [x], .crossEntropy([[0, 1]]), samples: [[0, 1]], against: target, seed: 1, step: 0)[0]
+            AttackBatch(images: [x], labels: [[0, 1]], samples: [[0, 1]], seed: 1),
+            MarginObjective(labels: [[0, 1]]), against: target)[0]
         #expect(asked.count == 1 && asked[0] != x.toArray())
         #expect(found.elements.allSatisfy { abs(abs($0 - 0.5) - 0.1) < 1e-6 })
     }

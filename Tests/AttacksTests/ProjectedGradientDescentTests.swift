@@ -22,7 +22,7 @@ struct ProjectedGradientDescentTests {
     }
 
     private func attack(
-        steps: Int = 10, restarts: Int = 1, start: ProjectedGradientDescent.Start = .uniform,
+        steps: Int = 10, restarts: Int = 1, start: StartingPoint = .uniform,
         keep: ProjectedGradientDescent.Keep = .last, epsilon: Float = ProjectedGradientDescentTests.epsilon,
         stepSize: Float = 2 / 255
     ) -> ProjectedGradientDescent {
@@ -34,7 +34,7 @@ struct ProjectedGradientDescentTests {
 
     /// Attacks the batch cut into shards of these sizes.
     private func run(
-        _ attack: ProjectedGradientDescent, _ x: Tensor, _ target: some AttackTarget, sizes: [Int] = [6],
+        _ attack: ProjectedGradientDescent, _ x: Tensor, _ target: some JudgedTarget, sizes: [Int] = [6],
         seed: UInt64 = 1, step: Int = 0, firstSample: Int = 0
     ) throws -> [Float] {
         var first = 0
@@ -50,8 +50,8 @@ struct ProjectedGradientDescentTests {
             first += size
         }
         let before = shards.map { $0.toArray() }
-        let result = try attack.perturb(
-            shards, .crossEntropy(parts), samples: samples, against: target, seed: seed, step: step)
+        let batch = AttackBatch(images: shards, labels: parts, samples: samples, seed: seed, step: step)
+        let result = try attack.perturb(batch, type(of: target).objective(parts), against: target)
         #expect(shards.map { $0.toArray() } == before, "the clean images were written to")
         #expect(result.map(\.images) == sizes)
         return result.flatMap { $0.toArray() }
@@ -65,13 +65,12 @@ struct ProjectedGradientDescentTests {
 
     @Test(
         "reaches the optimum of a linear loss, epsilon times the l1 norm of the weight",
-        arguments: ProjectedGradientDescent.Start.allCases, ProjectedGradientDescent.Keep.allCases)
-    func linearOptimum(_ start: ProjectedGradientDescent.Start, _ keep: ProjectedGradientDescent.Keep) throws {
-        let target = LinearTarget(classes: 3, pixels: Self.pixels)
+        arguments: StartingPoint.allCases, ProjectedGradientDescent.Keep.allCases)
+    func linearOptimum(_ start: StartingPoint, _ keep: ProjectedGradientDescent.Keep) throws {
+        let target = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         let x = images(inside: true)
-        let objective = Objective.crossEntropy([labels])
-        let clean = target.losses([x], objective)[0]
-        let found = target.losses([tensor(try run(attack(start: start, keep: keep), x, target))], objective)[0]
+        let clean = target.losses([x])[0]
+        let found = target.losses([tensor(try run(attack(start: start, keep: keep), x, target))])[0]
         for (image, label) in labels.enumerated() {
             let norm = target.weights[Int(label)].reduce(0) { $0 + abs(Double($1)) }
             let gain = Double(Self.epsilon) * norm
@@ -82,7 +81,7 @@ struct ProjectedGradientDescentTests {
 
     @Test("reaches the best image of ball and [0, 1] also at the borders")
     func optimumAtBorders() throws {
-        let target = LinearTarget(classes: 3, pixels: Self.pixels)
+        let target = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         let x = images()
         let found = try run(attack(), x, target)
         for index in 0..<x.count {
@@ -94,8 +93,8 @@ struct ProjectedGradientDescentTests {
 
     @Test(
         "stays in the ball and in [0, 1]", arguments: [0, 1e-4, 1 / 255, 8 / 255, 0.3, 1] as [Float],
-        ProjectedGradientDescent.Start.allCases)
-    func staysInside(_ epsilon: Float, _ start: ProjectedGradientDescent.Start) throws {
+        StartingPoint.allCases)
+    func staysInside(_ epsilon: Float, _ start: StartingPoint) throws {
         let x = images()
         let target = SoftmaxTarget(linear: LinearTarget(classes: 3, pixels: Self.pixels))
         for keep in ProjectedGradientDescent.Keep.allCases {
@@ -116,7 +115,7 @@ struct ProjectedGradientDescentTests {
         let ball = PerturbationBall(epsilon: Self.epsilon)
         let found = try run(.fastGradientSign(ball), x, target)
         #expect(found == (try run(attack(steps: 1, start: .none, stepSize: Self.epsilon), x, target)))
-        let gradient = try target.outcomeAndInputGradient([x], .crossEntropy([labels])).gradient[0]
+        let gradient = try target.outputsAndInputGradient([x], SoftmaxTarget.objective([labels]), draw: 0).gradient[0]
         for index in 0..<x.count {
             let moved = x.pointer[index] + (gradient.pointer[index] > 0 ? Self.epsilon : -Self.epsilon)
             #expect(abs(found[index] - min(1, max(0, moved))) <= 0x1p-24)
@@ -125,9 +124,9 @@ struct ProjectedGradientDescentTests {
 
     @Test("epsilon 0 is the identity")
     func epsilonZero() throws {
-        let target = LinearTarget(classes: 3, pixels: Self.pixels)
+        let target = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         let x = images()
-        for start in ProjectedGradientDescent.Start.allCases {
+        for start in StartingPoint.allCases {
             #expect(try run(attack(restarts: 2, start: start, epsilon: 0), x, target) == x.toArray())
         }
         #expect(try run(.fastGradientSign(PerturbationBall(epsilon: 0)), x, target) == x.toArray())
@@ -135,7 +134,7 @@ struct ProjectedGradientDescentTests {
 
     @Test("no steps leave the start")
     func noSteps() throws {
-        let target = LinearTarget(classes: 3, pixels: Self.pixels)
+        let target = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         let x = images()
         #expect(try run(attack(steps: 0, start: .none), x, target) == x.toArray())
         let drawn = try run(attack(steps: 0), x, target)
@@ -145,7 +144,7 @@ struct ProjectedGradientDescentTests {
 
     @Test("an unclamped start may leave [0, 1], the first step comes back")
     func unclampedStart() throws {
-        var target = LinearTarget(classes: 3, pixels: Self.pixels)
+        var target = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         var outside = [Int]()
         target.observer = { images, _ in
             outside.append(images[0].elements.filter { $0 < 0 || $0 > 1 }.count)
@@ -156,7 +155,7 @@ struct ProjectedGradientDescentTests {
 
     @Test("the best iterate is never worse than any iterate, the last one may be")
     func keepsBest() throws {
-        var linear = LinearTarget(classes: 3, pixels: Self.pixels)
+        var linear = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         // Gradients that point the wrong way half of the time.
         var calls = 0
         var highest = [Double](repeating: -.infinity, count: 6)
@@ -167,10 +166,9 @@ struct ProjectedGradientDescentTests {
             for (image, loss) in losses[0].enumerated() { highest[image] = max(highest[image], loss) }
             last = losses[0]
         }
-        let objective = Objective.crossEntropy([labels])
         let x = images(inside: true)
         let found = tensor(try run(attack(steps: 7, keep: .best), x, linear))
-        let kept = linear.losses([found], objective)[0]
+        let kept = linear.visibleLosses([found])[0]
         #expect(kept == highest)
         #expect(zip(last, highest).contains { $0 < $1 }, "the last iterate was the best everywhere: no test")
     }
@@ -178,12 +176,11 @@ struct ProjectedGradientDescentTests {
     @Test("restarts keep the worse for the model: fooled first, then the higher loss")
     func restartsKeepWorse() throws {
         let target = SoftmaxTarget(linear: LinearTarget(classes: 3, pixels: Self.pixels))
-        let objective = Objective.crossEntropy([labels])
         let x = images()
         // One small step: results depend on the start.
         func found(_ restarts: Int) throws -> AttackOutcome {
             let values = try run(attack(steps: 1, restarts: restarts, stepSize: 0.001), x, target)
-            return try target.outcome([tensor(values)], objective)[0]
+            return try target.outcomes([tensor(values)], labels: [labels])[0]
         }
         var before = try found(1)
         var improved = 0
@@ -204,25 +201,33 @@ struct ProjectedGradientDescentTests {
     @Test("an image that fools the model is kept, though a later one has the higher loss")
     func fooledImagesStay() throws {
         /// The first restart is wrong with a small loss, later ones are right with a large loss.
-        final class Scripted: AttackTarget {
+        final class Scripted: JudgedTarget {
             var calls = 0
-            func outcomeAndInputGradient(
-                _ images: [Tensor], _ objective: Objective
-            ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) { ([], []) }
-            func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
+            let labels: [Int32]
+            let workspace = Workspace()
+            init(_ labels: [Int32]) { self.labels = labels }
+            static func objective(_ labels: [[Int32]]) -> any Objective { LastLogitObjective() }
+            func outputsAndInputGradient(
+                _ images: [Tensor], _ objective: any Objective, draw: Int
+            ) -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor]) { ([], [], []) }
+            func outputs(_ images: [Tensor], readsRouters: Bool, draw: Int) -> [ModelOutputs] {
                 calls += 1
-                return images.map {
-                    AttackOutcome(
-                        losses: .init(repeating: Double(calls), count: $0.images),
-                        isCorrect: .init(repeating: calls > 1, count: $0.images))
+                // Three classes, and the loss, which is never the largest.
+                let logits = Tensor(workspace, images: labels.count, channels: 4)
+                logits.fill(0)
+                for (image, label) in labels.enumerated() {
+                    let predicted = calls > 1 ? Int(label) : (Int(label) + 1) % 3
+                    logits.pointer[4 * image + predicted] = 10
+                    logits.pointer[4 * image + 3] = Float(calls)
                 }
+                return [ModelOutputs(logits: logits)]
             }
         }
         let x = images(inside: true)
-        let target = Scripted()
+        let target = Scripted(labels)
         let found = try run(attack(steps: 0, restarts: 3), x, target)
         #expect(target.calls == 3)
-        #expect(try found == run(attack(steps: 0), x, Scripted()))
+        #expect(try found == run(attack(steps: 0), x, Scripted(labels)))
     }
 
     @Test("starts depend on sample, seed and step, not on the shards")
@@ -258,7 +263,7 @@ struct ProjectedGradientDescentTests {
 
     @Test("a broken target leaves the images in the ball", arguments: [Float.nan, .infinity, -.infinity])
     func brokenTarget(_ value: Float) throws {
-        var target = LinearTarget(classes: 3, pixels: Self.pixels)
+        var target = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         target.damage = { _ in value }
         let x = images()
         let found = try run(attack(start: .none), x, target)
@@ -298,16 +303,19 @@ struct ProjectedGradientDescentTests {
     @Test("an attack that leaves its ball is an error, not a result")
     func violationThrows() throws {
         /// Writes to the images that it is asked about.
-        struct Vandal: AttackTarget {
-            func outcomeAndInputGradient(
-                _ images: [Tensor], _ objective: Objective
-            ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) { ([], images.map { Tensor(like: $0) }) }
-            func outcome(_ images: [Tensor], _ objective: Objective) throws -> [AttackOutcome] {
-                for image in images { image.fill(0.9) }
-                return images.map {
-                    AttackOutcome(
-                        losses: .init(repeating: 0, count: $0.images),
-                        isCorrect: .init(repeating: true, count: $0.images))
+        struct Vandal: JudgedTarget {
+            let workspace = Workspace()
+            func outputsAndInputGradient(
+                _ images: [Tensor], _ objective: any Objective, draw: Int
+            ) -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor]) {
+                ([], [], images.map { Tensor(like: $0) })
+            }
+            func outputs(_ images: [Tensor], readsRouters: Bool, draw: Int) -> [ModelOutputs] {
+                images.map { shard in
+                    shard.fill(0.9)
+                    let logits = Tensor(workspace, images: shard.images, channels: 3)
+                    logits.fill(0)
+                    return ModelOutputs(logits: logits)
                 }
             }
         }

@@ -57,7 +57,7 @@ struct RunDirectoryTests {
 
     @Test("any one trace of a run is enough to refuse; other files and an empty checkpoints directory are not")
     func traces() throws {
-        for name in RunDirectory.tableNames + ["config.yaml", "checkpoints/step-00000001/manifest.json"] {
+        for name in RunDirectory.traces + ["checkpoints/step-00000001/manifest.json"] {
             let place = "traces-\(name.replacingOccurrences(of: "/", with: "-"))"
             let file = URL(fileURLWithPath: scratch(place + "/" + name))
             try FileManager.default.createDirectory(

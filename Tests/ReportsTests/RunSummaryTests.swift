@@ -1,20 +1,19 @@
-import Foundation
+import TestSupport
 import Testing
 
 @testable import Reports
 
 @Suite("Run summaries")
 struct RunSummaryTests {
-    func makeRun(_ files: [String: String]) throws -> String {
-        let path = NSTemporaryDirectory() + "robustmoe-report-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        for (name, text) in files { try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8) }
-        return path
+    private func makeRun(_ files: [String: String]) throws -> FilesScratch {
+        let run = try FilesScratch()
+        for (name, text) in files { try run.write(text, to: name) }
+        return run
     }
 
     @Test("shows the last evaluation and the experts of its step")
     func showsLastEvaluation() throws {
-        let path = try makeRun([
+        let run = try makeRun([
             "evaluation.csv": """
             schema_version,run_id,checkpoint,dataset,split,samples,attack,accuracy,accuracy_low,accuracy_high
             1,a,step-00000001,cifar10,test,10,none,0.1,0.05,0.2
@@ -30,8 +29,7 @@ struct RunSummaryTests {
 
             """,
         ])
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let text = RunSummary(try RunTables(path: path)).lines.joined(separator: "\n")
+        let text = try RunSummary(RunTables(path: run.path)).lines.joined(separator: "\n")
         #expect(text.contains("clean                       75.0%  [ 70.0%,  80.0%]"))
         #expect(text.contains("pgd-20                      50.0%  [ 40.0%,  60.0%]"))
         #expect(!text.contains("10.0%"))
@@ -40,8 +38,7 @@ struct RunSummaryTests {
 
     @Test("a directory without tables is refused by name")
     func refusesOtherDirectories() throws {
-        let path = try makeRun(["notes.txt": "hello"])
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(throws: ReportError.self) { _ = try RunTables(path: path) }
+        let run = try makeRun(["notes.txt": "hello"])
+        #expect(throws: ReportError.self) { _ = try RunTables(path: run.path) }
     }
 }

@@ -14,8 +14,12 @@ package final class FilesScratch {
 
     package func callAsFunction(_ name: String) -> String { path + "/" + name }
 
+    /// Writes a file, below folders that are made where they are missing.
     package func write(_ text: String, to name: String) throws {
-        try Data(text.utf8).write(to: URL(fileURLWithPath: self(name)))
+        let file = URL(fileURLWithPath: self(name))
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: file)
     }
 
     package func text(_ name: String) throws -> String {

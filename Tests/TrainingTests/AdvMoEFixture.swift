@@ -85,7 +85,8 @@ struct AdvMoEFixture: Decodable {
         case .code: result = ["preset=advmoe-code"]
         case .paper:
             result = [
-                "preset=advmoe-paper", "training.schedule.name=constant", "training.router_schedule.name=constant",
+                "preset=advmoe-paper", "training.schedule.name=constant",
+                "training.advmoe.router_schedule.name=constant",
             ]
         case .trades, nil:
             result = [
@@ -102,11 +103,12 @@ struct AdvMoEFixture: Decodable {
             if let value { result.append("\(key)=\(value)") }
         }
         set("training.seed", seed)
-        set("training.beta", beta)
-        set("training.alpha", alpha)
+        let isAlternating = method == .code || method == .paper
+        set(isAlternating ? "training.advmoe.beta" : "training.trades.beta", beta)
+        set("training.advmoe.alpha", alpha)
         set("training.epochs", epochs)
         set("attack.steps", attackSteps)
-        for optimizer in ["optimizer", "router_optimizer"] {
+        for optimizer in ["optimizer"] + (isAlternating ? ["advmoe.router_optimizer"] : []) {
             set("training.\(optimizer).rate", rate)
             set("training.\(optimizer).momentum", momentum)
             set("training.\(optimizer).weight_decay", weightDecay)

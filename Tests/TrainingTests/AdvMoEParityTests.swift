@@ -6,6 +6,7 @@ import Tensors
 import TestSupport
 import Testing
 
+@testable import Configuration
 @testable import Training
 
 /// Channel experts and AdvMoE's training steps against PyTorch networks and loops written from the specification.
@@ -34,17 +35,20 @@ struct AdvMoEParityTests {
     func training(_ name: String) throws {
         let scene = try AdvMoEScene(name)
         let fixture = scene.fixture
+        let communicator = SoloCommunicator()
+        var settings = scene.configuration.trainingSettings(stepsPerEpoch: 1, ranks: 1)
+        let attack = FollowedAttack(attack: try #require(settings.attack?.search as? ProjectedGradientDescent))
+        settings.attack?.search = attack
         let step = TrainingStep(
-            scene.network, scene.configuration, communicator: SoloCommunicator(), workspace: scene.workspace, shards: 1,
-            stepsPerEpoch: 1, traits: scene.traits)
-        let attack = FollowedAttack(attack: try #require(step.attack as? ProjectedGradientDescent))
-        step.attack = attack
+            scene.network, settings, method: scene.configuration.trainingMethod(scene.traits, communicator),
+            communicator: communicator, workspace: scene.workspace)
         for (number, known) in try #require(fixture.iterations).enumerated() {
             let what = "iteration \(number)"
             let other = fixture.method == .paper ? scene.batch(2 * number + 1) : nil
             attack.course.expect(known.signs)
             let outcome = try #require(
-                try step.run(scene.batch(2 * number), routerBatch: other, step: number, wantsToStop: false).first)
+                try step.run(scene.batch(2 * number), routerBatch: other, step: number, wantsToStop: false)
+                    .updates.first)
             #expect(attack.course.shares.count == known.signs.count)
             #expect(attack.course.shares.allSatisfy { $0 >= 0.97 }, "\(what): pixels agree \(attack.course.shares)")
             for (pass, exact) in zip(outcome.passes, known.losses) {
@@ -57,7 +61,8 @@ struct AdvMoEParityTests {
                 "\(what): \(outcome.gradientNorm), \(known.gradientNorm)")
             scene.expect(known.statistics, within: 1e-4, what)
             if let momentum = known.momentum {
-                scene.expect(UnsafeBufferPointer(step.optimizer.momentum), momentum, within: 2e-2, "\(what): momentum")
+                scene.expect(
+                    UnsafeBufferPointer(step.optimizer.state[0].arena), momentum, within: 2e-2, "\(what): momentum")
             }
         }
         scene.expect(scene.network.parameters.values, try #require(fixture.weights), within: 1e-5, "weight")
@@ -73,7 +78,7 @@ private struct PassCheck {
     let factor: Double
     let values: Double
     let gradients: Double
-    private let batch: PreparedBatch
+    private let batch: TrainingBatch
     private let record = PassRecord()
 
     init(
@@ -87,7 +92,7 @@ private struct PassCheck {
         pass = Pass(
             parameters: scene.network.parameters, workspace: scene.workspace,
             filters: FilterCache(capacityMegabytes: 64), arithmetic: arithmetic, normalization: normalization,
-            samples: batch.indices, record: record)
+            samples: batch.samples, record: record)
     }
 
     func run() throws {

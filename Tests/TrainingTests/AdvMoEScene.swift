@@ -8,6 +8,7 @@ import Testing
 
 @testable import Attacks
 @testable import Configuration
+@testable import Training
 
 /// The network of a fixture, its batches, and comparisons with what PyTorch made of them.
 struct AdvMoEScene {
@@ -30,13 +31,13 @@ struct AdvMoEScene {
     }
 
     /// Batch `number` of the fixture.
-    func batch(_ number: Int) -> PreparedBatch {
+    func batch(_ number: Int) -> TrainingBatch {
         let count = fixture.batch
         let images = HashedValues(salt: "\(fixture.salt)/batch\(number)").images(
             workspace, count, channels: 3, height: fixture.size, width: fixture.size)
-        return PreparedBatch(
-            epoch: 0, step: 0, images: [images], labels: [(0..<count).map { Int32((7 * $0 + 3 * number) % 10) }],
-            indices: [(0..<count).map { (37 * (count * number + $0) + 11) % 101 }], globalSize: count)
+        return TrainingBatch(
+            images: [images], labels: [(0..<count).map { Int32((7 * $0 + 3 * number) % 10) }],
+            samples: [(0..<count).map { (37 * (count * number + $0) + 11) % 101 }], globalSize: count)
     }
 
     /// Values at `count` spread places of a flat tensor.
@@ -118,13 +119,12 @@ struct FollowedAttack: Attack {
     let attack: ProjectedGradientDescent
     let course = Course()
 
-    func perturb<Target: AttackTarget>(
-        _ images: [Tensor], _ objective: Objective, samples: [[Int]], against target: Target, seed: UInt64, step: Int
+    func perturb(
+        _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget
     ) throws -> [Tensor] {
-        let own = try attack.perturb(
-            images, objective, samples: samples, against: target, seed: seed, step: step)
-        let followed = attack.start.draw(
-            attack.ball, around: images, samples: samples, clamps: false, seed: seed, step: step)
+        let images = batch.images
+        let own = try attack.perturb(batch, objective, against: target)
+        let followed = attack.start.draw(attack.ball, batch, clamps: false)
         for signs in course.next() {
             attack.ball.ascend(
                 followed[0], along: Self.direction(signs, like: images[0]), by: { _ in attack.stepSize },

@@ -25,12 +25,20 @@ private struct StepScene {
         var network = configuration.networkSettings(Self.traits)
         change(&network)
         self.network = try Network(network, seed: 2)
-        step = TrainingStep(
-            self.network, configuration, communicator: SoloCommunicator(), workspace: workspace, shards: 1,
-            stepsPerEpoch: 8, traits: Self.traits)
+        step = Self.step(self.network, configuration, workspace)
     }
 
-    func batch(_ number: Int, images count: Int = 6) -> PreparedBatch {
+    static func step(
+        _ network: Network, _ configuration: RunConfiguration, _ workspace: Workspace
+    ) -> TrainingStep {
+        let communicator = SoloCommunicator()
+        return TrainingStep(
+            network, configuration.trainingSettings(stepsPerEpoch: 8, ranks: 1),
+            method: configuration.trainingMethod(traits, communicator), communicator: communicator,
+            workspace: workspace)
+    }
+
+    func batch(_ number: Int, images count: Int = 6) -> TrainingBatch {
         let images = Tensor(workspace, images: count, height: 8, width: 8, channels: 3)
         for image in 0..<count {
             var stream = RandomStream(seed: 9, purpose: .synthetic, step: number, index: image)
@@ -39,15 +47,16 @@ private struct StepScene {
                 images.pointer[index] = min(max(level + 0.3 * (stream.uniform() - 0.5), 0), 1)
             }
         }
-        return PreparedBatch(
-            epoch: 0, step: number, images: [images], labels: [(0..<Int32(count)).map { $0 % 4 }],
-            indices: [Array(0..<count)], globalSize: count)
+        return TrainingBatch(
+            images: [images], labels: [(0..<Int32(count)).map { $0 % 4 }], samples: [Array(0..<count)],
+            globalSize: count)
     }
 
-    func run(_ number: Int) throws -> TrainingStep.Outcome {
-        try #require(
-            try step.run(batch(number), routerBatch: batch(100 + number), step: number, wantsToStop: false).first)
+    func runStep(_ number: Int) throws -> StepOutcome {
+        try step.run(batch(number), routerBatch: batch(100 + number), step: number, wantsToStop: false)
     }
+
+    func run(_ number: Int) throws -> UpdateOutcome { try #require(try runStep(number).updates.first) }
 
     func values(_ group: ParameterGroup) -> [Float] {
         network.parameters.slots.filter { !$0.isStatistic && $0.group == group }.flatMap {
@@ -66,8 +75,8 @@ struct AlternationTests {
     @Test("a run learns, and no step gives anything that is not finite", arguments: ["advmoe-paper", "advmoe-code"])
     func learns(_ preset: String) throws {
         let scene = try StepScene(
-            "preset=\(preset)", "training.beta=0.5", "training.optimizer.rate=0.01",
-            "training.router_optimizer.rate=0.01", "training.optimizer.momentum=0", "attack.steps=1")
+            "preset=\(preset)", "training.advmoe.beta=0.5", "training.optimizer.rate=0.01",
+            "training.advmoe.router_optimizer.rate=0.01", "training.optimizer.momentum=0", "attack.steps=1")
         var losses: [Double] = []
         for _ in 0..<40 {
             let outcome = try scene.run(0)
@@ -102,7 +111,7 @@ struct AlternationTests {
         _ = try code.run(0)
         #expect(try code.counter("layer1.0.bn1") == 4)
         #expect(try code.counter("router.bn1") == 6)
-        let once = try StepScene("preset=advmoe-code", "training.statistics_updates=once")
+        let once = try StepScene("preset=advmoe-code", "training.advmoe.statistics_updates=once")
         _ = try once.run(0)
         #expect(try once.counter("layer1.0.bn1") == 2)
         let paper = try StepScene("preset=advmoe-paper")
@@ -117,7 +126,7 @@ struct AlternationTests {
         func largestNorm(bypasses: Bool) throws -> Double {
             let scene = try StepScene(
                 "preset=advmoe-paper", "training.method=\(method)", "training.optimizer.rate=0.05",
-                "training.router_optimizer.rate=0.05", "model.width=16"
+                "training.advmoe.router_optimizer.rate=0.05", "model.width=16"
             ) { $0.mixture?.router.gate.bypassesSoftmax = bypasses }
             var largest = 0.0
             for number in 0..<30 { largest = max(largest, try scene.run(number % 4).gradientNorm) }
@@ -148,11 +157,12 @@ struct AlternationTests {
     @Test("one attack may serve both halves, and both still move")
     func sharedAttack() throws {
         let scene = try StepScene(
-            "preset=advmoe-paper", "training.shared_attack=true", "training.shared_batch=true")
+            "preset=advmoe-paper", "training.advmoe.shared_attack=true", "training.advmoe.shared_batch=true")
         let before: [ParameterGroup: [Float]] = [.router: scene.values(.router), .backbone: scene.values(.backbone)]
-        let outcome = try scene.run(0)
+        let outcome = try scene.runStep(0)
         for group in [ParameterGroup.router, .backbone] { #expect(scene.values(group) != before[group]) }
-        #expect(outcome.attackSeconds > 0 && outcome.passes.count == 2)
+        let update = try #require(outcome.updates.first)
+        #expect(outcome.attackSeconds > 0 && update.passes.count == 2)
     }
 
     @Test("a score gap of 300 leaves the router's update finite")
@@ -173,20 +183,17 @@ struct AlternationTests {
                 "kernels.arithmetic=exact")
             var configuration = scene.configuration
             configuration.training.microBatch = settings.isEmpty ? nil : 4
-            let step = TrainingStep(
-                scene.network, configuration, communicator: SoloCommunicator(), workspace: scene.workspace, shards: 1,
-                stepsPerEpoch: 8, traits: StepScene.traits)
+            let step = StepScene.step(scene.network, configuration, scene.workspace)
             // Twelve images that are three times the same four have the moments of four.
             let four = scene.batch(0, images: 4)
             let images = Tensor(scene.workspace, images: 12, height: 8, width: 8, channels: 3)
             for image in 0..<12 {
                 images.slice(image..<image + 1).copy(from: four.images[0].slice(image % 4..<image % 4 + 1))
             }
-            let batch = PreparedBatch(
-                epoch: 0, step: 0, images: [images], labels: [(0..<12).map { $0 % 4 }], indices: [Array(0..<12)],
-                globalSize: 12)
-            let outcome = try #require(try step.run(batch, step: 0, wantsToStop: false).first)
-            #expect(outcome.passes[0].routers.allSatisfy { $0.global.chosen.reduce(0, +) == 12 })
+            let batch = TrainingBatch(
+                images: [images], labels: [(0..<12).map { $0 % 4 }], samples: [Array(0..<12)], globalSize: 12)
+            let outcome = try #require(try step.run(batch, step: 0, wantsToStop: false).updates.first)
+            #expect(outcome.passes[0].layers.allSatisfy { $0.sums.chosen.reduce(0, +) == 12 })
             return scene.values(.backbone) + Array(scene.network.parameters.statistics)
         }
         let (whole, parts) = (try trained(), try trained("parts"))
@@ -211,10 +218,11 @@ struct AlternationTests {
         #expect(complaint("training.parameters=scores", "model.masks=run").contains("model.masks"))
         #expect(complaint("model.masks=run", "moe.kind=conv").contains("model.masks"))
         #expect(complaint("evaluation.masks=run", "moe.kind=conv").contains("evaluation.masks"))
-        #expect(complaint("preset=advmoe-paper", "training.shared_attack=true").contains("shared_attack"))
+        #expect(complaint("preset=advmoe-paper", "training.advmoe.shared_attack=true").contains("shared_attack"))
         #expect(
-            complaint("preset=advmoe-paper", "training.shared_attack=true", "training.shared_batch=true").isEmpty)
-        #expect(complaint("preset=advmoe-code", "training.shared_attack=true").contains("shared_attack"))
+            complaint("preset=advmoe-paper", "training.advmoe.shared_attack=true", "training.advmoe.shared_batch=true")
+                .isEmpty)
+        #expect(complaint("preset=advmoe-code", "training.advmoe.shared_attack=true").contains("shared_attack"))
         #expect(complaint("moe.kind=conv", "moe.scope=image").contains("moe.scope"))
         #expect(complaint("moe.kind=channel", "moe.scope=image").contains("resnet20"))
         #expect(complaint("moe.kind=channel", "moe.top_k=2").contains("moe.top_k"))
@@ -223,7 +231,8 @@ struct AlternationTests {
         #expect(complaint("training.micro_batch=8", "moe.kind=conv", "moe.statistics=local").isEmpty)
         #expect(complaint("preset=advmoe-paper").isEmpty && complaint("preset=advmoe-code").isEmpty)
         #expect(
-            complaint("preset=advmoe-paper", "training.router_objective=label-modulo").contains("router_objective"))
+            complaint("preset=advmoe-paper", "training.advmoe.router_objective=label-modulo")
+                .contains("router_objective"))
     }
 }
 
@@ -244,7 +253,7 @@ struct AlternationMultiplyAddCounterTests {
     func units() throws {
         let scene = try StepScene("preset=advmoe-code", "kernels.arithmetic=exact")
         let batch = scene.batch(0)
-        let pass = scene.step.frozenPass(batch)
+        let pass = scene.step.passes.frozen(samples: batch.samples)
         let logits = try scene.network.forward(batch.images, pass).logits
         func backward(_ pass: Pass, groups: Set<ParameterGroup>?, wantsInput: Bool) throws -> Int {
             let (_, tape) = try scene.network.forward(batch.images, pass)
@@ -274,11 +283,11 @@ struct AlternationMultiplyAddCounterTests {
 
     @Test("one attack for both halves saves the other one, whole")
     func sharedAttack() throws {
-        let settings = ["preset=advmoe-paper", "kernels.arithmetic=exact", "training.shared_batch=true"]
+        let settings = ["preset=advmoe-paper", "kernels.arithmetic=exact", "training.advmoe.shared_batch=true"]
         let plain = try StepScene(settings[0], settings[1], settings[2])
-        let shared = try StepScene(settings[0], settings[1], settings[2], "training.shared_attack=true")
+        let shared = try StepScene(settings[0], settings[1], settings[2], "training.advmoe.shared_attack=true")
         let batch = plain.batch(0)
-        let pass = plain.step.frozenPass(batch)
+        let pass = plain.step.passes.frozen(samples: batch.samples)
         let forward = try count { _ = try plain.network.forward(batch.images, pass) }
         let gradient = try count {
             let (logits, tape) = try plain.network.forward(batch.images, pass)
@@ -294,7 +303,7 @@ struct AlternationMultiplyAddCounterTests {
             let scene = try StepScene(
                 "preset=advmoe-code", "kernels.arithmetic=exact", "moe.experts=\(experts)", "moe.routes=\(routes)")
             let batch = scene.batch(0)
-            let pass = scene.step.frozenPass(batch)
+            let pass = scene.step.passes.frozen(samples: batch.samples)
             return try count {
                 let (logits, tape) = try scene.network.forward(batch.images, pass)
                 _ = try scene.network.backward(logits, tape, pass, into: nil, wantsInput: true)

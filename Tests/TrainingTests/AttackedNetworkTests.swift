@@ -1,10 +1,10 @@
-import Attacks
 import Networks
 import Tensors
 import TestSupport
 import Testing
 
-@testable import Training
+@testable import Attacks
+@testable import NetworkAttacks
 
 @Suite("attacked networks")
 struct AttackedNetworkTests {
@@ -25,15 +25,15 @@ struct AttackedNetworkTests {
 
     @Test("Only gradients of an attack that is told to move the running statistics, once each")
     func statistics() throws {
-        let objective = Objective.crossEntropy([[0, 1, 2]])
+        let objective = CrossEntropyObjective(labels: [[0, 1, 2]])
         for (normalization, updates, expected) in [
             (Normalization.local, true, 2), (.local, false, 0), (.running, true, 0), (.synchronized, true, 2),
         ] as [(Normalization, Bool, Float)] {
             let network = try TinyNetwork.make()
             let weights = Array(network.parameters.values)
-            let target = AttackedNetwork(network, pass(network, normalization), updatesStatistics: updates)
-            for _ in 0..<2 { _ = try target.outcomeAndInputGradient([images], objective) }
-            _ = try target.outcome([images], objective)
+            let target = NetworkTarget(network, pass(network, normalization), movesStatistics: updates)
+            for draw in 0..<2 { _ = try target.outputsAndInputGradient([images], objective, draw: draw) }
+            _ = try target.outputs([images], readsRouters: objective.readsRouters, draw: 2)
             for slot in network.parameters.slots where slot.layout == .counter {
                 #expect(network.parameters.values(of: slot)[0] == expected, "\(slot.name), \(normalization)")
             }
@@ -49,11 +49,12 @@ struct AttackedNetworkTests {
         let predictions = CrossEntropy.predictions(logits[0])
         var labels = predictions
         labels[1] = (labels[1] + 1) % 3
-        let target = AttackedNetwork(network, pass)
-        let outcome = try target.outcome([images], .crossEntropy([labels]))[0]
+        let objective = CrossEntropyObjective(labels: [labels])
+        var inquiry = Inquiry(NetworkTarget(network, pass), objective, labels: [labels])
+        let outcome = try inquiry.outcomes([images])[0]
         #expect(outcome.isCorrect == [true, false, true])
         #expect(outcome.losses == CrossEntropy.evaluate(logits[0], labels, divisor: 1).losses)
-        let (both, gradient) = try target.outcomeAndInputGradient([images], .crossEntropy([labels]))
+        let (both, gradient) = try inquiry.outcomesAndGradient([images])
         #expect(both[0].losses == outcome.losses && both[0].isCorrect == outcome.isCorrect)
         #expect(gradient[0].elements.contains { $0 != 0 })
     }
@@ -62,7 +63,11 @@ struct AttackedNetworkTests {
     func routes() throws {
         let network = try TinyNetwork.make()
         var pass = pass(network, .running)
-        let routes = try network.routes([images], pass)
+        let record = PassRecord()
+        var recorded = pass
+        recorded.record = record
+        _ = try network.forward([images], recorded)
+        let routes = record.givenRoutes
         #expect(Set(routes.keys) == Set(network.mixtureLayers))
         let (expected, _) = try network.forward([images], pass)
         pass.given = routes

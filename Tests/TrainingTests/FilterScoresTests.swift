@@ -49,7 +49,7 @@ private struct ScoreScene {
         self.fixture = fixture
         let settings = [
             "model.width=\(fixture.width)", "model.normalize=none", "training.method=standard",
-            "training.parameters=scores", "training.filter_share=\(fixture.share)",
+            "training.parameters=scores", "training.scores.filter_share=\(fixture.share)",
             "training.optimizer.rate=\(fixture.rate)", "training.optimizer.momentum=\(fixture.momentum)",
             "training.optimizer.weight_decay=\(fixture.weightDecay)", "training.schedule.name=constant",
             "kernels.arithmetic=exact",
@@ -66,18 +66,20 @@ private struct ScoreScene {
         for slot in network.parameters.slots where slot.name.hasSuffix("running_mean") {
             network.parameters.update { $0.values(of: slot).update(repeating: 0) }
         }
+        let communicator = SoloCommunicator()
         step = TrainingStep(
-            network, configuration, communicator: SoloCommunicator(), workspace: workspace, shards: 1, stepsPerEpoch: 1,
-            traits: traits)
+            network, configuration.trainingSettings(stepsPerEpoch: 1, ranks: 1),
+            method: configuration.trainingMethod(traits, communicator), communicator: communicator,
+            workspace: workspace)
     }
 
-    func run(_ number: Int) throws -> TrainingStep.Outcome {
+    func run(_ number: Int) throws -> UpdateOutcome {
         let images = HashedValues(salt: "\(fixture.salt)/batch\(number)").images(
             workspace, 8, channels: 3, height: fixture.size, width: fixture.size)
-        let batch = PreparedBatch(
-            epoch: 0, step: number, images: [images], labels: [(0..<8).map { Int32((7 * $0 + 3 * number) % 10) }],
-            indices: [Array(0..<8)], globalSize: 8)
-        return try #require(try step.run(batch, step: number, wantsToStop: false).first)
+        let batch = TrainingBatch(
+            images: [images], labels: [(0..<8).map { Int32((7 * $0 + 3 * number) % 10) }],
+            samples: [Array(0..<8)], globalSize: 8)
+        return try #require(try step.run(batch, step: number, wantsToStop: false).updates.first)
     }
 
     func values(_ names: (String) -> Bool) -> [String: [Float]] {
@@ -157,7 +159,7 @@ struct FilterScoresTests {
         try ModelTensors.load(
             Dictionary(uniqueKeysWithValues: ModelTensors.tensors(first.network).map { ($0.name, $0) }),
             into: second.network, from: "model")
-        _ = second.step.optimizer.momentum.update(fromContentsOf: first.step.optimizer.momentum)
+        _ = second.step.optimizer.state[0].arena.update(fromContentsOf: first.step.optimizer.state[0].arena)
         try second.step.scores?.restore(
             Dictionary(uniqueKeysWithValues: saved.map { ($0.name, $0) }), second.network.parameters, from: "state")
         for scene in [first, second] { _ = try scene.run(1) }

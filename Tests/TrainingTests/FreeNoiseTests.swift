@@ -1,23 +1,17 @@
-import Attacks
 import Collectives
-import Datasets
 import Tensors
 import Testing
 
-@testable import Configuration
 @testable import Training
 
 @Suite("the noise of free training")
 struct FreeNoiseTests {
     private let workspace = Workspace()
-    private let traits = DatasetTraits(
-        classNames: ["a"], height: 1, width: 2, channels: 2, mean: [0, 0], standardDeviation: [1, 1], augmentations: [])
 
     private func noise(shards: Int = 1) -> FreeNoise {
-        var attack = RunConfiguration.Attack()
-        attack.epsilon = 0.5
-        attack.stepSize = 0.375
-        return FreeNoise(attack, globalBatch: 3, traits, shards: shards, SoloCommunicator())
+        FreeNoise(
+            epsilon: 0.5, stepSize: 0.375, globalBatch: 3, shape: (height: 1, width: 2, channels: 2), shards: shards,
+            SoloCommunicator())
     }
 
     private func tensor(_ images: Int, _ value: (Int) -> Float) -> Tensor {
@@ -26,15 +20,15 @@ struct FreeNoiseTests {
         return tensor
     }
 
-    private func batch(_ shards: [Tensor]) -> PreparedBatch {
-        PreparedBatch(
-            epoch: 0, step: 0, images: shards, labels: shards.map { .init(repeating: 0, count: $0.images) },
-            indices: shards.map { Array(0..<$0.images) }, globalSize: shards.reduce(0) { $0 + $1.images })
+    private func batch(_ shards: [Tensor]) -> TrainingBatch {
+        TrainingBatch(
+            images: shards, labels: shards.map { .init(repeating: 0, count: $0.images) },
+            samples: shards.map { Array(0..<$0.images) }, globalSize: shards.reduce(0) { $0 + $1.images })
     }
 
     @Test("Noise begins at zero, follows the sign within epsilon, and images stay in [0, 1]")
     func growth() {
-        let noise = noise()
+        var noise = noise()
         let whole = batch([tensor(3) { $0 < 4 ? 0.5 : 0.875 }])
         #expect(noise.applied(to: whole)[0].toArray() == whole.images[0].toArray())
         // Signs of the first image: +, −, 0, NaN; all others +.
@@ -52,7 +46,7 @@ struct FreeNoiseTests {
 
     @Test("Rows belong to positions of the batch, whatever its shards; a short batch has the first ones")
     func positions() {
-        let (one, two) = (noise(), noise(shards: 2))
+        var (one, two) = (noise(), noise(shards: 2))
         let gradient = tensor(3) { Float($0) - 5 }
         one.ascend([gradient], batch([tensor(3) { _ in 0.5 }]))
         // Three images in two shards: one, and two.
@@ -66,7 +60,7 @@ struct FreeNoiseTests {
 
     @Test("Noise goes through a checkpoint as [positions, channels, height, width], and only if it fits")
     func checkpoint() throws {
-        let (noise, other) = (noise(), noise())
+        var (noise, other) = (noise(), noise())
         noise.ascend([tensor(3) { $0 == 1 ? 1 : 0 }], batch([tensor(3) { _ in 0 }]))
         #expect(noise.tensor.name == "free.noise" && noise.tensor.shape == [3, 2, 1, 2])
         // Element 1 is channel 1 of pixel 0: third of [channel][pixel].

@@ -1,21 +1,18 @@
 import Foundation
 import Testing
 
-@testable import Configuration
 @testable import Training
 
 @Suite("learning rate schedules")
 struct LearningRateScheduleTests {
     private func schedule(
-        _ name: RunConfiguration.Schedule.Name, epochs: Int = 10, steps: Int = 5,
-        _ change: (inout RunConfiguration.Schedule) -> Void = { _ in }
+        _ name: ScheduleSettings.Name, epochs: Int = 10, steps: Int = 5,
+        _ change: (inout ScheduleSettings) -> Void = { _ in }
     ) -> LearningRateSchedule {
-        var training = RunConfiguration.Training()
-        training.epochs = epochs
-        training.optimizer.rate = 0.4
-        training.schedule.name = name
-        change(&training.schedule)
-        return LearningRateSchedule(training, stepsPerEpoch: steps)
+        var settings = ScheduleSettings()
+        settings.name = name
+        change(&settings)
+        return LearningRateSchedule(settings, rate: 0.4, epochs: epochs, stepsPerEpoch: steps)
     }
 
     private func expectClose(
@@ -98,16 +95,14 @@ struct LearningRateScheduleTests {
 
     /// The rates of whole epochs of a schedule of chained schedulers, from 0.1.
     private func chained(
-        _ name: RunConfiguration.Schedule.Name, epochs: Int, _ change: (inout RunConfiguration.Schedule) -> Void
+        _ name: ScheduleSettings.Name, epochs: Int, _ change: (inout ScheduleSettings) -> Void
     ) -> [Double] {
-        var training = RunConfiguration.Training()
-        training.epochs = epochs
-        training.optimizer.rate = 0.1
-        training.schedule.name = name
-        training.schedule.per = .epoch
-        training.schedule.warmup = .product
-        change(&training.schedule)
-        let rates = LearningRateSchedule(training, stepsPerEpoch: 3)
+        var settings = ScheduleSettings()
+        settings.name = name
+        settings.per = .epoch
+        settings.warmup = .product
+        change(&settings)
+        let rates = LearningRateSchedule(settings, rate: 0.1, epochs: epochs, stepsPerEpoch: 3)
         return (0..<epochs).map { epoch in
             #expect(rates.rate(atStep: 3 * epoch) == rates.rate(atStep: 3 * epoch + 2))
             return rates.rate(atStep: 3 * epoch)

@@ -2,7 +2,6 @@ import Networks
 import TestSupport
 import Testing
 
-@testable import Configuration
 @testable import Training
 
 @Suite("stochastic gradient descent")
@@ -15,13 +14,19 @@ struct StochasticGradientDescentTests {
         parameters.update { $0.values.update(repeating: 2) }
     }
 
-    private func optimizer(
-        _ change: (inout RunConfiguration.Optimizer) -> Void
-    ) -> StochasticGradientDescent {
-        var settings = RunConfiguration.Optimizer()
+    private func settings(_ change: (inout OptimizerSettings) -> Void) -> OptimizerSettings {
+        var settings = OptimizerSettings()
         settings.weightDecay = 0
         change(&settings)
-        return StochasticGradientDescent(settings, parameters)
+        return settings
+    }
+
+    private func optimizer(_ change: (inout OptimizerSettings) -> Void) -> StochasticGradientDescent {
+        optimizer(settings(change))
+    }
+
+    private func optimizer(_ settings: OptimizerSettings) -> StochasticGradientDescent {
+        StochasticGradientDescent([.backbone: settings, .router: settings], parameters)
     }
 
     /// Takes steps with these gradients, the same of every parameter, at rate 0.5.
@@ -101,7 +106,7 @@ struct StochasticGradientDescentTests {
 
     @Test("What decay_exclude names does not decay: last components, or a path above")
     func excluded() throws {
-        let optimizer = optimizer {
+        let settings = settings {
             $0.weightDecay = 0.25
             $0.decayExclude = ["bias", "bn1.weight", "layer1"]
         }
@@ -111,9 +116,9 @@ struct StochasticGradientDescentTests {
             ("layer2.0.bn1.weight", false), ("layer2.0.bn2.weight", true), ("layer2.0.downsample.1.weight", true),
             ("fc.weight", true), ("fc.bias", false),
         ] {
-            #expect(try optimizer.decays(slot(name)) == decays, "\(name)")
+            #expect(try settings.decays(slot(name)) == decays, "\(name)")
         }
-        take([0], optimizer)
+        take([0], optimizer(settings))
         #expect(try parameters.values(of: slot("conv1.weight"))[0] == 1.75)
         #expect(try parameters.values(of: slot("layer1.0.conv1.weight"))[0] == 2)
     }

@@ -28,7 +28,8 @@ RELEASED = ["released"]
 ADVMOE_STEPS, ADVMOE_RATIO = 2, 0.5
 # Experts and routes of advmoe-routes, and two updates by TRADES, as routes that are given teach no router.
 ROUTES = [(experts, routes) for routes in ("uniform", "0") for experts in (2, 4, 8)]
-GIVEN_ROUTES = ["training.router_objective=trades", "training.statistics_updates=once", "attack.objective=kl"]
+GIVEN_ROUTES = ["training.advmoe.router_objective=trades", "training.advmoe.statistics_updates=once",
+                "attack.objective=kl"]
 PARTS = {"forward": "forward, evaluation mode", "attack": "attack step", "clean": "training step, clean"}
 COLUMNS = [
     "commit", "processor", "version", "blas_kernel", "threads", "batch", "width", "network", "work", "side", "mode",

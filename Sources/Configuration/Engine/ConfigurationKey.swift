@@ -16,6 +16,10 @@ struct ConfigurationKey<Section>: Sendable {
     let names: @Sendable (String) -> [String]
     /// The lines of help for the key and for all below it.
     let help: @Sendable (String) -> [ConfigurationHelp]
+    /// Where the key means something beside the others of its section; nil means always.
+    let condition: ConfigurationCondition<Section>?
+    /// The dotted names of the key or of those below it that mean nothing beside others, each with where they would.
+    let idle: @Sendable (Section, String) -> [(key: String, wanted: String)]
 
     /// Describes a key.
     /// - Parameters:
@@ -24,15 +28,22 @@ struct ConfigurationKey<Section>: Sendable {
     ///   - summary: What it means, with its unit.
     ///   - bound: Which values of the type are allowed.
     ///   - target: The key for which this one is another spelling, which is then read but never written.
+    ///   - condition: Where it means something; elsewhere it is not written, and a person who gives it is warned.
     init<Value: ConfigurationValue>(
         _ name: String, _ path: WritableKeyPath<Section, Value> & Sendable, _ summary: String,
-        _ bound: ConfigurationBound<Value> = .any, anotherSpellingOf target: String? = nil
+        _ bound: ConfigurationBound<Value> = .any, anotherSpellingOf target: String? = nil,
+        onlyWhere condition: ConfigurationCondition<Section>? = nil
     ) where Section: ConfigurationSection {
         let allowed = Value.expectation(bound.text)
         self.name = name
         self.target = target ?? name
         self.summary = summary
         self.allowed = allowed
+        self.condition = condition
+        idle = { section, key in
+            if let condition, !condition.holds(section) { return [(key, condition.text)] }
+            return section[keyPath: path].idle(under: key)
+        }
         read = { node, section, place, reader in
             guard let value = Value.read(node, over: section[keyPath: path], at: place, &reader) else { return }
             guard bound.contains(value) else { return reader.reject(node, at: place) }
@@ -47,6 +58,13 @@ struct ConfigurationKey<Section>: Sendable {
             return [ConfigurationHelp(key: key, normal: normal, allowed: allowed, summary: summary)]
         }
     }
+}
+
+/// Where a key means something, beside the other keys of its section.
+struct ConfigurationCondition<Section>: Sendable {
+    /// The condition in words, such as `training.method: free`.
+    let text: String
+    let holds: @Sendable (Section) -> Bool
 }
 
 /// One line of help on the configuration.
@@ -73,6 +91,14 @@ struct ConfigurationBound<Value>: Sendable {
     static func ifGiven<Wrapped>(_ bound: ConfigurationBound<Wrapped>) -> ConfigurationBound where Value == Wrapped? {
         ConfigurationBound(text: bound.text) { value in value.map(bound.contains) ?? true }
     }
+
+    /// Applies the bound to a value that may be `auto`.
+    static func automaticOr<Given>(_ bound: ConfigurationBound<Given>) -> ConfigurationBound
+    where Value == Automatic<Given> {
+        ConfigurationBound(text: bound.text) { value in
+            if case .given(let given) = value { bound.contains(given) } else { true }
+        }
+    }
 }
 
 extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationValue {
@@ -88,10 +114,6 @@ extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationV
         ConfigurationBound(text: "above \(low.written.flow), at most \(high.written.flow)") { $0 > low && $0 <= high }
     }
 
-    static func oneOf(_ values: [Value]) -> ConfigurationBound {
-        ConfigurationBound(text: values.map(\.written.flow).joined(separator: " or ")) { values.contains($0) }
-    }
-
     static func within(_ range: ClosedRange<Value>) -> ConfigurationBound {
         ConfigurationBound(text: "from \(range.lowerBound.written.flow) to \(range.upperBound.written.flow)") {
             range.contains($0)
@@ -102,6 +124,12 @@ extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationV
         ConfigurationBound(text: "at least \(range.lowerBound.written.flow), below \(range.upperBound.written.flow)") {
             range.contains($0)
         }
+    }
+}
+
+extension ConfigurationBound where Value: ConfigurationValue {
+    static func oneOf(_ values: [Value]) -> ConfigurationBound {
+        ConfigurationBound(text: values.map(\.written.flow).joined(separator: " or ")) { values.contains($0) }
     }
 }
 

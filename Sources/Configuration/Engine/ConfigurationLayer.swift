@@ -3,17 +3,26 @@ import Yams
 
 /// One source of settings: a YAML text, or one `key=value` of the command line.
 ///
-/// Making a layer never fails. What is wrong with its text is reported by `RunConfiguration.resolve(layers:)`,
+/// Making a layer never fails. What is wrong with its text is reported by ``ConfigurationRoot/resolve(layers:presets:)``,
 /// together with what is wrong with all others.
 package struct ConfigurationLayer: Sendable {
     /// The settings; nil where there are none.
     let root: ConfigurationNode?
     /// What is wrong with the text itself.
     let issues: [ConfigurationIssue]
+    /// Whether it is a documented group of settings rather than what a person gave.
+    private(set) var isPreset = false
 
     private init(_ root: ConfigurationNode?, _ issues: [ConfigurationIssue]) {
         self.root = root
         self.issues = issues
+    }
+
+    /// Makes a layer of a documented group of settings.
+    static func preset(_ name: String, yaml: String) -> ConfigurationLayer {
+        var layer = ConfigurationLayer(yaml: yaml, origin: "preset \(name)")
+        layer.isPreset = true
+        return layer
     }
 
     /// Makes a layer of a YAML text, whose top level is a mapping.

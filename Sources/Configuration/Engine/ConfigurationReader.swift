@@ -6,16 +6,28 @@ struct ConfigurationReader {
     var origins: [String: String] = [:]
     /// The keys whose value could not be taken, so that no rule is applied to what stands there instead.
     var failed: Set<String> = []
+    /// The keys that a person gave, in a file or on the command line: what presets set is not among them.
+    private(set) var given: Set<String> = []
     /// The keys that the present layer has set.
     private var set: Set<String> = []
+    private var isPreset = false
+    private let keyNames: [String]
+    private let movedKeys: [String: String]
+
+    /// Begins to read a configuration.
+    init<Root: ConfigurationRoot>(_ root: Root.Type) {
+        keyNames = root.keyNames(under: "")
+        movedKeys = root.movedKeys
+    }
 
     /// Lays one layer over a configuration.
-    mutating func apply(_ layer: ConfigurationLayer, to configuration: inout RunConfiguration) {
+    mutating func apply<Root: ConfigurationRoot>(_ layer: ConfigurationLayer, to configuration: inout Root) {
         issues += layer.issues
         set = []
+        isPreset = layer.isPreset
         guard let root = layer.root else { return }
-        let place = ConfigurationPlace(key: "", allowed: RunConfiguration.expectation(""))
-        configuration = RunConfiguration.read(root, over: configuration, at: place, &self) ?? configuration
+        let place = ConfigurationPlace(key: "", allowed: Root.expectation(""))
+        configuration = Root.read(root, over: configuration, at: place, &self) ?? configuration
     }
 
     /// Notes that a key has its value now; a second time in one layer is a mistake.
@@ -23,6 +35,7 @@ struct ConfigurationReader {
         // A mapping over a list or a section sets only what is named in it, and that is noted by itself.
         guard !node.isMapping else { return }
         origins[key] = node.origin
+        if !isPreset { given.insert(key) }
         if !set.insert(key).inserted {
             issues.append(.duplicate(key, found: node.found, origin: node.origin))
         }
@@ -43,11 +56,11 @@ struct ConfigurationReader {
 
     /// Reports a key that does not exist in its section.
     mutating func rejectKey(_ key: String, _ node: ConfigurationNode, in section: [String], prefix: String) {
-        let near = section.map { ConfigurationKeyPath.join(prefix, $0) } + RunConfiguration.keyNames(under: "")
+        let near = section.map { ConfigurationKeyPath.join(prefix, $0) } + keyNames
         issues.append(
             ConfigurationIssue(
                 kind: .unknownKey, key: key, found: node.found, allowed: section.joined(separator: ", "),
-                origin: node.origin, suggestion: Spelling.nearestKey(to: key, among: near)))
+                origin: node.origin, suggestion: movedKeys[key] ?? Spelling.nearestKey(to: key, among: near)))
     }
 }
 

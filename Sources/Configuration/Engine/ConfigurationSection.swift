@@ -41,7 +41,7 @@ extension ConfigurationSection {
     }
 
     var written: ConfigurationNode {
-        let own = Self.keys.filter { $0.name == $0.target }
+        let own = Self.keys.filter { $0.name == $0.target && $0.condition?.holds(self) != false }
         return ConfigurationNode(content: .mapping(own.map { ($0.name, $0.write(self)) }))
     }
 
@@ -51,5 +51,9 @@ extension ConfigurationSection {
 
     static func help(under key: String) -> [ConfigurationHelp] {
         keys.flatMap { $0.help(ConfigurationKeyPath.join(key, $0.name)) }
+    }
+
+    func idle(under key: String) -> [(key: String, wanted: String)] {
+        Self.keys.flatMap { $0.idle(self, ConfigurationKeyPath.join(key, $0.name)) }
     }
 }

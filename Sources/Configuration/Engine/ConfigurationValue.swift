@@ -19,12 +19,17 @@ protocol ConfigurationValue: Sendable, Equatable {
 
     /// The lines of help for what is below a key of this type; empty for single values.
     static func help(under key: String) -> [ConfigurationHelp]
+
+    /// The dotted names of what is below a key of this value and means nothing beside others, each with where it would.
+    func idle(under key: String) -> [(key: String, wanted: String)]
 }
 
 extension ConfigurationValue {
     static func keyNames(under key: String) -> [String] { [key] }
 
     static func help(under key: String) -> [ConfigurationHelp] { [] }
+
+    func idle(under key: String) -> [(key: String, wanted: String)] { [] }
 }
 
 /// A value that is written as a single word or number.

@@ -94,17 +94,3 @@ extension ConfigurationNode {
         return result + "\""
     }
 }
-
-extension RunConfiguration {
-    /// Returns the configuration as YAML with every default, in the order of the sections, ready to be run again.
-    ///
-    /// Numbers are printed in the shortest form that reads back as the same number.
-    package func yaml() -> String {
-        written.block.joined(separator: "\n") + "\n"
-    }
-
-    /// The configuration as one line of JSON with sorted keys: equal configurations have equal text.
-    ///
-    /// It is what a hash of the configuration is taken of, and it reads back as a `ConfigurationLayer`.
-    package var canonicalJSON: String { written.json }
-}

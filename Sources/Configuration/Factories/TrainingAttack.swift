@@ -11,29 +11,20 @@ extension RunConfiguration {
         case .trades, .advmoe:
             if attack.name == .none { return nil }
             var diverging = attack
-            if diverging.objective == .automatic { diverging.objective = .kl }
-            if diverging.start == .automatic { diverging.start = .gaussian }
+            diverging.objective = .given(diverging.objective.or(.divergence))
+            diverging.start = .given(diverging.start.or(.gaussian))
             return diverging
         case .fast:
             var single = attack
             single.steps = 1
-            if single.start == .automatic { single.start = .uniform }
+            single.start = .given(single.start.or(.uniform))
             return single
         }
     }
 
-    /// What a training step's images are called in tables, pass by pass: clean, or the id of what changed them.
-    package var trainingInputs: [String] {
-        let attacked = trainingAttack?.resolvedId ?? "clean"
-        switch training.method {
-        case .standard, .pgd, .fast: return [attacked]
-        case .trades, .advmoe: return ["clean", attacked]
-        case .free: return [freeInputs]
-        }
-    }
-
-    private var freeInputs: String {
-        attack.id ?? "free-\(attack.norm.rawValue)-\(attack.radiusText)-\(training.replays)"
+    /// What images with the noise of free adversarial training are called in tables.
+    var freeInputs: String {
+        attack.id ?? "free-\(attack.norm.rawValue)-\(attack.radiusText)-\(training.free.replays)"
     }
 
     /// The attacks that are evaluated beside clean images, which always are.
@@ -42,9 +33,9 @@ extension RunConfiguration {
     /// noise. Entries called `none` add nothing. Lists of steps and radii multiply what is there.
     package var resolvedEvaluationAttacks: [Attack] {
         var ofTraining = attack
-        ofTraining.objective = .crossEntropy
+        ofTraining.objective = .given(.crossEntropy)
         if ofTraining.routing == .noisy { ofTraining.routing = .deterministic }
-        if ofTraining.start == .gaussian { ofTraining.start = .uniform }
+        if ofTraining.start == .given(.gaussian) { ofTraining.start = .given(.uniform) }
         let attacks = evaluation.attacks.isEmpty ? [ofTraining] : evaluation.attacks
         return attacks.filter { $0.name != .none }.flatMap { attack in
             attack.swept(steps: evaluation.steps).flatMap { $0.swept(epsilons: evaluation.epsilons) }

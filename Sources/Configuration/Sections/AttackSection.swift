@@ -1,4 +1,5 @@
 import Attacks
+import NetworkAttacks
 import Networks
 
 extension RunConfiguration {
@@ -18,75 +19,12 @@ extension RunConfiguration {
             case none
         }
 
-        /// How the size of a change is measured.
-        package enum Norm: String, Sendable, ConfigurationChoice {
-            /// The largest change of any channel of any pixel.
-            case linf
-            /// The Euclidean length of all changes of an image.
-            case l2
-        }
-
-        /// Where the search starts.
-        package enum Start: String, Sendable, ConfigurationChoice {
-            /// What the search calls for: none for `fgsm`, uniform for the others.
-            case automatic = "auto"
-            /// At a point drawn uniformly from the ball and clamped to [0, 1].
-            case uniform
-            /// At a point drawn uniformly from the ball.
-            case uniformUnclamped = "uniform-unclamped"
-            /// At the image plus normal noise of deviation 0.001, not clamped.
-            case gaussian
-            /// At the image.
-            case none
-        }
-
-        /// What the search makes large.
-        package enum Objective: String, Sendable, ConfigurationChoice {
-            /// What the method calls for: `kl` for `trades` and `advmoe`, cross entropy for the others and in evaluations.
-            case automatic = "auto"
-            case crossEntropy = "cross-entropy"
-            /// The divergence from what the model says of the clean images.
-            case kl
-            /// The routers' part of `model-and-router` alone.
-            case router
-            /// In training, the divergences of model and routers from what they say of the clean images; in evaluations,
-            /// cross entropy plus `training.beta` times that of the routers' choices with the label modulo the experts.
-            case modelAndRouter = "model-and-router"
-        }
-
-        /// Which iterate of a restart is its result.
-        package enum Keep: String, Sendable, ConfigurationChoice {
-            case last
-            /// The one with the largest objective.
-            case best
-        }
-
-        /// What batch norm normalises by while the attack runs.
-        package enum BatchNorm: String, Sendable, ConfigurationChoice {
-            /// The running statistics.
-            case frozen
-            /// The batch that is attacked.
-            case batch
-            /// The batch that is attacked, which also moves the running statistics, at every step.
-            case batchUpdating = "batch-updating"
-        }
-
-        /// How images are routed while the attack runs.
-        package enum Routing: String, Sendable, ConfigurationChoice {
-            /// As in evaluation, anew at every step.
-            case deterministic
-            /// With the noise of training, drawn anew at every step.
-            case noisy
-            /// As the clean images are.
-            case clean
-        }
-
         /// The name in files; nil means one made of the attack's numbers, see `resolvedId`.
         package var id: String?
         /// The search.
         package var name = Name.pgd
         /// How the size of a change is measured.
-        package var norm = Norm.linf
+        package var norm = PerturbationBall.Norm.linf
         /// The radius of the ball in units of [0, 1] images, at least 0, and at most 1 in l-infinity.
         package var epsilon = 8.0 / 255
         /// The length of a step in the same units; above 0 where there are steps.
@@ -96,24 +34,25 @@ extension RunConfiguration {
         /// Searches of which each image gets the worst, at least 1.
         package var restarts = 1
         /// Where the search starts, see `resolvedStart`.
-        package var start = Start.automatic
+        package var start = Automatic<StartingPoint>.automatic
         /// What the search makes large, see `resolvedObjective`.
-        package var objective = Objective.automatic
+        package var objective = Automatic<ObjectiveName>.automatic
+        /// The factor of the routers' part of an objective of model and routers, at least 0; nil means 6 for labels and 1 for
+        /// divergences.
+        package var beta: Double?
         /// Which iterate is the result.
-        package var keep = Keep.last
-        /// What batch norm normalises by.
-        package var batchNorm = BatchNorm.frozen
+        package var keep = ProjectedGradientDescent.Keep.last
+        /// What batch norm normalizes by.
+        package var batchNorm = NetworkAttack.BatchNorm.frozen
         /// How images are routed.
-        package var routing = Routing.deterministic
+        package var routing = NetworkAttack.Routing.deterministic
 
         /// Makes the section with every default.
         package init() {}
 
         /// The start with `auto` decided.
-        package var resolvedStart: Start {
-            if start != .automatic { return start }
-            if name == .fgsm { return .none }
-            return objective == .kl ? .gaussian : .uniform
+        package var resolvedStart: StartingPoint {
+            start.or(name == .fgsm ? .none : resolvedObjective == .divergence ? .gaussian : .uniform)
         }
 
         /// Whether the search goes by steps of `stepSize`.
@@ -129,7 +68,7 @@ extension RunConfiguration {
         }
 
         /// The objective with `auto` decided.
-        package var resolvedObjective: Objective { objective == .automatic ? .crossEntropy : objective }
+        package var resolvedObjective: ObjectiveName { objective.or(.crossEntropy) }
 
         /// The name in files: `id`, or one such as `pgd-linf-8of255-10` (search, norm, radius, steps).
         ///
@@ -168,13 +107,23 @@ extension RunConfiguration.Attack: ConfigurationSection {
         ConfigurationKey(
             "random_start", \.randomStart, "true: start uniform, false: start none", anotherSpellingOf: "start"),
         ConfigurationKey("objective", \.objective, "what the search makes large"),
+        ConfigurationKey(
+            "beta", \.beta, "factor of the routers' part of the objective; null: 6 for labels, 1 for divergences",
+            .ifGiven(.atLeast(0))),
         ConfigurationKey("keep", \.keep, "which iterate is the result"),
-        ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalises by meanwhile"),
+        ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalizes by meanwhile"),
         ConfigurationKey("routing", \.routing, "how images are routed meanwhile"),
     ]
 
     private var randomStart: Bool {
         get { resolvedStart != .none }
-        set { start = newValue ? .uniform : .none }
+        set { start = .given(newValue ? .uniform : .none) }
     }
 }
+
+extension PerturbationBall.Norm: ConfigurationChoice {}
+extension StartingPoint: ConfigurationChoice {}
+extension ObjectiveName: ConfigurationChoice {}
+extension ProjectedGradientDescent.Keep: ConfigurationChoice {}
+extension NetworkAttack.BatchNorm: ConfigurationChoice {}
+extension NetworkAttack.Routing: ConfigurationChoice {}

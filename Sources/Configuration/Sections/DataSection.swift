@@ -4,40 +4,7 @@ extension RunConfiguration {
     /// The section `data`: the images.
     package struct DataSource: Sendable, Equatable {
         /// The data set.
-        package enum Dataset: String, Sendable, ConfigurationChoice {
-            case cifar10
-            case cifar100
-            case fashionMNIST = "fashion-mnist"
-            case mnist
-            /// 200 classes of ImageNet at 64×64, in the folders in which it is published.
-            case tinyImageNet = "tiny-imagenet"
-            /// JPEG and PNG files in a folder for each class, as ImageNet is kept.
-            case folder
-            /// Made from the seed, without files.
-            case synthetic
-        }
-
-        /// A random change of a training image.
-        package enum Augmentation: String, Sendable, ConfigurationChoice {
-            /// The window that the network sees at a random place of the stored image; where it is the whole image, of the
-            /// image with a border of zeros.
-            case crop
-            /// A left-right flip of every second image.
-            case flip
-            /// Random brightness, contrast and saturation within ±30%, and hue within ±0.3 turns, in random order.
-            case colorJitter = "color-jitter"
-        }
-
-        /// What becomes of image files that cannot be decoded.
-        package enum CorruptImages: String, Sendable, ConfigurationChoice {
-            /// They end the run before it begins.
-            case refuse
-            /// They are left out, with a warning.
-            case skip
-        }
-
-        /// The data set.
-        package var dataset = Dataset.cifar10
+        package var dataset = DatasetName.cifar10
         /// The folder of its files, or a pack; nil means where the system keeps them.
         package var path: String?
         /// The first so many training images in file order, at least 1; nil means all.
@@ -52,19 +19,14 @@ extension RunConfiguration {
         /// 224 of images stored at 256, and whole images else.
         package var crop: Int?
         /// What becomes of image files that cannot be decoded.
-        package var corrupt = CorruptImages.refuse
+        package var corrupt = CorruptImagePolicy.refuse
 
         /// Makes the section with every default.
         package init() {}
 
         /// The changes of training images: those given, or the data set's own.
         package var resolvedAugmentation: [Augmentation] {
-            if let augmentation { return augmentation }
-            return switch dataset {
-            case .cifar10, .cifar100, .tinyImageNet, .folder: [.crop, .flip]
-            case .mnist, .fashionMNIST: [.crop]
-            case .synthetic: []
-            }
+            augmentation ?? dataset.traits.augmentations
         }
 
         /// Whether the images are files of their own, whose size is to be chosen.
@@ -93,3 +55,7 @@ extension RunConfiguration.DataSource: ConfigurationSection {
         ConfigurationKey("corrupt", \.corrupt, "what becomes of image files that cannot be decoded"),
     ]
 }
+
+extension DatasetName: ConfigurationChoice {}
+extension Augmentation: ConfigurationChoice {}
+extension CorruptImagePolicy: ConfigurationChoice {}

@@ -4,22 +4,14 @@ import Tensors
 extension RunConfiguration {
     /// The section `distributed`: how the ranks work together.
     package struct Distributed: Sendable, Equatable {
-        /// What batch norm normalises by in training passes.
-        package enum BatchNorm: String, Sendable, ConfigurationChoice {
-            /// A rank's slice of the batch, or under `deterministic_shards` a shard.
-            case local
-            /// The global batch.
-            case synchronized
-        }
-
-        /// What batch norm normalises by in training passes.
-        package var batchNorm = BatchNorm.local
+        /// What batch norm normalizes by in training passes.
+        package var batchNorm = Normalization.local
         /// The shards of a batch, so that results are the same bits on any number of ranks that divides it; 0 is off.
         package var deterministicShards = 0
         /// The size, above 0, of the pieces in which gradients are summed, in MiB.
         package var bucketMegabytes = 4.0
         /// Threads of a rank.
-        package var threads = Threads.automatic
+        package var threads = Automatic<Int>.automatic
         /// Seconds, above 0, that a rank waits for the others.
         package var timeoutSeconds = 300.0
 
@@ -27,24 +19,8 @@ extension RunConfiguration {
         package init() {}
     }
 
-    /// How many threads a rank uses.
-    package enum Threads: Sendable, Equatable {
-        /// The cores that the rank may use, shared with the ranks beside it.
-        case automatic
-        /// This many, at least 1.
-        case count(Int)
-    }
-
     /// The section `kernels`: how products are computed.
     package struct Kernels: Sendable, Equatable {
-        /// Which algorithms are allowed.
-        package enum Arithmetic: String, Sendable, ConfigurationChoice {
-            /// Winograd convolutions and folded batch norm where they are quicker.
-            case fast
-            /// Neither.
-            case exact
-        }
-
         /// Which algorithms are allowed.
         package var arithmetic = Arithmetic.fast
         /// The memory for transformed filters of a rank, at least 0, in MiB.
@@ -66,37 +42,17 @@ extension RunConfiguration {
     }
 }
 
-extension RunConfiguration.Threads: ScalarValue {
-    static var noun: String { "auto or an integer, at least 1" }
-    static var words: [String] { ["auto"] }
-
-    init?(text: String, plain: Bool) {
-        if text == "auto" {
-            self = .automatic
-        } else if let count = Int(text: text, plain: plain), count >= 1 {
-            self = .count(count)
-        } else {
-            return nil
-        }
-    }
-
-    var written: ConfigurationNode {
-        switch self {
-        case .automatic: .text("auto")
-        case .count(let count): count.written
-        }
-    }
-}
-
 extension RunConfiguration.Distributed: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalises by in training passes"),
+        ConfigurationKey(
+            "batch_norm", \.batchNorm, "what batch norm normalizes by in training passes",
+            .oneOf([.local, .synchronized])),
         ConfigurationKey(
             "deterministic_shards", \.deterministicShards, "shards of a batch, for the same bits on any ranks; 0: off",
             .atLeast(0)),
         ConfigurationKey(
             "bucket_megabytes", \.bucketMegabytes, "MiB of gradients that are summed together", .above(0)),
-        ConfigurationKey("threads", \.threads, "threads of a rank"),
+        ConfigurationKey("threads", \.threads, "threads of a rank", .automaticOr(.atLeast(1))),
         ConfigurationKey("timeout_seconds", \.timeoutSeconds, "seconds that a rank waits for the others", .above(0)),
     ]
 }
@@ -116,3 +72,6 @@ extension RunConfiguration.Output: ConfigurationSection {
         ConfigurationKey("every_steps", \.everySteps, "steps between rows of metrics; 0: one an epoch", .atLeast(0)),
     ]
 }
+
+extension Normalization: ConfigurationChoice {}
+extension Arithmetic: ConfigurationChoice {}

@@ -1,64 +1,9 @@
+import NetworkAttacks
 import Networks
 
 extension RunConfiguration {
     /// The section `moe`: experts and routers.
     package struct MixtureOfExperts: Sendable, Equatable {
-        /// What an expert is.
-        package enum Kind: String, Sendable, ConfigurationChoice {
-            /// There are none: a dense network.
-            case none
-            /// A convolution.
-            case conv
-            /// A residual block.
-            case block
-            /// A slab of the channels of every convolution, batch norm being shared.
-            case channel
-        }
-
-        /// Who decides which expert an image goes to.
-        package enum Routes: Sendable, Equatable {
-            /// The router.
-            case learned
-            /// The image's index modulo the number of experts.
-            case uniform
-            /// Always the expert of this number, counted from 0.
-            case expert(Int)
-        }
-
-        /// How scores are made of a layer's input.
-        package enum Router: String, Sendable, ConfigurationChoice {
-            /// Global average pooling, then a linear layer.
-            case gapLinear = "gap-linear"
-            /// A convolution without padding, then global average pooling.
-            case convGap = "conv-gap"
-            /// Two convolutions without padding, batch norm between them, then global average pooling.
-            case doubleConvGap = "double-conv-gap"
-            /// Global average pooling, then inner products with fixed random vectors.
-            case fixedProjection = "fixed-projection"
-            /// Global average pooling, then the first channels themselves.
-            case firstChannels = "first-channels"
-            /// Numbers drawn for each image.
-            case random
-            /// A ResNet-20 on the image, with `scope: image`.
-            case resnet20
-        }
-
-        /// How far one choice of expert reaches.
-        package enum Scope: String, Sendable, ConfigurationChoice {
-            /// One layer.
-            case layer
-            /// All layers; the router sees the image.
-            case image
-        }
-
-        /// Whether the gate's value is the 0/1 mask and its gradient that of the scores.
-        package enum StraightThrough: String, Sendable, ConfigurationChoice {
-            /// On where one expert is chosen.
-            case automatic = "auto"
-            case on = "true"
-            case off = "false"
-        }
-
         /// How the chosen experts' scores become weights.
         package enum Weights: String, Sendable, ConfigurationChoice {
             /// Divided by their sum.
@@ -78,20 +23,9 @@ extension RunConfiguration {
         /// The part `moe.balance`: the loss that keeps experts in use.
         package struct Balance: Sendable, Equatable {
             /// The loss of one router.
-            package enum Loss: String, Sendable, ConfigurationChoice {
-                /// `entropy`, or none with channel experts.
-                case automatic = "auto"
-                case entropy
-                case columnEntropy = "column-entropy"
-                case switchTransformer = "switch"
-                case variance
-                case none
-            }
-
-            /// The loss of one router.
             ///
             /// The entropy loss is taken of scores without noise, so `noise` does not reach it.
-            package var loss = Loss.automatic
+            package var loss = Automatic<BalanceLoss>.automatic
             /// The factor of the loss, at least 0, of each layer.
             package var weight = 0.5
 
@@ -100,12 +34,12 @@ extension RunConfiguration {
         }
 
         /// What an expert is.
-        package var kind = Kind.none
+        package var kind = NoneOr<ExpertKind>.none
         /// The parameter paths that get experts; nil means the architecture's last stage, such as `[layer4]`, and with channel
         /// experts all that can.
         package var placement: [String]?
         /// Who decides which expert an image goes to.
-        package var routes = Routes.learned
+        package var routes = RoutingRule.Decision.learned
         /// Whether the convolution of a shortcut gets experts too.
         package var includeDownsample = true
         /// Experts of a layer, at least 1.
@@ -113,13 +47,13 @@ extension RunConfiguration {
         /// Experts that an image goes to, from 1 to `experts`.
         package var topK = 1
         /// How scores are made.
-        package var router = Router.gapLinear
+        package var router = RouterName.gapLinear
         /// Rows and columns of the filters of `conv-gap` and `double-conv-gap`, 1 or 3.
         package var routerKernel = 3
         /// How far one choice of channel experts reaches.
-        package var scope = Scope.layer
+        package var scope = RouterScope.layer
         /// Whether the gate is straight-through, as `isStraightThrough` decides.
-        package var straightThrough = StraightThrough.automatic
+        package var straightThrough = Automatic<Bool>.automatic
         /// How scores become weights.
         package var weights = Weights.renormalised
         /// The deviation of the noise on scores in training passes, at least 0, as a multiple of the scores' own.
@@ -140,18 +74,14 @@ extension RunConfiguration {
         package init() {}
 
         /// The balancing loss, with `auto` decided.
-        package var resolvedLoss: Balance.Loss {
-            balance.loss == .automatic ? (kind == .channel ? .none : .entropy) : balance.loss
-        }
+        package var resolvedLoss: BalanceLoss { balance.loss.or(kind.value == .channel ? .none : .entropy) }
 
         /// Whether the gate is straight-through, with `auto` decided.
-        package var isStraightThrough: Bool {
-            straightThrough == .on || straightThrough == .automatic && topK == 1
-        }
+        package var isStraightThrough: Bool { straightThrough.or(topK == 1) }
     }
 }
 
-extension RunConfiguration.MixtureOfExperts.Routes: ScalarValue {
+extension RoutingRule.Decision: ScalarValue {
     static var noun: String { "learned, uniform or an expert's number from 0" }
     static var words: [String] { ["learned", "uniform"] }
 
@@ -220,3 +150,8 @@ extension RunConfiguration.MixtureOfExperts.Balance: ConfigurationSection {
         ConfigurationKey("weight", \.weight, "its factor", .atLeast(0)),
     ]
 }
+
+extension ExpertKind: ConfigurationChoice {}
+extension RouterName: ConfigurationChoice {}
+extension RouterScope: ConfigurationChoice {}
+extension BalanceLoss: ConfigurationChoice {}

@@ -3,34 +3,6 @@ import Networks
 extension RunConfiguration {
     /// The section `model`: the network.
     package struct Model: Sendable, Equatable {
-        /// The backbone.
-        package enum Architecture: String, Sendable, ConfigurationChoice {
-            case resnet18
-            case resnet34
-            case resnet50
-            case resnet101
-            /// Wide ResNets of pre-activation blocks, for small images.
-            case wideResnet28 = "wrn-28-10"
-            case wideResnet16 = "wrn-16-4"
-            /// Wide ResNets of bottlenecks.
-            case wideResnet50 = "wrn-50-2"
-            case wideResnet101 = "wrn-101-2"
-            /// With batch norm, and a classifier of three layers.
-            case vgg16
-            /// DenseNet-BC of 40 layers, each 12 channels more.
-            case densenet40
-            /// ResNet-18 of pre-activation blocks.
-            case preactivationResnet18 = "preact-resnet18"
-        }
-
-        /// What stands before the first stage.
-        package enum Stem: String, Sendable, ConfigurationChoice {
-            /// One 3×3 convolution of stride 1, for images of about 32×32.
-            case cifar
-            /// One 7×7 convolution of stride 2, then 3×3 max-pooling of stride 2.
-            case imagenet
-        }
-
         /// What is subtracted from and divided out of images in [0, 1], inside the model.
         package enum Normalization: String, Sendable, ConfigurationChoice {
             /// The published mean and deviation of the data set.
@@ -40,9 +12,9 @@ extension RunConfiguration {
         }
 
         /// The backbone.
-        package var architecture = Architecture.resnet18
+        package var architecture = ArchitectureName.resnet18
         /// What stands before the first stage.
-        package var stem = Stem.cifar
+        package var stem = NetworkSettings.Stem.cifar
         /// Channels of the first stage (of a DenseNet: of the stem), at least 1, which scale all others; nil means the
         /// architecture's own.
         package var width: Int?
@@ -79,3 +51,6 @@ extension RunConfiguration.Model: ConfigurationSection {
             "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.notEmpty)),
     ]
 }
+
+extension ArchitectureName: ConfigurationChoice {}
+extension NetworkSettings.Stem: ConfigurationChoice {}

@@ -23,7 +23,7 @@ package enum CSVValue: Equatable, Sendable {
     package init(_ boolean: Bool?) { self = boolean.map(CSVValue.boolean) ?? .empty }
 
     /// The cell as it stands in the file.
-    var field: String {
+    package var field: String {
         switch self {
         case .text(let text):
             let special = text.utf8.contains { ",\"\r\n".utf8.contains($0) }
@@ -39,7 +39,7 @@ package enum CSVValue: Equatable, Sendable {
     }
 
     /// A line of the file, its line feed included.
-    static func line(_ values: [CSVValue]) -> String {
+    package static func line(_ values: [CSVValue]) -> String {
         values.map(\.field).joined(separator: ",") + "\n"
     }
 }

@@ -40,12 +40,10 @@ package struct RunDirectory: Sendable {
 
     package static let checkpointsName = "checkpoints"
     static let configurationName = "config.yaml"
-    static let tableNames = [
-        "metrics.csv", "experts.csv", "routing.csv", "evaluation.csv", "per_sample.csv", "classes.csv",
-        "expert_classes.csv", "fixed_experts.csv", "dissection.csv",
-    ]
-    /// What a run writes beside its configuration, its tables and its checkpoints.
-    static let otherNames = ["environment.json", "command.txt", "events.log", "report.html"]
+    /// What tells that a run is there, checkpoints aside.
+    static let traces = [configurationName] + RunTable.allCases.map(\.fileName)
+    /// Every file that a run or an evaluation writes, checkpoints aside.
+    package static let fileNames = traces + ["environment.json", "command.txt", "events.log", "report.html"]
 
     /// The directory.
     package let path: String
@@ -79,7 +77,7 @@ package struct RunDirectory: Sendable {
     /// What a run left at a path that may be none.
     private static func run(at path: String) throws(RunDirectoryError) -> [String] {
         if FileSystem.exists(path), !FileSystem.isDirectory(path) { throw .notDirectory(path: path) }
-        var found = ([configurationName] + tableNames).filter { FileSystem.exists(FileSystem.join(path, $0)) }
+        var found = traces.filter { FileSystem.exists(FileSystem.join(path, $0)) }
         let checkpoints = FileSystem.join(path, checkpointsName)
         do {
             // An empty directory of that name, or a link to one, may be there to send checkpoints to another disk.
@@ -132,7 +130,7 @@ package struct RunDirectory: Sendable {
     }
 
     private func removeRun() throws(FileSystemError) {
-        for name in [Self.configurationName] + Self.tableNames + Self.otherNames {
+        for name in Self.fileNames {
             // A directory of that name is none of ours.
             for place in [file(name), file(".partial-" + name)] where !FileSystem.isDirectory(place) {
                 try FileSystem.remove(place)

@@ -108,8 +108,14 @@ package enum FileSystem {
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
+    /// The text of an ordinary file.
+    package static func text(of path: String) throws(FileSystemError) -> String {
+        let file = try InputFile(path)
+        return String(decoding: try file.prefix(file.size), as: UTF8.self)
+    }
+
     /// Replaces a small file as a whole: readers see the old text or the new, never a mixture.
-    static func replace(_ path: String, with text: String) throws(FileSystemError) {
+    package static func replace(_ path: String, with text: String) throws(FileSystemError) {
         let file = try OutputFile(replacing: path)
         try file.write(text)
         try file.finish()

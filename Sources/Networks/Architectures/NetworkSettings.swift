@@ -54,7 +54,7 @@ public struct NetworkSettings: Hashable, Sendable {
     }
 
     /// What stands before the first stage.
-    public enum Stem: Hashable, Sendable {
+    public enum Stem: String, CaseIterable, Sendable {
         /// One 3×3 convolution of stride 1.
         case cifar
         /// One 7×7 convolution of stride 2 with batch norm and ReLU, then 3×3 max-pooling of stride 2.

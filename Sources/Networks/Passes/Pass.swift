@@ -1,7 +1,7 @@
 import Tensors
 
 /// What batch norm normalises by.
-public enum Normalization: Hashable, Sendable {
+public enum Normalization: String, CaseIterable, Sendable {
     /// Running statistics: evaluation, and attacks on a frozen model.
     case running
     /// Moments of each shard alone.
@@ -118,11 +118,9 @@ public struct Pass {
     public var given: [String: GivenRoutes] = [:]
     /// One choice for all layers that have no router of their own; the network sets it for its layers.
     public internal(set) var shared: SharedRoutes?
-    /// Probabilities `[shard][images × experts]` of routers, by path, from which an attack drives theirs away: the
-    /// gradient of KL(target ‖ scores), summed over images, joins that of the routers' logits.
-    public var routerTargets: [String: [[Float]]] = [:]
-    /// The factor of that gradient.
-    public var routerTargetWeight: Float = 1
+    /// Gradients of routers' logits, by layer, `[shard][images × experts]`, of a loss that looks at these themselves; the
+    /// network sets it for its layers.
+    var routerGradients: [String: [[Double]]] = [:]
     /// Sums over the global batch.
     public var statistics: any BatchStatistics
     /// The index in the data set of every image, a list for each shard: what noise and uniform routes depend on.

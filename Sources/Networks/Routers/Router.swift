@@ -142,7 +142,8 @@ struct Router {
             }
             for expert in routes[shard].experts { sums.chosen[expert] += 1 }
             return RouterRecord.Shard(
-                scores: scores[shard], routes: routes[shard], sums: sums, outputs: ExpertOutputs(experts: experts))
+                scores: scores[shard], logScores: logScores[shard], routes: routes[shard], sums: sums,
+                outputs: ExpertOutputs(experts: experts))
         }
         record.routers.append(RouterRecord(layer: path, settings: settings, perShard: shards))
     }
@@ -197,8 +198,7 @@ struct Router {
         let images = scores.count / experts
         let dLogits = Tensor(pass.workspace, images: images, channels: experts)
         let balance = balance?.scores(path, shard: shard)
-        // The gradient of KL(target ‖ softmax) is softmax − target.
-        let divergence = pass.routerTargets[path]?[shard]
+        let own = pass.routerGradients[path]?[shard]
         for image in 0..<images {
             let row = image * experts..<(image + 1) * experts
             // What is added to the gradient of the logits, and what passes the softmax first.
@@ -214,9 +214,7 @@ struct Router {
             for expert in 0..<experts {
                 let place = row.lowerBound + expert
                 var value = Double(scores[place]) * (upstream[expert] - inner) + (direct?[expert] ?? 0)
-                if let divergence {
-                    value += Double(pass.routerTargetWeight) * Double(scores[place] - divergence[place])
-                }
+                if let own { value += own[place] }
                 dLogits.pointer[place] = Float(value)
             }
         }

@@ -4,6 +4,8 @@ public struct RouterRecord: Sendable {
     public struct Shard: Sendable {
         /// Softmax probabilities, `[images][experts]`; empty when the router was bypassed.
         public let scores: [Float]
+        /// Their logarithms.
+        public let logScores: [Float]
         /// The routes taken.
         public let routes: Routes
         /// This shard's part of the global sums.

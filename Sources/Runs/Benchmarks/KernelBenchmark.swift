@@ -44,7 +44,7 @@ struct KernelBenchmark {
     }
 
     private func works(_ geometry: ConvolutionGeometry, _ workspace: Workspace) -> [TimedWork] {
-        let kernel = ConvolutionKernel(geometry, configuration.kernelArithmetic)
+        let kernel = ConvolutionKernel(geometry, configuration.kernels.arithmetic)
         func noise(_ count: Int) -> Tensor {
             let tensor = Tensor(workspace, images: 1, channels: count)
             var stream = RandomStream(seed: 1, purpose: .synthetic)

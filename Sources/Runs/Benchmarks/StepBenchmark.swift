@@ -2,6 +2,7 @@ import Attacks
 import Collectives
 import Configuration
 import Datasets
+import NetworkAttacks
 import Networks
 import Tensors
 import Training
@@ -24,15 +25,15 @@ final class StepBenchmark {
     private var seconds = 0.0
 
     init(_ configuration: RunConfiguration, communicator: any Communicator, threads: Int) throws {
-        let name = try configuration.data.name
+        let name = configuration.data.dataset
         self.communicator = communicator
         workspace = Workspace(threads: threads)
         traits = try name.traits(configuration.data.imageFileOptions(workspace.loop))
         var settings = configuration
         settings.training.optimizer.rate = 1e-8
         settings.training.schedule.name = .constant
-        settings.training.routerOptimizer.rate = 1e-8
-        settings.training.routerSchedule.name = .constant
+        settings.training.advmoe.routerOptimizer.rate = 1e-8
+        settings.training.advmoe.routerSchedule.name = .constant
         self.configuration = settings
         network = try Network(configuration.networkSettings(traits, own: nil), seed: configuration.training.seed)
         caches = [FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)]
@@ -40,41 +41,38 @@ final class StepBenchmark {
         preparer = BatchPreparer(
             imageSet: .forBenchmarks(name, traits, count: 4 * batch),
             sampler: EpochSampler(count: 4 * batch, globalBatch: batch, seed: configuration.training.seed),
-            augmentations: configuration.data.augmentations,
+            augmentations: configuration.data.resolvedAugmentation,
             seed: configuration.training.seed, rank: communicator.rank, ranks: communicator.size, workspace: workspace)
     }
 
     /// The network in words, such as `dense` or `conv, 4 experts, top-1 at layer4`.
-    var networkName: String {
-        let moe = configuration.moe
-        if moe.kind == .none { return "dense" }
-        let routes = moe.routes == .learned ? "" : ", \(moe.routes.written.flow) routes"
-        return "\(moe.kind.rawValue), \(moe.experts) experts, top-\(moe.topK) at "
-            + configuration.resolvedPlacement.joined(separator: " ") + routes
-    }
+    var networkName: String { configuration.networkWords }
 
     /// The work of each part; what a part needs is made here.
     func works(_ parts: [BenchmarkSession.Part]) -> [TimedWork] {
         let images = configuration.training.globalBatch
-        let batch = preparer.batch(epoch: 0, step: 0)
+        let batch = TrainingBatch(preparer.batch(epoch: 0, step: 0))
         return parts.map { part in
             switch part {
             case .forward:
-                let pass = frozenPass(batch)
+                let pass = passes(caches[0]).frozen(samples: batch.samples)
                 return TimedWork(name: "forward, evaluation mode", images: images) { [network] in
                     _ = try network.forward(batch.images, pass)
                 }
             case .attack:
-                let seesRouter = [.router, .modelAndRouter].contains(configuration.attack.objective)
-                let goal =
-                    seesRouter
-                    ? AttackGoal(
-                        configuration.attack.objective, labels: batch.labels, network: network,
-                        weight: configuration.training.beta, cleanLogits: []) : AttackGoal()
-                let target = AttackedNetwork(network, frozenPass(batch), goal: goal)
-                let objective = seesRouter ? Objective.target(batch.labels) : .crossEntropy(batch.labels)
+                let target = NetworkTarget(network, passes(caches[0]).frozen(samples: batch.samples))
+                let attack = configuration.attack
+                // The same work by labels alone, so that no clean images need be looked at.
+                let name: ObjectiveName =
+                    switch attack.resolvedObjective {
+                    case .crossEntropy, .margin, .divergence: .crossEntropy
+                    case .routerLabels, .routerDivergence: .routerLabels
+                    case .modelAndRouterLabels, .modelAndRouterDivergence: .modelAndRouterLabels
+                    }
+                let objective = name.objective(
+                    labels: batch.labels, network: network, beta: attack.beta ?? name.usualBeta, clean: CleanOutputs())
                 return TimedWork(name: "attack step", images: images) {
-                    _ = try target.outcomeAndInputGradient(batch.images, objective)
+                    _ = try target.outputsAndInputGradient(batch.images, objective, draw: 0)
                 }
             case .clean: return trainingWork(.standard, name: "training step, clean")
             case .adversarial:
@@ -93,11 +91,11 @@ final class StepBenchmark {
         let step = trainingStep(method, configuration)
         return TimedWork(name: name, images: configuration.training.globalBatch) { [self] in
             let start = ContinuousClock.now
-            let hasTwo = method == .advmoe && !configuration.training.sharedBatch
-            let updates = try step.run(
-                nextBatch(), routerBatch: hasTwo ? nextBatch() : nil, step: 0, wantsToStop: false)
+            let outcome = try step.run(
+                nextBatch(), routerBatch: step.method.drawsRouterBatch ? nextBatch() : nil, step: 0,
+                wantsToStop: false)
             if method == .standard { return }
-            attackSeconds += updates.reduce(0) { $0 + $1.attackSeconds }
+            attackSeconds += outcome.attackSeconds
             seconds += (ContinuousClock.now - start) / .seconds(1)
         }
     }
@@ -108,23 +106,21 @@ final class StepBenchmark {
         var settings = configuration
         settings.training.method = method
         let step = TrainingStep(
-            network, settings, communicator: communicator, workspace: workspace, shards: 1, stepsPerEpoch: 1,
-            traits: traits)
-        caches.append(step.filters)
+            network, settings.trainingSettings(stepsPerEpoch: 1, ranks: communicator.size),
+            method: settings.trainingMethod(traits, communicator), communicator: communicator, workspace: workspace)
+        caches.append(step.passes.filters)
         return step
     }
 
-    private func nextBatch() -> PreparedBatch {
+    private func nextBatch() -> TrainingBatch {
         defer { done += 1 }
-        return preparer.batch(epoch: done / 4, step: done % 4)
+        return TrainingBatch(preparer.batch(epoch: done / 4, step: done % 4))
     }
 
-    private func frozenPass(_ batch: PreparedBatch) -> Pass {
-        Pass(
-            parameters: network.parameters, workspace: workspace, filters: caches[0],
-            arithmetic: configuration.kernelArithmetic, normalization: .running,
-            folds: configuration.kernelArithmetic == .fast, routing: configuration.routing(step: nil),
-            samples: batch.indices)
+    private func passes(_ filters: FilterCache) -> PassFactory {
+        PassFactory(
+            network, workspace: workspace, filters: filters, arithmetic: configuration.kernels.arithmetic,
+            routing: configuration.routingRule)
     }
 
     /// The transformed filters that the fullest cache holds, in MiB.
@@ -149,19 +145,19 @@ final class StepBenchmark {
 
     /// Attacks one batch and returns what a peer with the same weights must find too.
     func referenceAttack() throws -> ReferenceAttack {
-        let batch = preparer.batch(epoch: 0, step: 0)
-        let target = AttackedNetwork(network, frozenPass(batch))
-        let objective = Objective.crossEntropy(batch.labels)
+        let batch = TrainingBatch(preparer.batch(epoch: 0, step: 0))
+        let passes = passes(caches[0])
         func perturbed(steps: Int) throws -> [Tensor] {
             var attack = configuration.attack
             attack.steps = steps
-            guard let method = attack.makeAttack() else { return batch.images }
-            return try method.perturb(
-                batch.images, objective, samples: batch.indices, against: target, seed: configuration.training.seed,
-                step: 0)
+            attack.objective = .given(.crossEntropy)
+            let images = AttackBatch(
+                images: batch.images, labels: batch.labels, samples: batch.samples, seed: configuration.training.seed)
+            return try attack.networkAttack?.perturb(images, passes) ?? batch.images
         }
         func loss(_ images: [Tensor]) throws -> Double {
-            let losses = try target.outcome(images, objective)[0].losses
+            let logits = try network.forward(images, passes.frozen(samples: batch.samples)).logits[0]
+            let losses = CrossEntropy.evaluate(logits, batch.labels[0], divisor: 1).losses
             return losses.reduce(0, +) / Double(losses.count)
         }
         let start = try perturbed(steps: 0)

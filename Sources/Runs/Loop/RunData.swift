@@ -22,7 +22,7 @@ struct RunData {
         trainIndices = training.train
         hasValidation = configuration.training.validationFraction > 0
         evaluation = try EvaluationData(configuration, loop, training)
-        augmentations = configuration.data.augmentations
+        augmentations = configuration.data.resolvedAugmentation
         warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
         try Self.requireSame([train, evaluation.set], communicator)
     }
@@ -52,7 +52,7 @@ private struct TrainingData {
     init(_ configuration: RunConfiguration, _ loop: ParallelLoop) throws {
         let source = configuration.data
         set = try loadDataset(
-            source.name, path: source.path, split: .train, samples: source.trainSamples,
+            source.dataset, path: source.path, split: .train, samples: source.trainSamples,
             options: source.imageFileOptions(loop))
         (train, validation) = trainValidationSplit(
             count: set.count, fraction: configuration.training.validationFraction, seed: configuration.training.seed)
@@ -81,7 +81,7 @@ struct EvaluationData {
             (set, all) = (training.set, training.validation)
         case .test:
             set = try loadDataset(
-                source.name, path: source.path, split: .test, samples: source.testSamples,
+                source.dataset, path: source.path, split: .test, samples: source.testSamples,
                 options: source.imageFileOptions(loop))
             all = Array(0..<set.count)
         }
@@ -98,23 +98,8 @@ struct EvaluationData {
 }
 
 extension RunConfiguration.DataSource {
-    /// The data set.
-    var name: DatasetName {
-        get throws {
-            guard let name = DatasetName(rawValue: dataset.rawValue) else {
-                throw RunError.unusable("data.dataset \(dataset.rawValue) has no loader")
-            }
-            return name
-        }
-    }
-
-    /// The changes of training images.
-    var augmentations: [Datasets.Augmentation] {
-        resolvedAugmentation.compactMap { Datasets.Augmentation(rawValue: $0.rawValue) }
-    }
-
     /// How image files and packs are read.
     func imageFileOptions(_ loop: ParallelLoop) -> ImageFileOptions {
-        ImageFileOptions(resize: resize, crop: crop, corrupt: corrupt == .skip ? .skip : .refuse, loop: loop)
+        ImageFileOptions(resize: resize, crop: crop, corrupt: corrupt, loop: loop)
     }
 }

@@ -6,7 +6,7 @@ import Training
 
 /// What a checkpoint keeps beside tensors (`state.json`): enough to go on as if nothing had happened.
 struct RunState: Codable {
-    static let formatVersion = 1
+    static let formatVersion = 2
 
     var formatVersion = RunState.formatVersion
     var runID: String
@@ -38,6 +38,15 @@ struct RunState: Codable {
         case bestRobustAccuracy = "best_robust_accuracy"
     }
 
+    /// The format alone, which is looked at before anything else is.
+    private struct FormatVersion: Decodable {
+        let number: Int
+
+        enum CodingKeys: String, CodingKey {
+            case number = "format_version"
+        }
+    }
+
     func data() throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -46,12 +55,14 @@ struct RunState: Codable {
 
     static func read(from checkpoint: Checkpoint) throws -> RunState {
         do {
-            let state = try JSONDecoder().decode(RunState.self, from: try checkpoint.data(in: "state.json"))
-            guard state.formatVersion == formatVersion else {
+            let data = try checkpoint.data(in: "state.json")
+            let version = try JSONDecoder().decode(FormatVersion.self, from: data).number
+            guard version == formatVersion else {
                 throw RunError.checkpoint(
-                    "\(checkpoint.path): format version \(state.formatVersion), this program reads \(formatVersion)")
+                    "\(checkpoint.path): found a checkpoint of format \(version), expected \(formatVersion); its "
+                        + "\(Checkpoint.modelFile) can be read as weights, with --layout robustmoe")
             }
-            return state
+            return try JSONDecoder().decode(RunState.self, from: data)
         } catch let error as DecodingError {
             throw RunError.checkpoint("\(checkpoint.path)/state.json: expected a run's state, found \(error)")
         }

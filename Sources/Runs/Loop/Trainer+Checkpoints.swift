@@ -14,7 +14,7 @@ extension Trainer {
         let own = ownsCheckpoint ? resumed?.state : nil
         let recorder = try RunRecorder(directory, runID: own?.runID ?? RunIdentifier.random())
         self.recorder = recorder
-        try recorder.cut(to: own?.tableOffsets)
+        try recorder.tables.cut(to: own?.tableOffsets)
         for warning in data.warnings { try recorder.say("warning: \(warning)") }
         guard let resumed else { return }
         let (name, state, saved) = resumed
@@ -38,7 +38,7 @@ extension Trainer {
         let yaml = configuration.yaml()
         let state = RunState(
             runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: yaml,
-            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.offsets(),
+            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.tables.offsets(),
             blasKernel: MatrixProduct.kernelName, ranks: communicator.size, windows: windows,
             bestRobustAccuracy: bestRobustAccuracy)
         let store = recorder.directory.checkpoints
@@ -46,10 +46,7 @@ extension Trainer {
             step: done,
             files: [
                 CheckpointFile(name: Checkpoint.modelFile, tensors: ModelTensors.tensors(network)),
-                CheckpointFile(
-                    name: "optimizer.safetensors",
-                    tensors: ModelTensors.tensors(
-                        network, arena: step.optimizer.momentum, suffix: "momentum")),
+                CheckpointFile(name: Self.optimizerFile, tensors: optimizerTensors),
                 CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors),
                 CheckpointFile(name: "state.json", bytes: try state.data()),
             ], best: isBest)
@@ -58,7 +55,7 @@ extension Trainer {
     }
 
     /// Takes up weights, momentum and counters, if the configuration may go on with them.
-    func restore(_ checkpoint: Checkpoint, _ state: RunState, _ saved: RunConfiguration) throws {
+    func restore(_ checkpoint: Checkpoint, _ runState: RunState, _ saved: RunConfiguration) throws {
         let conflicts = configuration.resumeConflicts(with: saved)
         guard conflicts.isEmpty else {
             throw RunError.checkpoint(
@@ -66,26 +63,36 @@ extension Trainer {
                     + (conflicts + mismatch(checkpoint)).joined(separator: "\n  "))
         }
         try loadModel(checkpoint)
-        try ModelTensors.load(
-            try checkpoint.tensors(in: "optimizer.safetensors"), suffix: "momentum", into: step.optimizer.momentum,
-            network, from: "\(checkpoint.path)/optimizer.safetensors")
+        let state = step.optimizer.state
+        let found = try checkpoint.tensors(in: Self.optimizerFile)
+        for (name, arena) in state {
+            // Of several arenas, each takes what is its own, and the first one sees that nothing else is there.
+            let own = state.count == 1 ? found : found.filter { $0.key.hasSuffix(".\(name)") }
+            try ModelTensors.load(
+                own, suffix: name, into: arena, network, from: "\(checkpoint.path)/\(Self.optimizerFile)")
+        }
         try restoreMethodState(checkpoint)
-        done = state.step
-        windows = state.windows
-        bestRobustAccuracy = state.bestRobustAccuracy
+        done = runState.step
+        windows = runState.windows
+        bestRobustAccuracy = runState.bestRobustAccuracy
     }
 
-    /// What methods keep from step to step beside weights and momentum.
+    private static let optimizerFile = "optimizer.safetensors"
+
+    private var optimizerTensors: [NamedTensor] {
+        step.optimizer.state.flatMap { ModelTensors.tensors(network, arena: $0.arena, suffix: $0.name) }
+    }
+
+    /// What is kept from step to step beside weights and the optimizer's state.
     private var stateTensors: [NamedTensor] {
-        (step.noise.map { [$0.tensor] } ?? []) + (step.average?.tensors(network) ?? [])
+        step.method.state + (step.average?.tensors(network) ?? [])
             + (step.scores?.tensors ?? PruningMasks.tensors(network))
     }
 
     private func restoreMethodState(_ checkpoint: Checkpoint) throws {
-        if step.noise == nil, step.average == nil, step.scores == nil { return }
         let tensors = try checkpoint.tensors(in: Checkpoint.stateFile)
         let place = "\(checkpoint.path)/\(Checkpoint.stateFile)"
-        try step.noise?.restore(tensors, from: place)
+        try step.restoreMethod(tensors, from: place)
         try step.scores?.restore(tensors, network.parameters, from: place)
         if let average = step.average {
             // A run that begins to average when it goes on begins with the weights it has.
@@ -97,7 +104,9 @@ extension Trainer {
         }
     }
 
-    private func loadModel(_ checkpoint: Checkpoint) throws { try ModelTensors.load(weightsOf: checkpoint, into: network) }
+    private func loadModel(_ checkpoint: Checkpoint) throws {
+        try ModelTensors.load(weightsOf: checkpoint, into: network)
+    }
 
     /// What the model of another configuration first runs into, if it does.
     private func mismatch(_ checkpoint: Checkpoint) -> [String] {

@@ -1,26 +1,14 @@
-import Attacks
 import Collectives
 import Configuration
 import Datasets
 import Evaluation
 import Files
 import Foundation
+import NetworkAttacks
 import Networks
 import Tensors
 import Training
 import Weights
-
-/// How a run begins.
-package enum Resumption: Sendable {
-    /// A new run; refuses a directory that holds one.
-    case fresh
-    /// A new run in place of whatever run the directory holds.
-    case force
-    /// From the newest whole checkpoint of the directory, or anew if there is none.
-    case automatic
-    /// From this checkpoint.
-    case path(String)
-}
 
 /// One training run on one rank: epochs of steps, evaluations, tables and checkpoints.
 package final class Trainer {
@@ -40,7 +28,7 @@ package final class Trainer {
     private let routerPreparer: BatchPreparer?
     private let drill: FaultDrill?
     private let started = ContinuousClock.now
-    /// What was added up since the last train rows, for each of ``RunConfiguration/trainingInputs``.
+    /// What was added up since the last train rows, for each of the method's inputs.
     var windows: [TrainingWindow]
     var bestRobustAccuracy: Double?
     /// Whether the last evaluation was the best so far.
@@ -64,7 +52,7 @@ package final class Trainer {
             throw RunError.unusable(
                 "distributed.deterministic_shards is \(shards), expected a multiple of the \(communicator.size) ranks")
         }
-        let perRank = shards == 0 ? 1 : shards / communicator.size
+        let perRank = configuration.shardsPerRank(communicator.size)
         data = try RunData(configuration, loop: workspace.loop, communicator)
         let settings = try configuration.networkSettings(data.train.traits, own: checkpoint)
         network = try Network(settings, seed: configuration.training.seed)
@@ -72,7 +60,8 @@ package final class Trainer {
             try ModelTensors.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
         }
         let training = configuration.training
-        windows = configuration.trainingInputs.map { _ in TrainingWindow() }
+        let method = configuration.trainingMethod(data.train.traits, communicator)
+        windows = method.inputs.map { _ in TrainingWindow() }
         let data = data
         func sampler(_ seed: UInt64) -> EpochSampler {
             EpochSampler(samples: data.trainIndices, globalBatch: training.globalBatch, seed: seed)
@@ -84,11 +73,11 @@ package final class Trainer {
         }
         stepsPerEpoch = sampler(training.seed).stepsPerEpoch
         preparer = makePreparer(training.seed, workspace)
-        let drawsForRouters = training.method == .advmoe && !training.sharedBatch
-        routerPreparer = drawsForRouters ? makePreparer(training.seed &+ Self.routerStream, workspace) : nil
+        routerPreparer =
+            method.drawsRouterBatch ? makePreparer(training.seed &+ Self.routerStream, workspace) : nil
         step = TrainingStep(
-            network, configuration, communicator: communicator, workspace: workspace, shards: perRank,
-            stepsPerEpoch: stepsPerEpoch, traits: data.train.traits)
+            network, configuration.trainingSettings(stepsPerEpoch: stepsPerEpoch, ranks: communicator.size),
+            method: method, communicator: communicator, workspace: workspace)
         drill = FaultDrill(ProcessInfo.processInfo.environment["ROBUSTMOE_DRILL"])
         resumed = try checkpoint.map { checkpoint in
             let state = try RunState.read(from: checkpoint)
@@ -150,24 +139,17 @@ package final class Trainer {
     private func advance() throws -> Bool {
         try drill?.happen(rank: communicator.rank, step: done, network.parameters)
         let start = ContinuousClock.now
-        let batch = preparer.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch)
-        let routerBatch = routerPreparer?.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch)
-        let outcomes = try step.run(batch, routerBatch: routerBatch, step: done, wantsToStop: wantsToStop)
-        let last = windows.count - 1
-        windows[last].loopSeconds += (ContinuousClock.now - start) / .seconds(1)
-        for outcome in outcomes {
-            for (index, pass) in outcome.passes.enumerated() {
-                windows[index].add(
-                    samples: batch.globalSize, lossSum: pass.lossSum, correct: pass.correct, routers: pass.routers,
-                    gradientNorm: outcome.gradientNorm, learningRate: outcome.rate)
-            }
-            windows[last].attackSeconds += outcome.attackSeconds
-            windows[last].waitSeconds += outcome.waitSeconds
-            windows[last].communicationSeconds += outcome.communicationSeconds
+        func batch(_ preparer: BatchPreparer) -> TrainingBatch {
+            TrainingBatch(preparer.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch))
         }
+        let own = batch(preparer)
+        let outcome = try step.run(
+            own, routerBatch: routerPreparer.map(batch), step: done, wantsToStop: wantsToStop)
+        TrainingWindow.add(
+            outcome, samples: own.globalSize, loopSeconds: (ContinuousClock.now - start) / .seconds(1), to: &windows)
         done += 1
         if (ContinuousClock.now - lastLine) > .seconds(10) { try sayProgress() }
-        return outcomes.contains { $0.isAskedToStop }
+        return outcome.isAskedToStop
     }
 
     private func sayProgress() throws {
@@ -194,7 +176,7 @@ package final class Trainer {
         windows[last].attackSeconds = slowest[0]
         windows[last].waitSeconds = slowest[1]
         try sayProgress()
-        for (index, inputs) in configuration.trainingInputs.enumerated() {
+        for (index, inputs) in step.method.inputs.enumerated() {
             try recorder?.record(
                 windows[index],
                 RowPosition(
@@ -214,7 +196,7 @@ package final class Trainer {
     }
 
     private func evaluate() throws {
-        let attacks = isAttackDue ? configuration.resolvedEvaluationAttacks : []
+        let attacks = isAttackDue ? configuration.resolvedEvaluationAttacks.compactMap(\.networkAttack) : []
         let result = try evaluate(attacks, suffix: "")
         _ = try step.average?.withAverages(in: network) {
             try evaluate(attacks, suffix: EvaluationResult.averageSuffix)
@@ -230,11 +212,10 @@ package final class Trainer {
     }
 
     /// Evaluates the network as it is, and writes what came out; collective.
-    private func evaluate(_ attacks: [RunConfiguration.Attack], suffix: String) throws -> EvaluationResult? {
+    private func evaluate(_ attacks: [NetworkAttack], suffix: String) throws -> EvaluationResult? {
         let evaluator = Evaluator(
-            network: network, configuration: configuration, communicator: communicator, workspace: workspace,
-            filters: step.filters)
-        let result = try evaluator.run(data.evaluation.set, data.evaluation.indices, attacks, suffix: suffix)
+            step.passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.training.seed)
+        let result = try evaluator.run(data.evaluation.set, data.evaluation.indices, attacks: attacks, suffix: suffix)
         guard let result, let recorder else { return nil }
         try recorder.record(
             result, epoch: done / stepsPerEpoch, step: done, split: configuration.resolvedEvaluationSplit.rawValue,
@@ -266,5 +247,13 @@ package final class Trainer {
                 + "\(configuration.data.dataset.rawValue), batch \(configuration.training.globalBatch) over "
                 + "\(communicator.size) rank\(communicator.size == 1 ? "" : "s"), \(total - done) of \(total) steps to go"
         )
+    }
+}
+
+extension TrainingBatch {
+    /// A batch as it was prepared for this rank.
+    init(_ batch: PreparedBatch) {
+        self.init(
+            images: batch.images, labels: batch.labels, samples: batch.indices, globalSize: batch.globalSize)
     }
 }

@@ -60,7 +60,7 @@ package struct BenchmarkSession: Sendable {
     package func run(_ communicator: any Communicator) throws -> ExitStatus {
         MatrixProduct.useOneThread()
         let topology = try NodeTopology.gather(communicator)
-        let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
+        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
         let placement = topology.chooseThreads(requested: requested)
         let threads = placement.threads[communicator.rank]
         let say: (String) -> Void = { if communicator.isRoot { Console.print($0) } }

@@ -37,7 +37,7 @@ package struct ConversionSession: Sendable {
         let file = try WeightFile(try inputFile(), layout: source)
         let signature = try file.signature()
         if let refusal = target.refusal(signature) { throw RunError.checkpoint("\(file.path): \(refusal)") }
-        let settings = try signature.networkSettings(origin: file.path)
+        let settings = signature.networkSettings
         var tensors = try file.tensors(try Network.slots(settings), channels: signature.channels)
         var lines = ["read \(file.path): \(describe(signature))"]
         if signature.mixture?.scope == .image, !file.hasImageRouter {

@@ -13,7 +13,7 @@ package struct DataSession: Sendable {
     package init(_ configuration: RunConfiguration) {
         self.configuration = configuration
         threads =
-            if case .count(let count) = configuration.distributed.threads { count } else {
+            if case .given(let count) = configuration.distributed.threads { count } else {
                 CoreSet.ofThisProcess().count
             }
     }
@@ -29,7 +29,7 @@ package struct DataSession: Sendable {
         var status = ExitStatus.done
         for split in DatasetSplit.allCases {
             do {
-                let scan = try scanDataset(source.name, path: source.path, split: split, options: options)
+                let scan = try scanDataset(source.dataset, path: source.path, split: split, options: options)
                 for line in Self.lines(scan, split) { Console.print(line) }
                 if !scan.corrupt.isEmpty { status = .data }
             } catch let error as DatasetError {
@@ -47,7 +47,7 @@ package struct DataSession: Sendable {
     ///   - force: Replaces a file that is there.
     package func pack(to path: String, force: Bool) throws {
         let source = configuration.data
-        let name = try source.name
+        let name = source.dataset
         guard name.usualSide != nil else {
             throw RunError.unusable(
                 "data.dataset is \(name.rawValue), expected folder or tiny-imagenet: other sets are single files already"

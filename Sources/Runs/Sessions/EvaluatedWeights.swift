@@ -36,7 +36,7 @@ enum EvaluatedWeights: Sendable {
             let origin = "\(checkpoint.path)/state.json"
             return try state.runConfiguration(origin: origin).carriedOver(origin: origin)
         case .file(let file, _):
-            return try file.signature().configurationLayer(origin: file.path, normalize: file.layout.usualNormalization)
+            return try file.signature().configurationLayer(origin: file.path, normalizes: file.layout.usuallyNormalizes)
         }
     }
 
@@ -45,7 +45,8 @@ enum EvaluatedWeights: Sendable {
 
     /// Checks that the weights are all that a run of this configuration asks for.
     func check(_ configuration: RunConfiguration) throws {
-        guard case .file(let file, _) = self, configuration.moe.kind == .channel, configuration.moe.scope == .image,
+        guard case .file(let file, _) = self, configuration.moe.kind.value == .channel,
+            configuration.moe.scope == .image,
             configuration.moe.routes == .learned, !file.hasImageRouter
         else { return }
         throw RunError.unusable(

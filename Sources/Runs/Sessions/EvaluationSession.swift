@@ -2,6 +2,7 @@ import Collectives
 import Configuration
 import Evaluation
 import Files
+import NetworkAttacks
 import Networks
 import Tensors
 import Weights
@@ -65,7 +66,7 @@ package struct EvaluationSession: Sendable {
         let configuration = prepared.configuration
         MatrixProduct.useOneThread()
         let topology = try NodeTopology.gather(communicator)
-        let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
+        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
         let placement = topology.chooseThreads(requested: requested)
         if communicator.isRoot {
             for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
@@ -77,7 +78,7 @@ package struct EvaluationSession: Sendable {
         let network = try Network(
             configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
         try prepared.weights.load(configuration.evaluation.weights, into: network)
-        let fixed = try fixedLayers.map { try FixedExperts.layers($0, of: network) }
+        let fixed = try fixedLayers.map { try network.mixtureLayers(named: $0) }
         let mask = try configuration.evaluation.masks.map { path in
             let masks = try PruningMasks.masks(of: Checkpoint.verify(try CheckpointStore.locate(path)))
             return try MaskOverlap(masks, network, path: path)
@@ -86,21 +87,21 @@ package struct EvaluationSession: Sendable {
         try communicator.barrier()
         let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
         for warning in data.set.warnings { try recorder?.say("warning: \(warning)") }
+        let passes = PassFactory(
+            network, workspace: workspace,
+            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
+            arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
         let evaluator = Evaluator(
-            network: network, configuration: configuration, communicator: communicator, workspace: workspace,
-            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes), mask: mask)
-        let attacks = configuration.resolvedEvaluationAttacks
+            passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.training.seed, mask: mask)
+        let attacks = configuration.resolvedEvaluationAttacks.compactMap(\.networkAttack)
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
-        let result = try evaluator.run(data.set, data.indices, attacks, suffix: suffix)
+        let result = try evaluator.run(data.set, data.indices, attacks: attacks, suffix: suffix)
         if let result, let recorder { try write(result, network, data.set.classNames, prepared, recorder) }
         if let fixed {
             let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)
-            let table = try recorder.map {
-                try CSVWriter(
-                    path: $0.directory.file("fixed_experts.csv"), rows: FixedExpertRow.self, runID: $0.runID)
-            }
+            try recorder?.tables.open(.fixedExperts)
             try experts.run(data.set, data.indices, gated: result) { layer, expert, input, gated in
-                try table?.append(row(layer, expert, input, gated, prepared))
+                try recorder?.tables.append(row(layer, expert, input, gated, prepared))
                 try recorder?.say("\(layer) \(expert.map { "expert \($0)" } ?? "gated") \(Console.line(input))")
             }
         }
@@ -118,31 +119,24 @@ package struct EvaluationSession: Sendable {
             result, epoch: prepared.weights.epoch, step: prepared.weights.step, split: split,
             checkpoint: prepared.weights.name, sha256: prepared.weights.sha256,
             dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
-        func path(_ name: String) -> String { recorder.directory.file(name) }
-        let samples = try PerSampleTable(
-            path: path("per_sample.csv"), attacks: configuration.resolvedEvaluationAttacks.map(\.resolvedId),
-            runID: recorder.runID)
+        let tables = recorder.tables
+        let samples = try tables.openPerSample(attacks: configuration.resolvedEvaluationAttacks.map(\.resolvedId))
         for row in result.perSample { try samples.append(row) }
-        let costs = try CSVWriter(path: path("cost.csv"), rows: CostRow.self, runID: recorder.runID)
-        for row in try CostRow.rows(network) { try costs.append(row) }
-        let classes = try CSVWriter(path: path("classes.csv"), rows: ClassRow.self, runID: recorder.runID)
-        let experts = try CSVWriter(
-            path: path("expert_classes.csv"), rows: ExpertClassRow.self, runID: recorder.runID)
-        let isMixture = result.inputs.contains { $0.dissection != nil }
-        let dissections =
-            try isMixture
-            ? CSVWriter(path: path("dissection.csv"), rows: DissectionRow.self, runID: recorder.runID) : nil
+        for table in [RunTable.cost, .classes, .expertClasses] { try tables.open(table) }
+        for row in try CostRow.rows(network) { try tables.append(row) }
         let hasMask = configuration.evaluation.masks != nil
-        let overlaps =
-            try hasMask
-            ? CSVWriter(path: path("mask_overlap.csv"), rows: MaskOverlapRow.self, runID: recorder.runID) : nil
+        if hasMask { try tables.open(.maskOverlap) }
+        if result.inputs.contains(where: { $0.dissection != nil }) { try tables.open(.dissection) }
         for input in result.inputs {
-            for row in input.classRows(split: split, names: classNames) { try classes.append(row) }
-            for row in input.expertClassRows(split: split, names: classNames) { try experts.append(row) }
+            for row in input.classRows(split: split, names: classNames) { try tables.append(row) }
+            for row in input.expertClassRows(split: split, names: classNames) { try tables.append(row) }
             if let dissection = input.dissection {
-                try dissections?.append(dissection.row(split: split, inputs: input.name))
-                for row in MaskOverlapRow.rows(dissection.maskOverlaps, split: split, inputs: input.name) {
-                    try overlaps?.append(row)
+                try tables.append(dissection.row(split: split, inputs: input.name))
+                if hasMask {
+                    let overlaps = dissection.maskOverlaps
+                    for row in MaskOverlapRow.rows(overlaps, split: split, inputs: input.name) {
+                        try tables.append(row)
+                    }
                 }
             }
             try recorder.say(Console.line(input))

@@ -26,6 +26,8 @@ package struct TrainingSession: Sendable {
         package let configuration: RunConfiguration
         /// The run directory.
         package let directory: String
+        /// What the file and the command line say that has no effect.
+        let warnings: [String]
     }
 
     /// Resolves the configuration.
@@ -33,34 +35,40 @@ package struct TrainingSession: Sendable {
     /// A resumed run's own `config.yaml` stands below the file and the command line.
     package func prepare() throws -> Prepared {
         guard let resume else {
-            let configuration = try resolve([])
-            return Prepared(configuration: configuration, directory: output ?? directoryName(configuration))
+            let (configuration, warnings) = try resolve([])
+            return Prepared(
+                configuration: configuration, directory: output ?? directoryName(configuration), warnings: warnings)
         }
         if resume == "auto" {
-            let directory = try output ?? directoryName(try resolve([]))
+            let directory = try output ?? directoryName(try resolve([]).configuration)
             let saved = "\(directory)/config.yaml"
             let isThere = FileManager.default.fileExists(atPath: saved)
-            return Prepared(configuration: try resolve(isThere ? [try carriedOver(saved)] : []), directory: directory)
+            let (configuration, warnings) = try resolve(isThere ? [try carriedOver(saved)] : [])
+            return Prepared(configuration: configuration, directory: directory, warnings: warnings)
         }
         let checkpoint = try Checkpoint.verify(try CheckpointStore.locate(resume))
         let origin = "\(checkpoint.path)/state.json"
         let saved = try RunState.read(from: checkpoint).runConfiguration(origin: origin)
-        let configuration = try resolve([saved.carriedOver(origin: origin)])
+        let (configuration, warnings) = try resolve([saved.carriedOver(origin: origin)])
         // Without a directory of its own, the run goes on where the checkpoint lies.
         let store = FileSystem.parent(of: checkpoint.path)
         let isOfRun = FileSystem.lastComponent(of: store) == RunDirectory.checkpointsName
         return Prepared(
             configuration: configuration,
-            directory: output ?? (isOfRun ? FileSystem.parent(of: store) : directoryName(configuration)))
+            directory: output ?? (isOfRun ? FileSystem.parent(of: store) : directoryName(configuration)),
+            warnings: warnings)
     }
 
     private func carriedOver(_ path: String) throws -> ConfigurationLayer {
         try RunConfiguration.resolve(layers: [ConfigurationLayer(file: path)]).carriedOver(origin: path)
     }
 
-    private func resolve(_ below: [ConfigurationLayer]) throws -> RunConfiguration {
+    private func resolve(
+        _ below: [ConfigurationLayer]
+    ) throws -> (configuration: RunConfiguration, warnings: [String]) {
         let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
-        return try RunConfiguration.resolve(layers: below + file + settings.map { ConfigurationLayer(override: $0) })
+        return try RunConfiguration.resolveWithWarnings(
+            layers: below + file + settings.map { ConfigurationLayer(override: $0) })
     }
 
     private func directoryName(_ configuration: RunConfiguration) -> String {
@@ -74,7 +82,7 @@ package struct TrainingSession: Sendable {
     package func run(_ prepared: Prepared, _ communicator: any Communicator) throws -> ExitStatus {
         let configuration = prepared.configuration
         let topology = try NodeTopology.gather(communicator)
-        let requested: Int? = if case .count(let count) = configuration.distributed.threads { count } else { nil }
+        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
         let placement = topology.chooseThreads(requested: requested)
         let threads = placement.threads[communicator.rank]
         // Rank 0 picks the checkpoint, the others read what it picked. Nothing that an earlier run wrote changes before
@@ -82,7 +90,7 @@ package struct TrainingSession: Sendable {
         var checkpointPath = ""
         if communicator.isRoot {
             for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
-            for warning in placement.warnings { Console.print("warning: \(warning)") }
+            for warning in placement.warnings + prepared.warnings { Console.print("warning: \(warning)") }
             checkpointPath = try chosenCheckpoint(prepared.directory) ?? ""
         }
         let path = try Self.shared(checkpointPath, communicator)
@@ -97,7 +105,7 @@ package struct TrainingSession: Sendable {
             try directory.writeCommand(CommandLine.arguments)
             try directory.writeEnvironment(
                 RunEnvironment(topology: topology, communicator: communicator, threads: threads))
-            for warning in placement.warnings { try directory.log("warning: \(warning)") }
+            for warning in placement.warnings + prepared.warnings { try directory.log("warning: \(warning)") }
             try trainer.record(in: directory, ownsCheckpoint: owns(path, directory))
             return try trainer.run()
         } catch {

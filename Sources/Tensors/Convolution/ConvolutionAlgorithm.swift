@@ -1,5 +1,5 @@
 /// Whether kernels may use arithmetic that rounds differently from direct convolution.
-public enum Arithmetic: String, Sendable, CaseIterable {
+public enum Arithmetic: String, CaseIterable, Sendable {
     /// Winograd convolutions where they win, batch norm folded into filters.
     case fast
     /// Direct multiply-adds only, nothing folded.

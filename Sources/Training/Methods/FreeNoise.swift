@@ -1,9 +1,5 @@
-import Attacks
 import Collectives
-import Configuration
-import Datasets
 import Files
-import Foundation
 import Tensors
 
 /// The perturbation that free adversarial training (Shafahi et al., arXiv:1904.12843) grows while it trains: one noise
@@ -11,41 +7,45 @@ import Tensors
 ///
 /// Every rank holds all of it and changes the rows of its own images; ``share(_:)`` makes it the same everywhere again,
 /// so that it does not depend on how batches are cut. A short batch uses the first rows.
-package final class FreeNoise {
+package struct FreeNoise {
     /// The name in `state.safetensors`.
     package static let name = "free.noise"
 
     private let epsilon: Float
     private let stepSize: Float
     private let globalBatch: Int
-    private let traits: DatasetTraits
+    /// Rows, columns and channels of an image.
+    private let shape: (height: Int, width: Int, channels: Int)
     private let shards: Int
     private let communicator: any Communicator
     /// `[position][height][width][channel]`, each within ±epsilon.
     private var values: [Float]
 
-    /// Makes noise of zeros; `shards` is the number of parts that every rank's images are cut into.
+    /// Makes noise of zeros; `epsilon` and `stepSize` are in units of [0, 1] images, `shards` is the number of parts that every
+    /// rank's images are cut into.
     package init(
-        _ attack: RunConfiguration.Attack, globalBatch: Int, _ traits: DatasetTraits, shards: Int,
+        epsilon: Float, stepSize: Float, globalBatch: Int, shape: (height: Int, width: Int, channels: Int), shards: Int,
         _ communicator: any Communicator
     ) {
-        epsilon = Float(attack.epsilon)
-        stepSize = Float(attack.stepSize)
+        self.epsilon = epsilon
+        self.stepSize = stepSize
         self.globalBatch = globalBatch
-        self.traits = traits
+        self.shape = shape
         self.shards = shards
         self.communicator = communicator
-        values = [Float](repeating: 0, count: globalBatch * traits.imageSize)
+        values = [Float](repeating: 0, count: globalBatch * shape.height * shape.width * shape.channels)
     }
 
+    private var imageSize: Int { shape.height * shape.width * shape.channels }
+
     /// Where the rows of a shard of this rank begin and end in the noise.
-    private func range(_ shard: Int, _ batch: PreparedBatch) -> Range<Int> {
+    private func range(_ shard: Int, _ batch: TrainingBatch) -> Range<Int> {
         let start = (communicator.rank * shards + shard) * batch.globalSize / (communicator.size * shards)
-        return start * traits.imageSize..<start * traits.imageSize + batch.images[shard].count
+        return start * imageSize..<start * imageSize + batch.images[shard].count
     }
 
     /// Returns the images with their noise, clamped to [0, 1].
-    package func applied(to batch: PreparedBatch) -> [Tensor] {
+    package func applied(to batch: TrainingBatch) -> [Tensor] {
         batch.images.enumerated().map { shard, clean in
             let result = Tensor(like: clean)
             for (index, place) in range(shard, batch).enumerated() {
@@ -56,7 +56,7 @@ package final class FreeNoise {
     }
 
     /// Moves the noise of this rank's images along the sign of the gradient and back within ±epsilon.
-    package func ascend(_ gradient: [Tensor], _ batch: PreparedBatch) {
+    package mutating func ascend(_ gradient: [Tensor], _ batch: TrainingBatch) {
         for (shard, gradient) in gradient.enumerated() {
             for (index, place) in range(shard, batch).enumerated() {
                 let g = gradient.pointer[index]
@@ -67,7 +67,7 @@ package final class FreeNoise {
     }
 
     /// Brings all ranks' rows of a batch to every rank; collective.
-    package func share(_ batch: PreparedBatch) throws {
+    package mutating func share(_ batch: TrainingBatch) throws {
         guard communicator.size > 1 else { return }
         let first = range(0, batch).lowerBound
         let count = batch.images.reduce(0) { $0 + $1.count }
@@ -79,28 +79,30 @@ package final class FreeNoise {
     package var tensor: NamedTensor {
         var outside = values
         forEachPair { inside, place in outside[place] = values[inside] }
-        return NamedTensor(name: FreeNoise.name, shape: shape, values: .float(outside))
+        return NamedTensor(name: FreeNoise.name, shape: tensorShape, values: .float(outside))
     }
 
     /// Takes up the noise of a checkpoint.
-    package func restore(_ tensors: [String: NamedTensor], from path: String) throws {
-        guard let tensor = tensors[FreeNoise.name], tensor.shape == shape, case .float(let outside) = tensor.values
+    package mutating func restore(_ tensors: [String: NamedTensor], from path: String) throws {
+        guard let tensor = tensors[FreeNoise.name], tensor.shape == tensorShape,
+            case .float(let outside) = tensor.values
         else {
             let found = tensors[FreeNoise.name].map { "one of \($0.shape)" } ?? "none"
-            throw RunError.checkpoint("\(path): expected a tensor \(FreeNoise.name) of shape \(shape), found \(found)")
+            throw RunError.checkpoint(
+                "\(path): expected a tensor \(FreeNoise.name) of shape \(tensorShape), found \(found)")
         }
         forEachPair { inside, place in values[inside] = outside[place] }
     }
 
-    private var shape: [Int] { [globalBatch, traits.channels, traits.height, traits.width] }
+    private var tensorShape: [Int] { [globalBatch, shape.channels, shape.height, shape.width] }
 
     private func forEachPair(_ body: (_ inside: Int, _ outside: Int) -> Void) {
-        let pixels = traits.height * traits.width
+        let pixels = shape.height * shape.width
         for image in 0..<globalBatch {
             for pixel in 0..<pixels {
-                for channel in 0..<traits.channels {
-                    let base = image * traits.imageSize
-                    body(base + pixel * traits.channels + channel, base + channel * pixels + pixel)
+                for channel in 0..<shape.channels {
+                    let base = image * imageSize
+                    body(base + pixel * shape.channels + channel, base + channel * pixels + pixel)
                 }
             }
         }

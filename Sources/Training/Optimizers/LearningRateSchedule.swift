@@ -1,4 +1,3 @@
-import Configuration
 import Foundation
 
 /// The learning rate as a pure function of the step, so that it needs no state and resumes exactly.
@@ -15,21 +14,15 @@ package struct LearningRateSchedule: Sendable {
     /// The factor that a warm-up by products begins with.
     static let firstFactor = 0.01
 
-    private let schedule: RunConfiguration.Schedule
+    private let schedule: ScheduleSettings
     private let rate: Double
     private let epochs: Int
     private let stepsPerEpoch: Int
     /// The rate of every epoch, where it is a product.
     private var products: [Double] = []
 
-    /// Makes the schedule of a run.
-    package init(_ training: RunConfiguration.Training, stepsPerEpoch: Int) {
-        self.init(
-            training.schedule, rate: training.optimizer.rate, epochs: training.epochs, stepsPerEpoch: stepsPerEpoch)
-    }
-
     /// Makes the schedule of one optimizer.
-    package init(_ schedule: RunConfiguration.Schedule, rate: Double, epochs: Int, stepsPerEpoch: Int) {
+    package init(_ schedule: ScheduleSettings, rate: Double, epochs: Int, stepsPerEpoch: Int) {
         self.schedule = schedule
         self.rate = rate
         self.epochs = epochs

@@ -1,4 +1,3 @@
-import Configuration
 import Networks
 
 /// SGD with momentum, Nesterov's variant and weight decay, with PyTorch's conventions (torch.optim.SGD, no dampening):
@@ -6,25 +5,22 @@ import Networks
 ///
 /// Experts that saw no image of the global batch are skipped whole: no decay, no momentum, as PyTorch skips parameters
 /// without a gradient.
-package final class StochasticGradientDescent {
-    private let settings: [ParameterGroup: RunConfiguration.Optimizer]
+package final class StochasticGradientDescent: Optimizer {
+    private let settings: [ParameterGroup: OptimizerSettings]
     private let slots: [Slot]
     /// The momentum arena, laid out like the parameters.
     package let momentum: UnsafeMutableBufferPointer<Float>
 
     /// Makes an optimizer with zero momentum.
     ///
-    /// Routers may have settings of their own, the rest goes by `settings`.
-    ///
-    /// Slots that `trains` refuses stay as they are.
-    ///
-    /// `decay_exclude` names what does not decay: a slot whose last path components are the entry (`bias`,
-    /// `bn1.weight`) or that lies below it (`layer4`).
+    /// - Parameters:
+    ///   - settings: Those of each group of parameters.
+    ///   - trains: Slots that it refuses stay as they are.
     package init(
-        _ settings: RunConfiguration.Optimizer, router: RunConfiguration.Optimizer? = nil, _ parameters: Parameters,
+        _ settings: [ParameterGroup: OptimizerSettings], _ parameters: Parameters,
         trains: (Slot) -> Bool = { _ in true }
     ) {
-        self.settings = [.backbone: settings, .router: router ?? settings]
+        self.settings = settings
         slots = parameters.slots.filter { !$0.isStatistic && trains($0) }
         momentum = .allocate(capacity: parameters.parameterCount)
         momentum.initialize(repeating: 0)
@@ -32,23 +28,10 @@ package final class StochasticGradientDescent {
 
     deinit { momentum.deallocate() }
 
-    func decays(_ slot: Slot) -> Bool {
-        let components = slot.name.split(separator: ".")
-        let excluded = settings[slot.group]?.decayExclude ?? []
-        return !excluded.contains { entry in
-            let wanted = entry.split(separator: ".")
-            return components.suffix(wanted.count).elementsEqual(wanted)
-                || Placement([entry]).covers(slot.name)
-        }
-    }
+    /// The momentum.
+    package var state: [(name: String, arena: UnsafeMutableBufferPointer<Float>)] { [("momentum", momentum)] }
 
-    /// Takes one step in place, the same on every rank.
-    ///
-    /// - Parameters:
-    ///   - gradient: The gradient of the global batch's mean loss, laid out like the parameters.
-    ///   - rate: The learning rate.
-    ///   - idle: Experts without an image in the global batch.
-    ///   - groups: What moves; the rest stays as it is, momentum too.
+    /// See ``Optimizer``.
     package func step(
         _ parameters: Parameters, _ gradient: UnsafeMutableBufferPointer<Float>, rate: Double, idle: Set<ExpertOwner>,
         groups: Set<ParameterGroup> = [.backbone, .router]
@@ -66,7 +49,7 @@ package final class StochasticGradientDescent {
             guard let settings = settings[slot.group] else { continue }
             let factor = Float(settings.momentum)
             if let owner = slot.owner, idle.contains(owner) { continue }
-            let decay = decays(slot) ? Float(settings.weightDecay) : 0
+            let decay = settings.decays(slot) ? Float(settings.weightDecay) : 0
             if settings.nesterov {
                 for index in slot.range {
                     let total = g[index] + decay * p[index]

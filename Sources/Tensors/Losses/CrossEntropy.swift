@@ -1,5 +1,4 @@
 import Foundation
-import Tensors
 
 /// Softmax cross entropy (torch.nn.functional.cross_entropy).
 public enum CrossEntropy {

@@ -1,18 +1,18 @@
-import Datasets
 import Files
 import Networks
 import Tensors
 
 extension TrainingStep {
     /// Finds the first layer that gives a value that is not finite, on the ranks where that happens, and returns the
-    /// error of the whole job.
-    func diagnose(_ images: [Tensor], _ batch: PreparedBatch, step: Int, isOwn: Bool) throws -> RunError {
+    /// error of the whole job; collective.
+    func diagnose(_ images: [Tensor], _ batch: TrainingBatch, step: Int, isOwn: Bool) throws -> RunError {
         var finding = ""
         if isOwn {
-            var pass = Pass(
-                parameters: network.parameters, workspace: workspace, filters: filters,
-                arithmetic: configuration.kernelArithmetic, normalization: .local,
-                routing: configuration.routing(step: nil), samples: batch.indices)
+            var pass = passes.frozen(samples: batch.samples)
+            // The solo form of what the training pass did: nobody else may be asked.
+            pass.normalization = .local
+            pass.folds = false
+            pass.statistics = SoloStatistics()
             pass.checksValues = true
             let place = "rank \(communicator.rank) on \(communicator.hostName)"
             if let bad = images.first(where: { !$0.elements.allSatisfy(\.isFinite) }) {

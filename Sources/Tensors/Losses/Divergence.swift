@@ -1,5 +1,4 @@
 import Foundation
-import Tensors
 
 /// The Kullback-Leibler divergence of two softmax distributions, KL(p ‖ q) = Σ p (log p − log q), for each image.
 ///

@@ -1,7 +1,7 @@
 import Foundation
 
 /// What can be wrong with how a layer uses its experts.
-package enum RoutingAlarm: String, Sendable {
+public enum RoutingAlarm: String, Sendable {
     /// Images crowd onto half of the experts' worth, or nearly onto as few as there are choices.
     case collapsed
     /// Some expert gets no image at all.
@@ -12,7 +12,7 @@ package enum RoutingAlarm: String, Sendable {
     /// Collapse is measured by the perplexity of use, exp of its entropy: the number of experts that, used equally, would
     /// have the same entropy. It lies between `choices`, the experts of an image, and the number of experts; up to half
     /// of that number, or up to 1.25 times `choices`, is a collapse.
-    package init?(chosen: [Double], choices: Double) {
+    public init?(chosen: [Double], choices: Double) {
         let total = chosen.reduce(0, +)
         let experts = Double(chosen.count)
         guard total > 0, choices < experts else { return nil }

@@ -1,0 +1,49 @@
+import Tensors
+
+/// Where the first iterate lies.
+public enum StartingPoint: String, CaseIterable, Sendable {
+    /// Uniform in the ball, clamped to [0, 1].
+    case uniform
+    /// Uniform in the ball; pixels may lie outside of [0, 1] until the first step.
+    case uniformUnclamped = "uniform-unclamped"
+    /// At the clean image plus N(0, 0.001²), not clamped, where an objective has no slope at the image itself
+    /// (TRADES, arXiv:1901.08573).
+    case gaussian
+    /// At the clean image.
+    case none
+}
+
+extension StartingPoint {
+    /// Returns first iterates in new tensors.
+    /// - Parameter clamps: Keeps pixels within [0, 1].
+    func draw(_ ball: PerturbationBall, _ batch: AttackBatch, clamps: Bool) -> [Tensor] {
+        zip(batch.images, batch.samples).map { images, samples in
+            if self == .none { return images.duplicate() }
+            func stream(_ image: Int) -> RandomStream {
+                RandomStream(seed: batch.seed, purpose: .attackStart, step: batch.step, index: samples[image])
+            }
+            let result = Tensor(like: images)
+            if self == .gaussian {
+                addNoise(images, into: result, clamps: clamps, stream)
+            } else {
+                ball.drawStart(around: images, into: result, clamps: clamps, stream)
+            }
+            return result
+        }
+    }
+
+    /// The deviation of ``gaussian``.
+    private static let deviation: Float = 0.001
+
+    private func addNoise(
+        _ images: Tensor, into result: Tensor, clamps: Bool, _ stream: (_ image: Int) -> RandomStream
+    ) {
+        for image in 0..<images.images {
+            var stream = stream(image)
+            for index in image * images.imageSize..<(image + 1) * images.imageSize {
+                let moved = images.pointer[index] + Self.deviation * stream.normal()
+                result.pointer[index] = clamps ? min(max(moved, 0), 1) : moved
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import Attacks
+import Networks
+import Tensors
+
+/// What an attack on a network makes large, by the words of configurations and tables.
+public enum ObjectiveName: String, CaseIterable, Sendable {
+    /// Cross entropy with the labels.
+    case crossEntropy = "cross-entropy"
+    /// The margin by which the best wrong class beats the label.
+    case margin
+    /// The divergence from what the model says of the clean images.
+    case divergence = "kl"
+    /// The divergence of routers from what they say of the clean images.
+    case routerDivergence = "router-divergence"
+    /// Both divergences, the routers' times `beta`.
+    case modelAndRouterDivergence = "model-and-router-divergence"
+    /// The cross entropy of routers with the label modulo the experts.
+    case routerLabels = "router-labels"
+    /// Cross entropy with the labels, and `beta` times that of routers with the label modulo the experts.
+    case modelAndRouterLabels = "model-and-router-labels"
+
+    /// Whether it looks at what routers give.
+    public var readsRouters: Bool {
+        switch self {
+        case .crossEntropy, .margin, .divergence: false
+        case .routerDivergence, .modelAndRouterDivergence, .routerLabels, .modelAndRouterLabels: true
+        }
+    }
+
+    /// Whether it compares with what the model says of the clean images.
+    public var readsCleanImages: Bool {
+        switch self {
+        case .divergence, .routerDivergence, .modelAndRouterDivergence: true
+        case .crossEntropy, .margin, .routerLabels, .modelAndRouterLabels: false
+        }
+    }
+
+    /// The factor of the routers' part where none is given.
+    public var usualBeta: Double { self == .modelAndRouterLabels ? 6 : 1 }
+
+    /// Makes the objective for a batch.
+    ///
+    /// - Parameters:
+    ///   - labels: `[shard][image]`.
+    ///   - network: The network that is attacked.
+    ///   - beta: The factor of the routers' part where the model has a part too.
+    ///   - clean: What the network says of the clean images, where it matters.
+    public func objective(
+        labels: [[Int32]], network: Network, beta: Double, clean: CleanOutputs
+    ) -> any Objective {
+        let experts = network.settings.mixture?.router.experts ?? 1
+        func labelsOfRouters() -> any Objective {
+            RouterObjective(labels: labels, layers: network.mixtureLayers, experts: experts)
+        }
+        switch self {
+        case .crossEntropy: return CrossEntropyObjective(labels: labels)
+        case .margin: return MarginObjective(labels: labels)
+        case .divergence: return DivergenceObjective(from: clean.logits)
+        case .routerDivergence: return RouterObjective(targets: clean.routers)
+        case .modelAndRouterDivergence:
+            return WeightedSumObjective([
+                (DivergenceObjective(from: clean.logits), 1), (RouterObjective(targets: clean.routers), beta),
+            ])
+        case .routerLabels: return labelsOfRouters()
+        case .modelAndRouterLabels:
+            return WeightedSumObjective([(CrossEntropyObjective(labels: labels), 1), (labelsOfRouters(), beta)])
+        }
+    }
+}
+
+/// What a network says of clean images, for objectives that compare with it.
+public struct CleanOutputs {
+    /// `[images, 1, 1, classes]` a shard; empty where nobody asks.
+    public var logits: [Tensor] = []
+    /// Probabilities of routers by layer, `[shard][images × experts]`.
+    public var routers: [String: [[Float]]] = [:]
+
+    /// Nothing.
+    public init() {}
+}

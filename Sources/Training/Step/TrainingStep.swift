@@ -1,0 +1,68 @@
+import Collectives
+import Files
+import NetworkAttacks
+import Networks
+import Tensors
+
+/// What stays from step to step of a training run on one rank, and the order in which an update happens.
+package final class TrainingStep {
+    /// The network that is trained.
+    package let network: Network
+    /// How it moves its parameters.
+    package let optimizer: any Optimizer
+    /// Makes its passes.
+    package let passes: PassFactory
+    /// The moving average of the weights, if the run keeps one.
+    package let average: WeightAverage?
+    /// The scores that a run with `training.parameters: scores` learns.
+    package let scores: FilterScores?
+    /// What a step does with a batch.
+    package private(set) var method: any TrainingMethod
+    let settings: TrainingSettings
+    let communicator: any Communicator
+    let exchange: GradientExchange
+
+    /// Prepares to train a network from its present weights.
+    package init(
+        _ network: Network, _ settings: TrainingSettings, method: any TrainingMethod, communicator: any Communicator,
+        workspace: Workspace
+    ) {
+        self.network = network
+        self.settings = settings
+        self.method = method
+        self.communicator = communicator
+        let scores = settings.parameters == .scores ? FilterScores(network, share: settings.filterShare) : nil
+        self.scores = scores
+        let optimizers = settings.groups.mapValues(\.optimizer)
+        optimizer = (optimizers[.backbone]?.name ?? .sgd).optimizer(optimizers, network.parameters) {
+            scores?.trains($0) ?? true
+        }
+        exchange = GradientExchange(
+            network.parameters, shards: settings.shards, isOrdered: settings.isOrdered,
+            bucketMegabytes: settings.bucketMegabytes, communicator)
+        passes = PassFactory(
+            network, workspace: workspace, filters: FilterCache(capacityMegabytes: settings.filterCacheMegabytes),
+            arithmetic: settings.arithmetic, normalization: settings.normalization, routing: settings.routing,
+            statistics: CommunicatorStatistics(communicator: communicator, isOrdered: settings.isOrdered))
+        average = settings.weightAverage.map { WeightAverage(decay: $0, network.parameters) }
+    }
+
+    /// Takes global step `step`, counted from 0, on this rank's part of a batch; collective.
+    ///
+    /// - Parameters:
+    ///   - routerBatch: What routers are updated by, where the method draws them batches of their own.
+    ///   - wantsToStop: Whether this rank was asked to stop.
+    /// - Throws: ``RunError/numerical(_:)`` on all ranks where a loss or a gradient is not finite.
+    package func run(
+        _ batch: TrainingBatch, routerBatch: TrainingBatch? = nil, step: Int, wantsToStop: Bool
+    ) throws -> StepOutcome {
+        let context = StepContext(self, step: step, wantsToStop: wantsToStop)
+        let updates = try method.step(batch, routerBatch: routerBatch ?? batch, context)
+        return context.outcome(updates)
+    }
+
+    /// Takes up what a checkpoint's method kept.
+    package func restoreMethod(_ tensors: [String: NamedTensor], from path: String) throws {
+        try method.restore(tensors, from: path)
+    }
+}
