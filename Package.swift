@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "Networks", dependencies: ["Tensors"]),
         .target(name: "Attacks", dependencies: ["Tensors"]),
         .target(name: "NetworkAttacks", dependencies: ["Attacks", "Networks", "Tensors"]),
-        .target(name: "Datasets", dependencies: ["Tensors", "CJPEG", "CPNG", "CZlib", crypto]),
+        .target(name: "Datasets", dependencies: ["CJPEG", "CPNG", "CZlib", "Files", "Tensors"]),
         .target(name: "Weights", dependencies: ["Files", "Networks"]),
         .target(name: "Training", dependencies: ["Collectives", "Files", "NetworkAttacks", "Weights"]),
         .target(
@@ -46,8 +46,7 @@ let package = Package(
         .target(
             name: "Runs",
             dependencies: [
-                "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "Training", "Weights", crypto,
-                logging,
+                "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "Training", "Weights", logging,
             ]),
         .executableTarget(
             name: "robustmoe",
@@ -58,15 +57,15 @@ let package = Package(
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "AttacksTests", dependencies: ["Attacks"]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", crypto], exclude: ["Fixtures"]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Files"], exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport", swiftCSV]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
         .testTarget(name: "WeightsTests", dependencies: ["Runs", "TestSupport", "Weights"]),
         .testTarget(name: "TrainingTests", dependencies: ["Runs", "TestSupport", "Training"], exclude: ["Fixtures"]),
-        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "TestSupport"]),
+        .testTarget(name: "EvaluationTests", dependencies: ["Configuration", "Evaluation", "TestSupport"]),
         .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport"]),
-        .testTarget(name: "ReportsTests", dependencies: ["Reports"]),
+        .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["robustmoe", "Files", "Weights", swiftCSV]),
     ],
     swiftLanguageModes: [.v6]

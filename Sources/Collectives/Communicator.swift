@@ -200,7 +200,7 @@ func addInOrder(_ contributions: [UnsafeMutablePointer<Float>], count: Int, into
 }
 
 /// The name of this host.
-func currentHostName() -> String {
+package func currentHostName() -> String {
     var name = [CChar](repeating: 0, count: 256)
     guard gethostname(&name, name.count - 1) == 0 else { return "unknown" }
     return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

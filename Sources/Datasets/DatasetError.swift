@@ -1,7 +1,9 @@
+import Files
+
 /// Why a data set cannot be used; the command ends with exit code 3.
 ///
 /// Records are counted from 0, sizes are in bytes after decompression.
-package enum DatasetError: Error, Equatable, Sendable {
+package enum DatasetError: ErrorWithStatus, Equatable, Sendable {
     /// The data set needs `data.path` and has none.
     case pathNeeded(dataset: DatasetName)
     /// No folder holds the files; `folders` are the places looked at.
@@ -95,8 +97,9 @@ extension DatasetError: CustomStringConvertible {
         }
     }
 
+    package var exitStatus: ExitStatus { .data }
+
     private func hexadecimal(_ value: UInt32) -> String {
-        let digits = String(value, radix: 16)
-        return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
+        "0x" + withUnsafeBytes(of: value.bigEndian) { $0.hexadecimal }
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import Files
 
 /// Reads one part of a data set into memory and checks it.
 ///
@@ -40,18 +40,18 @@ private func loadCifar(
     _ name: DatasetName, _ path: String?, _ split: DatasetSplit, _ samples: Int?
 ) throws(DatasetError) -> ImageSet {
     guard let path else { throw .pathNeeded(dataset: name) }
-    let folders = [path, joined(path, name == .cifar10 ? "cifar-10-batches-bin" : "cifar-100-binary")]
+    let folders = [path, FileSystem.join(path, name == .cifar10 ? "cifar-10-batches-bin" : "cifar-100-binary")]
     let (folder, files) = try cifarFiles(name, folders, split)
     let format = name == .cifar10 ? CifarFormat.cifar10 : .cifar100
     var images: [UInt8] = []
     var labels: [Int32] = []
     let limit = max(0, samples ?? Int.max)
     let imageSize = name.traits.imageSize
-    let expected = files.reduce(0) { $0 + fileSize(joined(folder, $1)) } / imageSize
+    let expected = files.reduce(0) { $0 + ((try? InputFile(FileSystem.join(folder, $1)).size) ?? 0) } / imageSize
     images.reserveCapacity(min(limit, expected) * imageSize)
     var found = 0
     for file in files {
-        found += try format.append(joined(folder, file), limit: limit, images: &images, labels: &labels)
+        found += try format.append(FileSystem.join(folder, file), limit: limit, images: &images, labels: &labels)
     }
     _ = try checkedSamples(name, split, samples, found: found)
     var warnings: [String] = []
@@ -81,7 +81,7 @@ private func cifarFiles(
         throw .notFound(dataset: name, wanted: "data_batch_1.bin", folders: folders)
     }
     let file = name == .cifar10 ? "test_batch.bin" : split == .train ? "train.bin" : "test.bin"
-    guard let folder = folders.first(where: { isFile(joined($0, file)) }) else {
+    guard let folder = folders.first(where: { FileSystem.isFile(FileSystem.join($0, file)) }) else {
         throw .notFound(dataset: name, wanted: file, folders: folders)
     }
     return (folder, [file])
@@ -91,7 +91,7 @@ private func batchName(_ number: Int) -> String { "data_batch_\(number).bin" }
 
 /// Returns the numbers of a folder's CIFAR-10 training files, ascending; none where the folder cannot be listed.
 private func batchNumbers(_ folder: String) -> [Int] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let names = (try? FileSystem.entries(of: folder)) ?? []
     return names.compactMap { name in
         guard let number = Int(name.dropFirst("data_batch_".count).dropLast(".bin".count)), number > 0 else {
             return nil
@@ -106,7 +106,7 @@ private func loadIdx(
     guard let path = path ?? (name == .fashionMNIST ? debianFashionFolder : nil) else {
         throw .pathNeeded(dataset: name)
     }
-    let folders = [path, joined(path, name.rawValue)]
+    let folders = [path, FileSystem.join(path, name.rawValue)]
     let prefix = split == .train ? "train" : "t10k"
     let files = IdxFiles(
         imagePath: try idxFile(name, "\(prefix)-images-idx3-ubyte", folders),
@@ -121,8 +121,8 @@ private func loadIdx(
 private func idxFile(
     _ name: DatasetName, _ file: String, _ folders: [String]
 ) throws(DatasetError) -> String {
-    let candidates = folders.flatMap { [joined($0, file), joined($0, file + ".gz")] }
-    guard let found = candidates.first(where: isFile) else {
+    let candidates = folders.flatMap { [FileSystem.join($0, file), FileSystem.join($0, file + ".gz")] }
+    guard let found = candidates.first(where: FileSystem.isFile) else {
         throw .notFound(dataset: name, wanted: "\(file) or \(file).gz", folders: folders)
     }
     return found
@@ -138,13 +138,4 @@ func checkedSamples(
         throw .wrongSampleCount(dataset: name, split: split, asked: kept, found: available)
     }
     return kept
-}
-
-func isFile(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
-}
-
-private func fileSize(_ path: String) -> Int {
-    ((try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? NSNumber)?.intValue ?? 0
 }

@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 
 /// A data set whose images are files, or a pack made of them, found and checked but not decoded.
@@ -11,7 +11,7 @@ enum FileImages {
         _ name: DatasetName, _ path: String?, _ split: DatasetSplit, _ options: ImageFileOptions
     ) throws(DatasetError) {
         guard let path else { throw .pathNeeded(dataset: name) }
-        if isFile(path) {
+        if FileSystem.isFile(path) {
             let pack = try ImagePack(path)
             guard pack.index.dataset == name.rawValue else {
                 throw .unusablePack(
@@ -132,9 +132,9 @@ extension TreeReading {
 extension ImageTree {
     /// A text that tells the images that were read from others.
     fileprivate func fingerprint(_ reading: TreeReading) -> String {
-        var hash = SHA256()
-        for file in files[..<reading.filesRead] { hash.update(data: Data(file.utf8 + [0])) }
-        for image in reading.corrupt { hash.update(data: Data(image.file.utf8)) }
-        return hash.finalize().hexadecimal
+        var digest = ContentDigest()
+        for file in files[..<reading.filesRead] { digest.append(file.utf8 + [0]) }
+        for image in reading.corrupt { digest.append(image.file.utf8) }
+        return digest.hexadecimal
     }
 }

@@ -1,6 +1,6 @@
 import CJPEG
 import CPNG
-import Foundation
+import Files
 
 /// Why one image file is of no use, in words that follow its name.
 struct ImageFault: Error, Equatable {
@@ -59,37 +59,28 @@ final class ImageDecoder {
         let start = file[..<min(count, 8)]
         if start.starts(with: [0xff, 0xd8, 0xff]) { return try decodeJPEG(count) }
         if start.elementsEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) { return try decodePNG(count) }
-        let bytes = start.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+        let bytes = start.map { [$0].hexadecimal }.joined(separator: " ")
         throw ImageFault(reason: "neither JPEG nor PNG, begins with \(bytes)")
     }
 
     /// Reads a file into memory and returns its size in bytes.
     private func read(_ path: String) throws(ImageFault) -> Int {
-        // Without O_NONBLOCK a pipe would hold us here until somebody writes to it.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw ImageFault(reason: systemText(errno)) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw ImageFault(reason: systemText(errno)) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw ImageFault(reason: "no ordinary file") }
-        let count = Int(status.st_size)
+        func asFault<Value>(_ body: () throws(FileSystemError) -> Value) throws(ImageFault) -> Value {
+            do { return try body() } catch { throw ImageFault(reason: error.reason) }
+        }
+        let input = try asFault { () throws(FileSystemError) in try InputFile(path) }
+        let count = input.size
         guard count > 0 else { throw ImageFault(reason: "empty file") }
         guard count <= ImageDecoder.mostBytes else {
             throw ImageFault(reason: "\(count) bytes, at most \(ImageDecoder.mostBytes) are read")
         }
         grow(&file, to: count)
-        var filled = 0
-        while filled < count {
-            let read = file.withUnsafeMutableBytes { buffer in
-                Foundation.read(descriptor, buffer.baseAddress.map { $0 + filled }, count - filled)
-            }
-            if read == 0 { throw ImageFault(reason: "ends early: \(filled) of \(count) bytes") }
-            if read > 0 {
-                filled += read
-            } else if errno != EINTR {
-                throw ImageFault(reason: systemText(errno))
+        let filled = try asFault { () throws(FileSystemError) in
+            try file.withUnsafeMutableBufferPointer { (buffer) throws(FileSystemError) in
+                try input.read(into: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count), at: 0)
             }
         }
+        guard filled == count else { throw ImageFault(reason: "ends early: \(filled) of \(count) bytes") }
         return count
     }
 
@@ -162,6 +153,4 @@ final class ImageDecoder {
     private func grow(_ buffer: inout [UInt8], to count: Int) {
         if buffer.count < count { buffer = [UInt8](repeating: 0, count: count) }
     }
-
-    private func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
 }

@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 
 /// A pack that is open: its file is mapped, so its images are read when they are used, and ranks of a host share them.
@@ -63,18 +63,18 @@ struct ImagePack {
 
 /// The SHA-256 of a split: its images, then its labels in 32 bits, little-endian.
 struct SplitDigest {
-    private var hash = SHA256()
+    private var digest = ContentDigest()
     private var labels: [Int32] = []
 
     mutating func append(_ images: UnsafeRawBufferPointer, _ labels: ArraySlice<Int32>) {
-        hash.update(bufferPointer: images)
+        digest.append(images)
         self.labels += labels
     }
 
     func finish() -> String {
-        var hash = hash
-        labels.map(\.littleEndian).withUnsafeBytes { hash.update(bufferPointer: $0) }
-        return hash.finalize().hexadecimal
+        var whole = digest
+        labels.map(\.littleEndian).withUnsafeBytes { whole.append($0) }
+        return whole.hexadecimal
     }
 
     static func of(_ images: Data, _ labels: [Int32]) -> String {

@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 import Tensors
 
@@ -56,7 +56,8 @@ package struct ImageSet: Sendable {
         self.images = images
         self.labels = labels
         self.warnings = warnings
-        let digest = labels.withUnsafeBytes { SHA256.hash(data: $0) }
+        var digest = ContentDigest()
+        labels.withUnsafeBytes { digest.append($0) }
         fingerprint =
             "\(name.rawValue) \(split.rawValue) \(labels.count) \(traits.height) \(traits.width) "
             + "\(digest.hexadecimal) \(source)"
@@ -119,9 +120,4 @@ package struct ImageSet: Sendable {
         }
         draw.jitter?.apply(to: UnsafeMutableBufferPointer(start: destination, count: traits.imageSize), channels)
     }
-}
-
-extension Digest {
-    /// The digest as lower-case hexadecimal digits.
-    var hexadecimal: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 }

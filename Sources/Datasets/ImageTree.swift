@@ -1,4 +1,4 @@
-import Foundation
+import Files
 
 /// The image files of one split and their classes, before any of them is opened.
 ///
@@ -37,7 +37,7 @@ struct ImageTree {
     }
 
     /// The path of a file.
-    func path(_ index: Int) -> String { joined(folder, files[index]) }
+    func path(_ index: Int) -> String { FileSystem.join(folder, files[index]) }
 
     /// The folders in which the test images of a tree are looked for, the first that is there is taken.
     private static let testFolders = ["val", "validation", "test"]
@@ -46,36 +46,37 @@ struct ImageTree {
     ///
     /// The classes are the folders of `train`; those of the other split must be the same.
     static func folders(_ path: String, _ split: DatasetSplit) throws(DatasetError) -> ImageTree {
-        guard isFolder(joined(path, "train")) else {
+        let train = FileSystem.join(path, "train")
+        guard FileSystem.isDirectory(train) else {
             throw .unusableTree(folder: path, reason: "no folder train with a folder for each class")
         }
-        let classes = try classFolders(joined(path, "train"))
-        guard !classes.isEmpty else {
-            throw .unusableTree(folder: joined(path, "train"), reason: "no folder of a class")
-        }
-        guard let test = testFolders.first(where: { isFolder(joined(path, $0)) }) else {
+        let classes = try classFolders(train)
+        guard !classes.isEmpty else { throw .unusableTree(folder: train, reason: "no folder of a class") }
+        guard let test = testFolders.first(where: { FileSystem.isDirectory(FileSystem.join(path, $0)) }) else {
             throw .unusableTree(folder: path, reason: "none of the folders \(testFolders.joined(separator: ", "))")
         }
-        try requireSame(classes, try classFolders(joined(path, test)), expected: "train", found: test, in: path)
+        let testClasses = try classFolders(FileSystem.join(path, test))
+        try requireSame(classes, testClasses, expected: "train", found: test, in: path)
         let folder = split == .train ? "train" : test
         var others = OtherFiles()
         var filesOfClasses: [[String]] = []
         for name in classes {
-            let files = try images(in: path, below: joined(folder, name), &others)
+            let place = FileSystem.join(folder, name)
+            let files = try images(in: path, below: place, &others)
             guard !files.isEmpty else {
                 throw .unusableTree(
-                    folder: joined(path, joined(folder, name)), reason: "a class without a JPEG or PNG file")
+                    folder: FileSystem.join(path, place), reason: "a class without a JPEG or PNG file")
             }
             filesOfClasses.append(files)
         }
         return ImageTree(
             folder: path, split: split, classNames: classes, filesOfClasses: filesOfClasses,
-            warnings: others.warning(joined(path, folder)))
+            warnings: others.warning(FileSystem.join(path, folder)))
     }
 
     /// The folders in a folder, hidden ones left out.
     private static func classFolders(_ folder: String) throws(DatasetError) -> [String] {
-        try visibleNames(folder).filter { isFolder(joined(folder, $0)) }
+        try visibleNames(folder).filter { FileSystem.isDirectory(FileSystem.join(folder, $0)) }
     }
 
     /// Throws where two lists of classes differ, naming the first few that do.
@@ -100,15 +101,15 @@ struct ImageTree {
         in folder: String, below place: String, _ others: inout OtherFiles, depth: Int = 0
     ) throws(DatasetError) -> [String] {
         // Links may lead in a circle.
-        guard depth < 8 else { throw .unusableTree(folder: joined(folder, place), reason: "folders 8 deep") }
+        guard depth < 8 else { throw .unusableTree(folder: FileSystem.join(folder, place), reason: "folders 8 deep") }
         var files: [String] = []
-        for name in try visibleNames(joined(folder, place)) {
-            let inner = joined(place, name)
+        for name in try visibleNames(FileSystem.join(folder, place)) {
+            let inner = FileSystem.join(place, name)
             switch ImageSuffix(name) {
             case .readable: files.append(inner)
             case .other: others.add(inner)
             case .none:
-                if isFolder(joined(folder, inner)) {
+                if FileSystem.isDirectory(FileSystem.join(folder, inner)) {
                     files += try images(in: folder, below: inner, &others, depth: depth + 1)
                 }
             }
@@ -151,18 +152,9 @@ private enum ImageSuffix {
 
 /// The names in a folder that do not begin with a dot, sorted by their bytes.
 func visibleNames(_ folder: String) throws(DatasetError) -> [String] {
-    errno = 0
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
-        throw .unreadable(file: folder, reason: String(cString: strerror(errno == 0 ? EIO : errno)))
+    do {
+        return try FileSystem.entries(of: folder).filter { !$0.hasPrefix(".") }
+    } catch {
+        throw .unreadable(file: folder, reason: error.reason)
     }
-    return names.filter { !$0.hasPrefix(".") }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-}
-
-func joined(_ folder: String, _ name: String) -> String {
-    folder.hasSuffix("/") ? folder + name : folder + "/" + name
-}
-
-func isFolder(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
 }

@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 
 /// What a pack says of itself: decoded, resized images of both splits with their labels in one file, to be mapped.
@@ -80,7 +80,7 @@ struct PackIndex: Codable, Equatable {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let text = try encoder.encode(self)
         let length = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) }
-        return Array(text) + length + Array(SHA256.hash(data: text)) + PackIndex.endMagic
+        return Array(text) + length + ContentDigest(of: text).bytes + PackIndex.endMagic
     }
 
     /// Reads and checks the index of a whole file: every offset is what the counts make it, and nothing is left over.
@@ -104,7 +104,7 @@ struct PackIndex: Codable, Equatable {
             throw fail("damaged: an index of \(length) bytes in a file of \(file.count)")
         }
         let text = file[end - Int(length)..<end]
-        guard SHA256.hash(data: text).elementsEqual(trailer.dropFirst(8).prefix(32)) else {
+        guard ContentDigest(of: text).bytes.elementsEqual(trailer.dropFirst(8).prefix(32)) else {
             throw fail("damaged: the index does not have its SHA-256")
         }
         do {

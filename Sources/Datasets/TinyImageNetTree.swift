@@ -1,4 +1,4 @@
-import Foundation
+import Files
 
 /// The folder of Tiny-ImageNet as it is published: `wnids.txt`, `words.txt`, `train/WNID/images/*.JPEG`,
 /// `val/images/*.JPEG` with `val/val_annotations.txt`.
@@ -12,16 +12,16 @@ struct TinyImageNetTree {
 
     /// Reads the list of classes in the folder or in `tiny-imagenet-200` below it.
     init(_ path: String) throws(DatasetError) {
-        let folders = [path, joined(path, "tiny-imagenet-200")]
-        guard let folder = folders.first(where: { isFile(joined($0, "wnids.txt")) }) else {
+        let folders = [path, FileSystem.join(path, "tiny-imagenet-200")]
+        guard let folder = folders.first(where: { FileSystem.isFile(FileSystem.join($0, "wnids.txt")) }) else {
             throw .notFound(dataset: .tinyImageNet, wanted: "wnids.txt", folders: folders)
         }
         self.folder = folder
-        let lines = try textLines(joined(folder, "wnids.txt"))
+        let lines = try textLines(FileSystem.join(folder, "wnids.txt"))
         classes = lines.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        guard !classes.isEmpty else { throw .empty(file: joined(folder, "wnids.txt")) }
+        guard !classes.isEmpty else { throw .empty(file: FileSystem.join(folder, "wnids.txt")) }
         guard Set(classes).count == classes.count else {
-            throw .unusableTree(folder: joined(folder, "wnids.txt"), reason: "a class stands there twice")
+            throw .unusableTree(folder: FileSystem.join(folder, "wnids.txt"), reason: "a class stands there twice")
         }
     }
 
@@ -33,15 +33,15 @@ struct TinyImageNetTree {
     }
 
     private func trainFiles() throws(DatasetError) -> [[String]] {
-        let train = joined(folder, "train")
-        let found = try visibleNames(train).filter { isFolder(joined(train, $0)) }
+        let train = FileSystem.join(folder, "train")
+        let found = try visibleNames(train).filter { FileSystem.isDirectory(FileSystem.join(train, $0)) }
         try ImageTree.requireSame(classes, found, expected: "wnids.txt", found: "train", in: folder)
         var others = OtherFiles()
         var filesOfClasses: [[String]] = []
         for name in classes {
             let files = try ImageTree.images(in: folder, below: "train/\(name)", &others)
             guard !files.isEmpty else {
-                throw .unusableTree(folder: joined(train, name), reason: "a class without a JPEG or PNG file")
+                throw .unusableTree(folder: FileSystem.join(train, name), reason: "a class without a JPEG or PNG file")
             }
             filesOfClasses.append(files)
         }
@@ -49,7 +49,7 @@ struct TinyImageNetTree {
     }
 
     private func validationFiles() throws(DatasetError) -> [[String]] {
-        let file = joined(folder, "val/val_annotations.txt")
+        let file = FileSystem.join(folder, "val/val_annotations.txt")
         let labels = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($0.element, $0.offset) })
         var filesOfClasses = [[String]](repeating: [], count: classes.count)
         var named: Set<String> = []
@@ -67,10 +67,10 @@ struct TinyImageNetTree {
             filesOfClasses[label].append("val/images/\(fields[0])")
         }
         guard !named.isEmpty else { throw .empty(file: file) }
-        let unnamed = try visibleNames(joined(folder, "val/images")).filter { !named.contains($0) }
+        let unnamed = try visibleNames(FileSystem.join(folder, "val/images")).filter { !named.contains($0) }
         guard unnamed.isEmpty else {
             throw .unusableTree(
-                folder: joined(folder, "val"),
+                folder: FileSystem.join(folder, "val"),
                 reason: "\(unnamed.count) images without a line in val_annotations.txt, such as \(unnamed[0])")
         }
         return filesOfClasses.map { files in files.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
@@ -78,8 +78,8 @@ struct TinyImageNetTree {
 
     /// The words of each class, or its number where words.txt has none.
     private func classNames() throws(DatasetError) -> [String] {
-        let file = joined(folder, "words.txt")
-        guard isFile(file) else { return classes }
+        let file = FileSystem.join(folder, "words.txt")
+        guard FileSystem.isFile(file) else { return classes }
         var words: [String: String] = [:]
         for line in try textLines(file) {
             let fields = line.split(separator: "\t", maxSplits: 1).map(String.init)
@@ -91,8 +91,9 @@ struct TinyImageNetTree {
 
 /// The lines of a text without the empty ones and without the ends that other systems write.
 private func textLines(_ path: String) throws(DatasetError) -> [String] {
-    guard isFile(path), let bytes = FileManager.default.contents(atPath: path) else {
-        throw .unreadable(file: path, reason: "no readable file")
+    do {
+        return try FileSystem.text(of: path).split(whereSeparator: \.isNewline).map(String.init)
+    } catch {
+        throw .unreadable(file: path, reason: error.reason)
     }
-    return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
 }

@@ -1,5 +1,5 @@
 /// What ends a run, beyond the errors of files and peers.
-package enum RunError: Error, CustomStringConvertible {
+package enum RunError: ErrorWithStatus, CustomStringConvertible {
     /// A loss or a gradient is not finite.
     case numerical(String)
     /// Ranks that should hold the same weights do not.
@@ -13,6 +13,15 @@ package enum RunError: Error, CustomStringConvertible {
     package var description: String {
         switch self {
         case .numerical(let text), .replicasDiffer(let text), .unusable(let text), .checkpoint(let text): text
+        }
+    }
+
+    package var exitStatus: ExitStatus {
+        switch self {
+        case .numerical: .numerical
+        case .replicasDiffer: .peer
+        case .unusable: .usage
+        case .checkpoint: .checkpoint
         }
     }
 }

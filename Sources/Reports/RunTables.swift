@@ -22,7 +22,9 @@ package struct RunTables: Sendable {
 }
 
 /// A run that cannot be reported.
-package struct ReportError: Error, CustomStringConvertible {
+package struct ReportError: ErrorWithStatus, CustomStringConvertible {
     /// What was expected and found.
     package let description: String
+
+    package var exitStatus: ExitStatus { .data }
 }

@@ -63,12 +63,8 @@ enum Job {
 
     /// Prints to stderr, every line with the rank and the host that say it.
     private static func complain(_ text: String) {
-        var name = [CChar](repeating: 0, count: 256)
-        let isNamed = gethostname(&name, name.count - 1) == 0
-        let letters = isNamed ? name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)) : Array("unknown".utf8)
-        let host = String(decoding: letters, as: UTF8.self)
-        let lines = text.split(separator: "\n")
-            .map { "[rank \(LaunchEnvironment.current.rank)@\(host)] \($0)\n" }
+        let speaker = "[rank \(LaunchEnvironment.current.rank)@\(currentHostName())]"
+        let lines = text.split(separator: "\n").map { "\(speaker) \($0)\n" }
         try? FileHandle.standardError.write(contentsOf: Data(lines.joined().utf8))
     }
 }

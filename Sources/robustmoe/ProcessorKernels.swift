@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// Makes OpenBLAS use the widest kernels that the processor has.
@@ -20,10 +21,7 @@ enum ProcessorKernels {
     }
 
     private static var hasAVX512: Bool {
-        guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
-            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
-        else { return false }
-        let flags = Set(line.split(separator: " "))
+        let flags = Set((KernelText.processor.value("flags") ?? "").split(separator: " "))
         return avx512.allSatisfy { flags.contains(Substring($0)) }
     }
 }

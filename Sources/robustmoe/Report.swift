@@ -1,6 +1,5 @@
 import ArgumentParser
 import Collectives
-import Files
 import Reports
 import Runs
 
@@ -25,16 +24,13 @@ struct Report: ParsableCommand {
 
     func run() throws {
         guard LaunchEnvironment.current.isRoot else { return }
-        do {
+        try Job.prepare {
             for path in runs {
                 for line in try RunSummary(RunTables(path: path)).lines { Console.print(line) }
             }
             if let joined {
                 for line in Sweep.lines(try Sweep(path: joined).join()) { Console.print(line) }
             }
-        } catch {
-            Job.speak("error: \(error)")
-            throw ExitCode(ExitStatus.data.rawValue)
         }
     }
 }

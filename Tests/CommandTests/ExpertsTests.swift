@@ -72,13 +72,14 @@ extension CommandSuite {
 
         @Test("the reference's preset trains by its methods, keeps averages, and its checkpoints evaluate")
         func preset() throws {
-            for method in [["training.method=pgd"], ["training.method=free", "training.weight_average=0.9"]] {
+            let free = ["training.method=free", "training.free.replays=2", "training.weight_average=0.9"]
+            for method in [["training.method=pgd"], free] {
                 let run = TrainedRun(path: try Scratch.folder() + "/run")
                 let small = [
                     "train", "--output", run.path, "preset=robust-sparse-moes", "model.width=4", "moe.kind=block",
                     "moe.experts=2", "moe.balance.loss=switch", "training.epochs=2", "training.global_batch=20",
                     "attack.steps=1", "data.dataset=synthetic", "data.train_samples=50", "data.test_samples=10",
-                    "evaluation.attacks.0.steps=1", "evaluation.attacks.1.steps=1", "training.replays=2",
+                    "evaluation.attacks.0.steps=1", "evaluation.attacks.1.steps=1",
                 ]
                 let outcome = try robustmoe(small + method, ranks: 2)
                 #expect(outcome.status == 0, "\(outcome.errors)")

@@ -21,7 +21,7 @@ extension CommandSuite {
             let folder = try Scratch.folder()
             let dense = try train(folder + "/dense", [])
             let scoring = [
-                "training.parameters=scores", "training.filter_share=0.5", "distributed.batch_norm=synchronized",
+                "training.parameters=scores", "training.scores.filter_share=0.5", "distributed.batch_norm=synchronized",
                 "distributed.deterministic_shards=6", "training.initial_checkpoint=\(dense.path)",
             ]
             let scores = try train(folder + "/scores", scoring)

@@ -63,11 +63,11 @@ extension CommandSuite {
             #expect(Set(checkpoints) == ["latest", "step-00000001"])
 
             // The same evaluation once more: rows take the place of those that are there.
-            let once = try second.map { run in try RunTable.allCases.map { try? run.rows($0.fileName).count } }
+            let once = second.map { run in RunTable.allCases.map { try? run.rows($0.fileName).count } }
             for (name, run) in [("evaluate", second[1]), ("experts", second[2])] {
                 try succeed([name, "--checkpoint", second[0].path, "--output", run.path, "--force"])
             }
-            let twice = try second.map { run in try RunTable.allCases.map { try? run.rows($0.fileName).count } }
+            let twice = second.map { run in RunTable.allCases.map { try? run.rows($0.fileName).count } }
             #expect(twice == once)
         }
     }

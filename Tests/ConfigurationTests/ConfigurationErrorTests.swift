@@ -31,6 +31,12 @@ struct ConfigurationErrorTests {
             ("attack.epsilon=8", "from 0 to 1 where the norm is linf"),
             ("attack.step_size=-1", "\(number), at least 0"),
             ("attack.restarts=0", positive),
+            ("attack.beta=-1", "\(number), at least 0; or null"),
+            (
+                "attack.objective=dlr",
+                "auto, cross-entropy, margin, kl, router-divergence, model-and-router-divergence, router-labels, "
+                    + "model-and-router-labels"
+            ),
             ("attack.name=none-such", "pgd, fgsm, apgd-ce, gaussian-noise, none"),
             ("attack.id=a b", "a text, made of letters, digits, dots, dashes and underscores; or null"),
             ("attack.random_start=maybe", "true or false"),
@@ -55,7 +61,7 @@ struct ConfigurationErrorTests {
             ("training.method=mart", "standard, pgd, fast, free, trades, advmoe"),
             ("training.optimizer.clip_norm=0", "\(number), above 0; or null"),
             ("training.weight_average=1", "\(number), at least 0, below 1; or null"),
-            ("training.replays=0", positive),
+            ("training.free.replays=0", positive),
             ("evaluation.epsilons=[2, 1]", "a list of: \(number), at least 0, each above the one before; or null"),
             ("moe.experts=0", positive),
             ("moe.experts=[4]", positive),
@@ -72,7 +78,7 @@ struct ConfigurationErrorTests {
             ),
             ("model.ratio=0", "\(number), above 0, at most 1"),
             ("model.ratio=1.5", "\(number), above 0, at most 1"),
-            ("training.filter_share=0", "\(number), above 0, at most 1"),
+            ("training.scores.filter_share=0", "\(number), above 0, at most 1"),
             ("training.parameters=masks", "all, router, experts, scores"),
             ("moe.router_kernel=2", "an integer, 1 or 3"),
             ("moe.capacity=0", "\(number), above 0; or null"),
@@ -85,7 +91,7 @@ struct ConfigurationErrorTests {
             ("data.augmentation=[crop, crop]", "a list of: crop, flip, color-jitter, each once; or null"),
             ("data.test_samples=0", "\(positive); or null"),
             ("distributed.deterministic_shards=-2", "an integer, at least 0"),
-            ("distributed.threads=0", "auto or \(positive)"),
+            ("distributed.threads=0", "auto, \(positive)"),
             ("evaluation.split=train", "validation, test; or null"),
             ("preset=advmoe", "advmoe-code, advmoe-paper, robust-sparse-moes, null"),
         ])

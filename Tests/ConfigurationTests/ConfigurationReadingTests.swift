@@ -54,18 +54,8 @@ struct ConfigurationReadingTests {
                   micro_batch: null
                   seed: 12345
                   initial_checkpoint: null
-                  replays: 4
-                  replay_balance_factor: 1
                   weight_average: null
                   parameters: all
-                  filter_share: 0.5
-                  beta: 6
-                  alpha: 6
-                  order: router-first
-                  router_objective: trades
-                  shared_batch: false
-                  shared_attack: false
-                  statistics_updates: once
                   optimizer:
                     name: sgd
                     rate: 0.1
@@ -75,24 +65,6 @@ struct ConfigurationReadingTests {
                     decay_exclude: []
                     clip_norm: null
                   schedule:
-                    name: cosine
-                    per: step
-                    warmup: before
-                    warmup_epochs: 0
-                    lag_epochs: 0
-                    power: 0.9
-                    milestones: []
-                    gamma: 0.1
-                    minimum_rate: 0
-                  router_optimizer:
-                    name: sgd
-                    rate: 0.1
-                    momentum: 0.9
-                    nesterov: false
-                    weight_decay: 0.0005
-                    decay_exclude: []
-                    clip_norm: null
-                  router_schedule:
                     name: cosine
                     per: step
                     warmup: before
@@ -117,6 +89,7 @@ struct ConfigurationReadingTests {
                   restarts: 1
                   start: auto
                   objective: auto
+                  beta: null
                   keep: last
                   batch_norm: frozen
                   routing: deterministic
@@ -169,6 +142,7 @@ struct ConfigurationReadingTests {
             let preset = ConfigurationLayer(
                 yaml: "{moe: {experts: 2, noise: 0.5}, training: {epochs: 7, keep: 5}}", origin: "preset small")
             return try RunConfiguration.resolve(layers: Array(layers.prefix(count)), presets: ["small": preset])
+                .configuration
         }
         #expect(try (0...4).map { try resolve($0).moe.experts } == [4, 8, 16, 32, 64])
         let run = try resolve(4)
@@ -239,7 +213,7 @@ struct ConfigurationReadingTests {
     func evaluationOfTraining() throws {
         let run = try resolve("", "attack.steps=7")
         #expect(run.resolvedEvaluationAttacks.map(\.steps) == [7])
-        #expect(run.resolvedEvaluationAttacks.map(\.objective) == [.crossEntropy])
+        #expect(run.resolvedEvaluationAttacks.map(\.objective) == [.given(.crossEntropy)])
         #expect(try resolve("", "attack.name=none").resolvedEvaluationAttacks.isEmpty)
         #expect(try resolve("", "evaluation.attacks=[{name: none}]").resolvedEvaluationAttacks.isEmpty)
     }
@@ -269,11 +243,11 @@ struct ConfigurationReadingTests {
         #expect(run.training.seed == .max)
         #expect(run.training.epochs == 100)
         #expect(run.output.name == "2024")
-        #expect(run.distributed.threads == .count(3))
+        #expect(run.distributed.threads == .given(3))
         #expect(run.data.resolvedAugmentation == [.flip])
         #expect(run.data.path == "/data/a=b")
-        #expect(run.attack.start == .none)
-        #expect(try resolve("attack: {random_start: true}").attack.start == .uniform)
+        #expect(run.attack.start == .given(.none))
+        #expect(try resolve("attack: {random_start: true}").attack.start == .given(.uniform))
     }
 
     @Test("null, and an empty value, bring back a default of null")
@@ -299,7 +273,7 @@ struct ConfigurationReadingTests {
         #expect(try resolve("", "training.validation_fraction=0.1").resolvedEvaluationSplit == .validation)
         #expect(RunConfiguration().attack.resolvedStart == .uniform)
         #expect(try resolve("", "attack.name=fgsm").attack.resolvedStart == .none)
-        let own: [(String, [RunConfiguration.DataSource.Augmentation])] = [
+        let own: [(String, [Augmentation])] = [
             ("cifar10", [.crop, .flip]), ("cifar100", [.crop, .flip]), ("mnist", [.crop]), ("fashion-mnist", [.crop]),
             ("tiny-imagenet", [.crop, .flip]), ("folder", [.crop, .flip]), ("synthetic", []),
         ]

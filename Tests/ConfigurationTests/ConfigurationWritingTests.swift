@@ -3,7 +3,8 @@ import Testing
 
 @testable import Configuration
 
-/// A configuration in which every key differs from its default where this version has a second value.
+/// A configuration in which every key that belongs to no single method differs from its default where this version has a
+/// second value.
 private func unusual() -> RunConfiguration {
     var run = RunConfiguration()
     run.model.architecture = .resnet34
@@ -13,13 +14,13 @@ private func unusual() -> RunConfiguration {
     run.model.skipFirstActivation = true
     run.model.normalize = .none
     run.model.ratio = 0.5
-    run.moe.kind = .block
+    run.moe.kind = .given(.block)
     run.moe.placement = ["layer3.1", "*.0", "layer4"]
     run.moe.routes = .expert(2)
     run.moe.includeDownsample = false
     run.moe.experts = 16
     run.moe.topK = 2
-    run.moe.straightThrough = .off
+    run.moe.straightThrough = .given(false)
     run.moe.weights = .plain
     run.moe.router = .doubleConvGap
     run.moe.routerKernel = 1
@@ -27,20 +28,16 @@ private func unusual() -> RunConfiguration {
     run.moe.capacity = 1.25
     run.moe.varianceWeight = 0.125
     run.moe.statistics = .local
-    run.moe.balance.loss = .switchTransformer
+    run.moe.balance.loss = .given(.switchLoss)
     run.moe.balance.weight = 0.1 + 0.2
     run.preset = "robust-sparse-moes"
     run.training.method = .pgd
     run.training.initialCheckpoint = "results/a run"
-    run.training.replays = 3
-    run.training.replayBalanceFactor = 2
+    // Not written, so that it is the preset's.
+    run.training.free.replayBalanceFactor = 2
     run.training.weightAverage = 0.995
     run.training.optimizer.clipNorm = 1.5
     run.training.parameters = .router
-    run.training.beta = 5
-    run.training.alpha = 4
-    run.training.order = .expertsFirst
-    run.training.sharedBatch = true
     run.training.schedule.lagEpochs = 1
     run.training.schedule.per = .epoch
     run.training.schedule.warmup = .product
@@ -63,8 +60,6 @@ private func unusual() -> RunConfiguration {
     run.training.keep = 3
     run.training.stopAfterSteps = 13
     run.training.timeLimit = RunConfiguration.TimeLimit(seconds: 5400.25)
-    run.training.routerOptimizer = run.training.optimizer
-    run.training.routerSchedule = run.training.schedule
     run.attack.id = "own_attack-1.5"
     run.attack.name = .fgsm
     run.attack.norm = .l2
@@ -72,8 +67,9 @@ private func unusual() -> RunConfiguration {
     run.attack.stepSize = 4.0 / 255
     run.attack.steps = 9
     run.attack.restarts = 2
-    run.attack.start = .uniformUnclamped
-    run.attack.objective = .crossEntropy
+    run.attack.start = .given(.uniformUnclamped)
+    run.attack.objective = .given(.crossEntropy)
+    run.attack.beta = 3
     run.attack.keep = .best
     run.attack.batchNorm = .batch
     run.attack.routing = .noisy
@@ -100,14 +96,44 @@ private func unusual() -> RunConfiguration {
     run.distributed.batchNorm = .synchronized
     run.distributed.deterministicShards = 8
     run.distributed.bucketMegabytes = 0.5
-    run.distributed.threads = .count(3)
+    run.distributed.threads = .given(3)
     run.distributed.timeoutSeconds = 12.5
     run.kernels.arithmetic = .exact
     run.kernels.transformCacheMegabytes = 0
     run.output.name = "-leading dash: and more"
     run.output.everySteps = 5
-    run.training.filterShare = 0.25
     return run
+}
+
+/// Such configurations with each method and each set of parameters that has settings of its own, these unusual too.
+private func unusualMethods() -> [RunConfiguration] {
+    var free = unusual()
+    free.training.method = .free
+    free.training.free.replays = 3
+    free.training.free.replayBalanceFactor = 3
+    free.attack.norm = .linf
+    var trades = unusual()
+    trades.training.method = .trades
+    trades.training.trades.beta = 5
+    trades.attack.name = .pgd
+    trades.attack.batchNorm = .frozen
+    var advmoe = trades
+    advmoe.training.method = .advmoe
+    advmoe.training.trades = RunConfiguration().training.trades
+    advmoe.training.parameters = .all
+    advmoe.training.advmoe.method.beta = 5
+    advmoe.training.advmoe.method.alpha = 4
+    advmoe.training.advmoe.method.order = .expertsFirst
+    advmoe.training.advmoe.method.sharedBatch = true
+    advmoe.training.advmoe.method.sharedAttack = true
+    advmoe.training.advmoe.routerOptimizer = advmoe.training.optimizer
+    advmoe.training.advmoe.routerSchedule = advmoe.training.schedule
+    var scores = unusual()
+    scores.training.parameters = .scores
+    scores.training.scores.filterShare = 0.25
+    scores.training.weightAverage = nil
+    scores.moe.kind = .none
+    return [free, trades, advmoe, scores]
 }
 
 private func resolve(_ text: String) throws -> RunConfiguration {
@@ -120,18 +146,23 @@ struct ConfigurationWritingTests {
     func unusualIsUnusual() {
         // These have a single value in this version, or a rule that forbids a second one.
         let single: Set = [
-            "training.optimizer.name", "training.router_optimizer.name", "moe.scope", "training.router_objective",
-            "training.statistics_updates", "training.micro_batch", "training.shared_attack", "model.masks",
-            "evaluation.masks",
+            "training.optimizer.name", "training.advmoe.router_optimizer.name", "moe.scope",
+            "training.advmoe.router_objective", "training.advmoe.statistics_updates", "training.micro_batch",
+            "model.masks", "evaluation.masks",
         ]
-        let same = Set(unusual().written.leaves().map { "\($0.key)=\($0.text)" })
-            .intersection(RunConfiguration().written.leaves().map { "\($0.key)=\($0.text)" })
-        #expect(Set(same.map { String($0.prefix { $0 != "=" }) }) == single)
+        let defaults = Dictionary(uniqueKeysWithValues: RunConfiguration.help.map { ($0.key, $0.normal) })
+        let common = unusual().written.leaves()
+        let ofMethods = unusualMethods().flatMap { $0.written.leaves() }
+            .filter { leaf in !common.contains { $0.key == leaf.key } }
+        let written = common + ofMethods
+        #expect(Set(written.filter { defaults[$0.key] == $0.text }.map(\.key)) == single)
+        let unwritten = Set(defaults.keys).subtracting(written.map(\.key))
+        #expect(unwritten == ["attack.random_start", "evaluation.attacks"])
     }
 
     @Test("What is written reads back as the same value, as YAML and as JSON")
     func roundTrip() throws {
-        for run in [RunConfiguration(), unusual()] {
+        for run in [RunConfiguration(), unusual()] + unusualMethods() {
             #expect(try resolve(run.yaml()) == run)
             #expect(try resolve(run.canonicalJSON) == run)
         }
@@ -167,7 +198,7 @@ struct ConfigurationWritingTests {
         let run = RunConfiguration()
         #expect(
             run.canonicalJSON.hasPrefix(
-                #"{"attack":{"batch_norm":"frozen","epsilon":0.03137254901960784,"id":null,"keep":"last","name":"pgd","#
+                #"{"attack":{"batch_norm":"frozen","beta":null,"epsilon":0.03137254901960784,"id":null,"keep":"last","#
             ))
         #expect(!run.canonicalJSON.contains(" "))
         var other = run
@@ -179,7 +210,14 @@ struct ConfigurationWritingTests {
     func help() {
         let keys = RunConfiguration.help.map(\.key)
         #expect(Set(keys).count == keys.count)
-        #expect(Set(keys).subtracting(["attack.random_start"]) == Set(RunConfiguration().written.leaves().map(\.key)))
+        var written = Set(RunConfiguration().written.leaves().map(\.key))
+        for method in RunConfiguration.Training.Method.allCases {
+            var run = RunConfiguration()
+            run.training.method = method
+            run.training.parameters = .scores
+            written.formUnion(run.written.leaves().map(\.key))
+        }
+        #expect(Set(keys).subtracting(["attack.random_start"]) == written)
         let experts = RunConfiguration.help.first { $0.key == "moe.experts" }
         #expect(experts?.normal == "4")
         #expect(experts?.allowed == "an integer, at least 1")

@@ -1,3 +1,5 @@
+import Collectives
+import Datasets
 import Testing
 
 @testable import Configuration
@@ -8,19 +10,24 @@ struct TrainingAttackTests {
         try RunConfiguration.resolve(layers: [ConfigurationLayer(yaml: yaml, origin: "run.yaml")])
     }
 
+    /// What the method of a run calls the images of its passes.
+    private func inputs(_ run: RunConfiguration) -> [String] {
+        run.trainingMethod(DatasetName.cifar10.traits, SoloCommunicator()).inputs
+    }
+
     @Test("Methods make the attack they are known for, and tables call their inputs by it")
     func methods() throws {
         #expect(try resolve("training: {method: standard}").trainingAttack == nil)
-        #expect(try resolve("training: {method: standard}").trainingInputs == ["clean"])
+        #expect(try inputs(resolve("training: {method: standard}")) == ["clean"])
         #expect(try resolve("training: {method: pgd}").trainingAttack?.steps == 10)
-        #expect(try resolve("training: {method: pgd}").trainingInputs == ["pgd-linf-8of255-10"])
+        #expect(try inputs(resolve("training: {method: pgd}")) == ["pgd-linf-8of255-10"])
         let fast = try resolve("{training: {method: fast}, attack: {step_size: 10/255}}")
         #expect(fast.trainingAttack?.steps == 1 && fast.trainingAttack?.resolvedStart == .uniform)
-        #expect(fast.trainingInputs == ["pgd-linf-8of255-1"])
+        #expect(inputs(fast) == ["pgd-linf-8of255-1"])
         let sign = try resolve("{training: {method: fast}, attack: {name: fgsm, epsilon: 4/255}}")
         #expect(sign.trainingAttack?.resolvedStart == .uniform && sign.attack.resolvedStart == .none)
-        let free = try resolve("{training: {method: free, replays: 6}, attack: {epsilon: 4/255}}")
-        #expect(free.trainingAttack == nil && free.trainingInputs == ["free-linf-4of255-6"])
+        let free = try resolve("{training: {method: free, free: {replays: 6}}, attack: {epsilon: 4/255}}")
+        #expect(free.trainingAttack == nil && inputs(free) == ["free-linf-4of255-6"])
     }
 
     @Test("Without a list, evaluations use the training attack without its noise; sweeps multiply what there is")
@@ -57,7 +64,7 @@ struct TrainingAttackTests {
         #expect(
             run.resolvedEvaluationAttacks.map(\.resolvedId) == ["pgd-linf-8of255-20", "apgd-ce-linf-8of255-20"])
         #expect(run.resolvedEvaluationAttacks.allSatisfy { $0.batchNorm == .frozen && $0.routing == .deterministic })
-        #expect(run.evaluation.attacksEveryEpochs == 0 && run.training.replayBalanceFactor == 2)
+        #expect(run.evaluation.attacksEveryEpochs == 0 && run.training.free.replayBalanceFactor == 2)
         let layers = [
             ConfigurationLayer(
                 yaml: "preset: robust-sparse-moes\nattack: {epsilon: 4/255}\ntraining: {epochs: 200}", origin: "f"),

@@ -97,7 +97,7 @@ struct ImageDecoderTests {
             _ = try decoder.picture(ImageFixture.folder)
             Issue.record("a folder was read")
         } catch {
-            #expect(error.reason == "no ordinary file")
+            #expect(error.reason == "Is a directory")
         }
     }
 

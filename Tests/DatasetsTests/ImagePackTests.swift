@@ -1,4 +1,4 @@
-import Crypto
+import Files
 import Foundation
 import Testing
 
@@ -146,7 +146,7 @@ struct ImagePackTests {
             var bytes = Array(content)
             bytes += changed
             bytes += size
-            bytes += Array(SHA256.hash(data: changed))
+            bytes += ContentDigest(of: changed).bytes
             bytes += Array("RMOEDONE".utf8)
             let path = try folder.write("changed.pack", bytes)
             return try refusal(path)

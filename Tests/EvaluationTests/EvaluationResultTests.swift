@@ -1,4 +1,5 @@
 import Attacks
+import NetworkAttacks
 import Networks
 import TestSupport
 import Testing
@@ -25,7 +26,7 @@ struct EvaluationResultTests {
             result.predictions = predictions
             result.losses = predictions.map { _ in loss }
             result.distances = isAttacked ? predictions.map { Double($0) / 8 } : []
-            result.layers = [TrainingWindow.Layer(layer: "layer2.0.conv1", sums: sums)]
+            result.layers = [ExpertUsage(layer: "layer2.0.conv1", sums: sums)]
             result.chosen = [experts]
             return result
         }
@@ -37,6 +38,9 @@ struct EvaluationResultTests {
             ])
     }
 
+    /// The attack of a configuration that says nothing.
+    private func attacks() throws -> [NetworkAttack] { [try #require(RunConfiguration.Attack().networkAttack)] }
+
     private func result() throws -> EvaluationResult {
         EvaluationResult(
             chunks: [
@@ -46,7 +50,7 @@ struct EvaluationResultTests {
                 chunk(
                     1, indices: [12], labels: [1], clean: [1], attacked: [1], chosen: [0, 1], cleanChosen: [1],
                     attackedChosen: [1]),
-            ], attacks: [RunConfiguration.Attack()], network: try TinyNetwork.make(), classes: 3,
+            ], attacks: try attacks(), network: try TinyNetwork.make(), classes: 3,
             secondsOfRankZero: [1.5, 9])
     }
 
@@ -127,7 +131,7 @@ struct EvaluationResultTests {
             0, indices: [0], labels: [0], clean: [0], attacked: [1], chosen: [1, 0], cleanChosen: [0],
             attackedChosen: [0])
         let result = EvaluationResult(
-            chunks: [chunk], attacks: [RunConfiguration.Attack()], network: try TinyNetwork.make(), classes: 3,
+            chunks: [chunk], attacks: try attacks(), network: try TinyNetwork.make(), classes: 3,
             secondsOfRankZero: [0, 0], suffix: EvaluationResult.averageSuffix)
         #expect(result.inputs.map(\.name) == ["clean@average", "pgd-linf-8of255-10@average"])
         let rows = result.rows(checkpoint: "c", sha256: nil, dataset: "mnist", split: "test", seed: 1)

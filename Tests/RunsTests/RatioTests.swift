@@ -34,7 +34,7 @@ struct RatioTests {
     private func configuration(_ change: (inout RunConfiguration) -> Void) -> RunConfiguration {
         var configuration = RunConfiguration()
         configuration.training.globalBatch = 32
-        configuration.distributed.threads = .count(1)
+        configuration.distributed.threads = .given(1)
         change(&configuration)
         return configuration
     }
@@ -80,7 +80,7 @@ struct RatioTests {
     func mixture() throws {
         let dense = configuration { $0.model.width = 32 }
         var experts = dense
-        experts.moe.kind = .conv
+        experts.moe.kind = .given(.conv)
         experts.moe.placement = ["layer4.1"]
         experts.moe.experts = 16
         experts.moe.routes = .uniform

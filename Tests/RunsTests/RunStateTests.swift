@@ -16,10 +16,12 @@ struct RunStateTests {
     private func state() throws -> RunState {
         var configuration = RunConfiguration()
         configuration.training.seed = 77
-        configuration.moe.kind = .block
+        configuration.moe.kind = .given(.block)
         configuration.attack.epsilon = 0.1
         var window = TrainingWindow()
-        window.add(samples: 5, lossSum: 0.3, correct: 2, routers: [], gradientNorm: 0.7, learningRate: 0.01)
+        window.add(
+            PassOutcome(lossSum: 0.3, correct: 2, balanceLoss: 0, layers: []), samples: 5, gradientNorm: 0.7,
+            learningRate: 0.01)
         return RunState(
             runID: "abc", step: 17, stepsPerEpoch: 5, configuration: configuration.yaml(),
             configurationHash: RunState.hash(of: configuration), tableOffsets: ["metrics": 123, "experts": 0],
@@ -56,10 +58,19 @@ struct RunStateTests {
     @Test("Another format version and text that is no state are refused with what was expected")
     func refusals() throws {
         var future = try state()
-        future.formatVersion = 2
-        let newer = try checkpoint(try future.data())
-        #expect { _ = try RunState.read(from: newer) } throws: {
-            "\($0)".contains("format version 2, this program reads 1") && ExitStatus($0) == .checkpoint
+        for version in [1, 3] {
+            future.formatVersion = version
+            let other = try checkpoint(try future.data())
+            #expect { _ = try RunState.read(from: other) } throws: {
+                let text = "\($0)"
+                return text.contains("found a checkpoint of format \(version), expected 2")
+                    && text.contains("--layout robustmoe") && ExitStatus($0) == .checkpoint
+            }
+        }
+        // What an old program wrote is refused by its number, before anything in it is missed.
+        let old = try checkpoint(Data("{\"format_version\": 1}".utf8))
+        #expect { _ = try RunState.read(from: old) } throws: {
+            "\($0)".contains("--layout robustmoe") && ExitStatus($0) == .checkpoint
         }
         let broken = try checkpoint(Data("{\"step\": 4}".utf8))
         #expect { _ = try RunState.read(from: broken) } throws: {

@@ -31,7 +31,7 @@ struct TrainerTests {
     func smoke() throws {
         var configuration = RunConfiguration()
         configuration.model.width = 8
-        configuration.moe.kind = .conv
+        configuration.moe.kind = .given(.conv)
         configuration.data.dataset = .synthetic
         configuration.data.trainSamples = 64
         configuration.data.testSamples = 8
@@ -48,9 +48,11 @@ struct TrainerTests {
         // Classes of the synthetic set lie far apart: it takes twice the usual ball to break all images for certain.
         attack.epsilon = 16.0 / 255
         let evaluator = Evaluator(
-            network: trainer.network, configuration: configuration, communicator: SoloCommunicator(),
-            workspace: trainer.workspace, filters: trainer.step.filters)
-        let result = try #require(try evaluator.run(trainer.data.train, trainer.data.trainIndices, [attack]))
+            trainer.step.passes, SoloCommunicator(), chunk: configuration.evaluation.chunk,
+            seed: configuration.training.seed)
+        let strong = try #require(attack.networkAttack)
+        let result = try #require(
+            try evaluator.run(trainer.data.train, trainer.data.trainIndices, attacks: [strong]))
         // Rounding decides which of many trajectories a run of 120 steps takes: 0.86 to 1 were seen, chance is 0.1.
         #expect(result.inputs[0].accuracy > 0.75)
         #expect(result.inputs[1].accuracy < 0.2)
@@ -61,17 +63,17 @@ struct TrainerTests {
     private func eventful(_ method: RunConfiguration.Training.Method = .pgd) -> RunConfiguration {
         var configuration = RunConfiguration()
         configuration.model.width = 4
-        configuration.moe.kind = .conv
+        configuration.moe.kind = .given(.conv)
         configuration.moe.placement = ["layer3.1", "layer4.0"]
         configuration.moe.topK = 2
         configuration.moe.noise = 1
-        configuration.moe.balance.loss = .switchTransformer
+        configuration.moe.balance.loss = .given(.switchLoss)
         configuration.data.dataset = .synthetic
         configuration.data.trainSamples = 38
         configuration.data.testSamples = 10
         configuration.data.augmentation = [.crop, .flip]
         configuration.training.method = method
-        configuration.training.replays = 2
+        configuration.training.free.replays = 2
         configuration.training.weightAverage = method == .free ? 0.75 : nil
         configuration.training.optimizer.clipNorm = method == .free ? 0.5 : nil
         configuration.training.epochs = 3
@@ -196,7 +198,7 @@ struct TrainerTests {
         let trainer = try trainer(second, in: "second")
         let saved = try checkpoint("first", 3).tensors(in: "model.safetensors")
         for tensor in ModelTensors.tensors(trainer.network) { #expect(saved[tensor.name] == tensor) }
-        #expect(trainer.done == 0 && trainer.step.optimizer.momentum.allSatisfy { $0 == 0 })
+        #expect(trainer.done == 0 && trainer.step.momentum.allSatisfy { $0 == 0 })
         second.model.width = 8
         #expect { _ = try self.trainer(second, in: "third") } throws: {
             "\($0)".contains("another architecture") && ExitStatus($0) == .checkpoint

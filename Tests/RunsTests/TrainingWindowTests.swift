@@ -3,6 +3,7 @@ import Networks
 import Testing
 
 @testable import Files
+@testable import Runs
 @testable import Training
 
 @Suite("training windows")
@@ -20,16 +21,20 @@ struct TrainingWindowTests {
         return result
     }
 
-    private func layer(_ sums: RouterSums) -> TrainingWindow.Layer {
-        TrainingWindow.Layer(layer: "layer4.0.conv1", sums: sums)
+    private func layer(_ sums: RouterSums) -> ExpertUsage {
+        ExpertUsage(layer: "layer4.0.conv1", sums: sums)
+    }
+
+    private func pass(lossSum: Double, correct: Int) -> PassOutcome {
+        PassOutcome(lossSum: lossSum, correct: correct, balanceLoss: 0, layers: [])
     }
 
     @Test("A row holds means over images, the last rate and the mean norm of steps")
     func metrics() {
         var window = TrainingWindow()
         #expect(window.isEmpty)
-        window.add(samples: 3, lossSum: 6, correct: 1, routers: [], gradientNorm: 2, learningRate: 0.5)
-        window.add(samples: 1, lossSum: 4, correct: 1, routers: [], gradientNorm: 4, learningRate: 0.25)
+        window.add(pass(lossSum: 6, correct: 1), samples: 3, gradientNorm: 2, learningRate: 0.5)
+        window.add(pass(lossSum: 4, correct: 1), samples: 1, gradientNorm: 4, learningRate: 0.25)
         window.balanceSum = 2
         window.loopSeconds = 8
         window.attackSeconds = 5
@@ -47,9 +52,9 @@ struct TrainingWindowTests {
 
     @Test("Rows of experts count, share out and name the dead")
     func experts() {
-        var layers: [TrainingWindow.Layer] = []
-        TrainingWindow.add([layer(sums(images: 3, probability: [2, 1], chosen: [3, 0], entropy: 1))], to: &layers)
-        TrainingWindow.add([layer(sums(images: 1, probability: [1, 0], chosen: [1, 0], entropy: 0.5))], to: &layers)
+        var layers: [ExpertUsage] = []
+        ExpertUsage.add([layer(sums(images: 3, probability: [2, 1], chosen: [3, 0], entropy: 1))], to: &layers)
+        ExpertUsage.add([layer(sums(images: 1, probability: [1, 0], chosen: [1, 0], entropy: 0.5))], to: &layers)
         let rows = layers[0].expertRows(position)
         #expect(rows.map(\.count) == [4, 0])
         #expect(rows.map(\.fraction) == [1, 0])
@@ -81,7 +86,7 @@ struct TrainingWindowTests {
     @Test("A window comes back from JSON with every bit")
     func codable() throws {
         var window = TrainingWindow()
-        window.add(samples: 7, lossSum: 0.1 + 0.2, correct: 3, routers: [], gradientNorm: .pi, learningRate: 1 / 3)
+        window.add(pass(lossSum: 0.1 + 0.2, correct: 3), samples: 7, gradientNorm: .pi, learningRate: 1 / 3)
         window.layers = [layer(sums(images: 1.5, probability: [0.1, 1e-300], chosen: [1, 0], entropy: 1e17 / 3))]
         window.loopSeconds = 1e-9
         let back = try JSONDecoder().decode(TrainingWindow.self, from: JSONEncoder().encode(window))

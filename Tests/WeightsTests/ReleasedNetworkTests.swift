@@ -128,7 +128,7 @@ struct ReleasedNetworkTests {
         for subject in Self.released + layered {
             let network = try subject.network()
             let file = try WeightFile(try write(network, subject.testDescription), layout: .robustmoe)
-            let found = try file.signature().networkSettings(origin: "file")
+            let found = try file.signature().networkSettings
             let (own, expected) = (try Network.slots(found), network.parameters.slots)
             #expect(own.map(\.name) == expected.map(\.name), "\(subject.testDescription)")
             #expect(own.map(\.layout) == expected.map(\.layout), "\(subject.testDescription)")

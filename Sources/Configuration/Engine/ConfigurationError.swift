@@ -1,3 +1,5 @@
+import Files
+
 /// One thing that is wrong with a configuration.
 package struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible {
     /// What sort of mistake it is.
@@ -39,10 +41,12 @@ package struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible 
 }
 
 /// Everything that is wrong with a configuration, so that one attempt shows all of it.
-package struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct ConfigurationError: ErrorWithStatus, Sendable, Equatable, CustomStringConvertible {
     /// The mistakes, in the order of the layers; never empty.
     package let issues: [ConfigurationIssue]
 
     /// The mistakes, one a line.
     package var description: String { issues.map(\.description).joined(separator: "\n") }
+
+    package var exitStatus: ExitStatus { .usage }
 }

@@ -1,5 +1,5 @@
 /// A file that cannot be read or written as what it should be.
-package enum FileFormatError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum FileFormatError: ErrorWithStatus, Equatable, Sendable, CustomStringConvertible {
     /// The system refused.
     case system(FileSystemError)
     /// What stands in the file, or is to be written there, breaks the format.
@@ -13,6 +13,8 @@ package enum FileFormatError: Error, Equatable, Sendable, CustomStringConvertibl
             "\(path): \(subject): expected \(expected), found \(found)"
         }
     }
+
+    package var exitStatus: ExitStatus { .environment }
 }
 
 /// Runs file operations and gives their errors the type of a file format's.

@@ -1,5 +1,5 @@
 /// A checkpoint that cannot be written or must not be used.
-package enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum CheckpointError: ErrorWithStatus, Equatable, Sendable, CustomStringConvertible {
     /// The system refused, for instance because the disk is full.
     case system(FileSystemError)
     /// What is to be written, or was read, breaks the format of its file.
@@ -16,6 +16,8 @@ package enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertibl
             "\(path): \(file): expected \(expected), found \(found)"
         }
     }
+
+    package var exitStatus: ExitStatus { .checkpoint }
 
     package init(_ error: FileFormatError) {
         if case .system(let error) = error { self = .system(error) } else { self = .contents(error) }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A directory that cannot take a run.
-package enum RunDirectoryError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum RunDirectoryError: ErrorWithStatus, Equatable, Sendable, CustomStringConvertible {
     /// The system refused.
     case system(FileSystemError)
     /// A run is there already, and neither resuming nor replacing it was asked for.
@@ -20,6 +20,14 @@ package enum RunDirectoryError: Error, Equatable, Sendable, CustomStringConverti
                 + "it, --force to replace it, or another --output"
         case .notDirectory(let path): "\(path): expected a directory or nothing, found a file"
         case .contents(let error): error.description
+        }
+    }
+
+    package var exitStatus: ExitStatus {
+        switch self {
+        case .occupied, .notDirectory: .usage
+        case .system(let error): error.exitStatus
+        case .contents(let error): error.exitStatus
         }
     }
 }

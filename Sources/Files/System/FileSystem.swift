@@ -1,7 +1,7 @@
 import Foundation
 
 /// A system call on a file that failed: what was tried, where, and what the system said.
-package struct FileSystemError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct FileSystemError: ErrorWithStatus, Equatable, Sendable, CustomStringConvertible {
     /// What was tried, a verb such as `write`.
     package let operation: String
     /// The file or directory.
@@ -10,6 +10,9 @@ package struct FileSystemError: Error, Equatable, Sendable, CustomStringConverti
     package let code: Int32
     /// How many bytes were to be written, where that matters (a full disk).
     package let bytesWanted: Int?
+
+    /// What the system says, without what was tried and where.
+    package var reason: String { String(cString: strerror(code)) }
 
     init(_ operation: String, _ path: String, code: Int32, bytesWanted: Int? = nil) {
         self.operation = operation
@@ -21,8 +24,10 @@ package struct FileSystemError: Error, Equatable, Sendable, CustomStringConverti
     /// One line with the path, the system's own text and the bytes wanted.
     package var description: String {
         let wanted = bytesWanted.map { " (\($0) bytes wanted)" } ?? ""
-        return "cannot \(operation) \(path)\(wanted): \(String(cString: strerror(code))) (errno \(code))"
+        return "cannot \(operation) \(path)\(wanted): \(reason) (errno \(code))"
     }
+
+    package var exitStatus: ExitStatus { .environment }
 }
 
 /// Directory operations that either last through a power failure or say why they did not happen.
@@ -34,6 +39,9 @@ package enum FileSystem {
     }
 
     package static func isDirectory(_ path: String) -> Bool { kind(of: path) == S_IFDIR }
+
+    /// Whether an ordinary file has this name, links followed.
+    package static func isFile(_ path: String) -> Bool { kind(of: path) == S_IFREG }
 
     /// Whether anything has this name, a dangling link included.
     package static func exists(_ path: String) -> Bool {
@@ -100,7 +108,7 @@ package enum FileSystem {
     }
 
     /// The names in a directory, sorted by their bytes.
-    static func entries(of path: String) throws(FileSystemError) -> [String] {
+    package static func entries(of path: String) throws(FileSystemError) -> [String] {
         errno = 0
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw FileSystemError("list the directory", path, code: errno == 0 ? EIO : errno)

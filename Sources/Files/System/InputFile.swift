@@ -1,13 +1,15 @@
 import Foundation
 
 /// An ordinary file open for reading; its size is known before anything is read.
-final class InputFile {
-    let path: String
-    let size: Int
+package final class InputFile {
+    /// The file.
+    package let path: String
+    /// Its size in bytes when it was opened.
+    package let size: Int
     private let descriptor: Int32
 
     /// Opens an ordinary file; directories, pipes and devices are refused.
-    init(_ path: String) throws(FileSystemError) {
+    package init(_ path: String) throws(FileSystemError) {
         // Without O_NONBLOCK a pipe would hold us here until somebody writes to it.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw FileSystemError("open", path, code: errno) }
@@ -25,25 +27,28 @@ final class InputFile {
     deinit { close(descriptor) }
 
     /// Fills `bytes` from `offset` on and returns how many there were: fewer only at the file's end.
-    func read(into bytes: consuming MutableRawSpan, at offset: Int) throws(FileSystemError) -> Int {
-        try bytes.withUnsafeMutableBytes { (buffer) throws(FileSystemError) in
-            var filled = 0
-            while filled < buffer.count {
-                let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
-                let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + filled))
-                if count == 0 { break }
-                if count > 0 {
-                    filled += count
-                } else if errno != EINTR {
-                    throw FileSystemError("read", path, code: errno)
-                }
+    package func read(into bytes: consuming MutableRawSpan, at offset: Int) throws(FileSystemError) -> Int {
+        try bytes.withUnsafeMutableBytes { (buffer) throws(FileSystemError) in try read(into: buffer, at: offset) }
+    }
+
+    /// The same into memory that is no span's.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileSystemError) -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+            let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + filled))
+            if count == 0 { break }
+            if count > 0 {
+                filled += count
+            } else if errno != EINTR {
+                throw FileSystemError("read", path, code: errno)
             }
-            return filled
         }
+        return filled
     }
 
     /// The first bytes of the file, at most `limit` of them.
-    func prefix(_ limit: Int) throws(FileSystemError) -> [UInt8] {
+    package func prefix(_ limit: Int) throws(FileSystemError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: min(limit, size))
         var span = bytes.mutableSpan
         let count = try read(into: span.mutableBytes, at: 0)

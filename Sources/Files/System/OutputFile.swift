@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 
 /// What a file holds, in short: its size and the SHA-256 of its bytes.
@@ -18,22 +17,16 @@ package struct FileDigest: Equatable, Sendable {
     package init(ofFileAt path: String) throws(FileSystemError) {
         let file = try InputFile(path)
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        var hash = SHA256()
+        var hash = ContentDigest()
         var offset = 0
         while true {
             var span = buffer.mutableSpan
             let count = try file.read(into: span.mutableBytes, at: offset)
             if count == 0 { break }
-            buffer.withUnsafeBytes { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            buffer.withUnsafeBytes { hash.append(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
             offset += count
         }
-        self.init(bytes: offset, sha256: hash.finalize().hexadecimal)
-    }
-}
-
-extension SHA256Digest {
-    package var hexadecimal: String {
-        map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        self.init(bytes: offset, sha256: hash.hexadecimal)
     }
 }
 
@@ -44,7 +37,7 @@ package final class OutputFile {
     private var descriptor: Int32
     private let path: String
     private let destination: String?
-    private var hash = SHA256()
+    private var hash = ContentDigest()
     private var byteCount = 0
 
     /// A file made under its own name, which must be free, for a directory that itself is named only at the end.
@@ -81,7 +74,7 @@ package final class OutputFile {
     package func write(_ bytes: RawSpan) throws(FileSystemError) {
         try bytes.withUnsafeBytes { (buffer) throws(FileSystemError) in
             try writeWhole(buffer, to: descriptor, path: destination ?? path)
-            hash.update(bufferPointer: buffer)
+            hash.append(buffer)
         }
         byteCount += bytes.byteCount
     }
@@ -109,7 +102,7 @@ package final class OutputFile {
             close(descriptor)
             descriptor = -1
         }
-        return FileDigest(bytes: byteCount, sha256: hash.finalize().hexadecimal)
+        return FileDigest(bytes: byteCount, sha256: hash.hexadecimal)
     }
 }
 

@@ -29,17 +29,9 @@ struct ReferenceAttack {
     }
 
     private func named(_ name: String, _ tensor: Tensor) -> NamedTensor {
-        var values = [Float](repeating: 0, count: tensor.count)
-        for image in 0..<tensor.images {
-            for pixel in 0..<tensor.pixels {
-                for channel in 0..<tensor.channels {
-                    values[(image * tensor.channels + channel) * tensor.pixels + pixel] =
-                        tensor.pointer[(image * tensor.pixels + pixel) * tensor.channels + channel]
-                }
-            }
-        }
-        return NamedTensor(
-            name: name, shape: [tensor.images, tensor.channels, tensor.height, tensor.width], values: .float(values))
+        let order = ImageOrder(
+            images: tensor.images, height: tensor.height, width: tensor.width, channels: tensor.channels)
+        return NamedTensor(name: name, shape: order.shapeInFiles, values: .float(order.forFiles(tensor.elements)))
     }
 }
 

@@ -1,4 +1,5 @@
 import Collectives
+import Files
 import Foundation
 import Tensors
 
@@ -29,7 +30,7 @@ struct RunEnvironment: Encodable {
         mpi = communicator is SoloCommunicator ? "none" : MPICommunicator.libraryVersion
         blas = MatrixProduct.libraryDescription
         blasKernel = MatrixProduct.kernelName
-        processor = RunEnvironment.processorName
+        processor = KernelText.processor.value("model name") ?? "unknown"
         version = Version.current
         // The launch scripts know the checkout; the program alone cannot.
         commit = ProcessInfo.processInfo.environment["ROBUSTMOE_COMMIT"] ?? "unknown"
@@ -38,12 +39,6 @@ struct RunEnvironment: Encodable {
 
     /// The BLAS kernels in use, as a person reads them.
     static var kernelLine: String { "OpenBLAS kernels: \(MatrixProduct.kernelName)" }
-
-    private static var processorName: String {
-        guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else { return "unknown" }
-        let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
-        return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
-    }
 }
 
 /// The program's version.

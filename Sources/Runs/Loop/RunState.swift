@@ -1,5 +1,4 @@
 import Configuration
-import Crypto
 import Files
 import Foundation
 import Training
@@ -70,7 +69,7 @@ struct RunState: Codable {
 
     /// The SHA-256 of a resolved configuration, in hexadecimal.
     static func hash(of configuration: RunConfiguration) -> String {
-        SHA256.hash(data: Data(configuration.canonicalJSON.utf8)).hexadecimal
+        ContentDigest(of: configuration.canonicalJSON.utf8).hexadecimal
     }
 
     /// The configuration that the checkpoint was written with.

@@ -1,7 +1,6 @@
 import Collectives
 import Configuration
 import Files
-import Foundation
 import Tensors
 
 /// One invocation of `robustmoe bench`.
@@ -110,9 +109,8 @@ package struct BenchmarkSession: Sendable {
 
     /// The most memory that this process has held, in MiB, by the kernel's account.
     private static var peakResidentMebibytes: Int {
-        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-        return (line?.split(separator: " ").dropLast().last.flatMap { Int($0) } ?? 0) / 1024
+        let kibibytes = KernelText.process.value("VmHWM")?.split(separator: " ").first
+        return (kibibytes.flatMap { Int($0) } ?? 0) / 1024
     }
 
     private static let columns =

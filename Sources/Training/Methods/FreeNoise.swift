@@ -1,6 +1,7 @@
 import Collectives
 import Files
 import Tensors
+import Weights
 
 /// The perturbation that free adversarial training (Shafahi et al., arXiv:1904.12843) grows while it trains: one noise
 /// image for each position of the global batch, kept from replay to replay and from batch to batch.
@@ -77,13 +78,12 @@ package struct FreeNoise {
 
     /// The noise as checkpoints hold it, `[positions, channels, height, width]`.
     package var tensor: NamedTensor {
-        var outside = values
-        forEachPair { inside, place in outside[place] = values[inside] }
-        return NamedTensor(name: FreeNoise.name, shape: tensorShape, values: .float(outside))
+        NamedTensor(name: FreeNoise.name, shape: order.shapeInFiles, values: .float(order.forFiles(values)))
     }
 
     /// Takes up the noise of a checkpoint.
     package mutating func restore(_ tensors: [String: NamedTensor], from path: String) throws {
+        let tensorShape = order.shapeInFiles
         guard let tensor = tensors[FreeNoise.name], tensor.shape == tensorShape,
             case .float(let outside) = tensor.values
         else {
@@ -91,20 +91,10 @@ package struct FreeNoise {
             throw RunError.checkpoint(
                 "\(path): expected a tensor \(FreeNoise.name) of shape \(tensorShape), found \(found)")
         }
-        forEachPair { inside, place in values[inside] = outside[place] }
+        values = order.forMemory(outside)
     }
 
-    private var tensorShape: [Int] { [globalBatch, shape.channels, shape.height, shape.width] }
-
-    private func forEachPair(_ body: (_ inside: Int, _ outside: Int) -> Void) {
-        let pixels = shape.height * shape.width
-        for image in 0..<globalBatch {
-            for pixel in 0..<pixels {
-                for channel in 0..<shape.channels {
-                    let base = image * imageSize
-                    body(base + pixel * shape.channels + channel, base + channel * pixels + pixel)
-                }
-            }
-        }
+    private var order: ImageOrder {
+        ImageOrder(images: globalBatch, height: shape.height, width: shape.width, channels: shape.channels)
     }
 }

@@ -66,7 +66,7 @@ extension RankTests {
 
         @Test("Experts take their share of the whole batch, and no more", arguments: [1, 2])
         func capacity(topK: Int) throws {
-            var configuration = MixtureCase(kind: .block, topK: topK, loss: .switchTransformer).configuration
+            var configuration = MixtureCase(kind: .block, topK: topK, loss: .switchLoss).configuration
             configuration.kernels.arithmetic = .exact
             configuration.moe.noise = 0.5
             configuration.moe.varianceWeight = 0.3
@@ -87,7 +87,7 @@ extension RankTests {
 
         @Test("Noise on the scores is that of the whole batch", arguments: [1, 2])
         func noise(topK: Int) throws {
-            var configuration = MixtureCase(kind: .conv, topK: topK, loss: .switchTransformer).configuration
+            var configuration = MixtureCase(kind: .conv, topK: topK, loss: .switchLoss).configuration
             configuration.kernels.arithmetic = .exact
             let quiet = try RankScene(configuration, images: 7, isSteady: true)
             configuration.moe.noise = 2

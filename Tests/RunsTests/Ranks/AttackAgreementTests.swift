@@ -1,8 +1,9 @@
-import Attacks
+import NetworkAttacks
 import Networks
 import Tensors
 import Testing
 
+@testable import Attacks
 @testable import Configuration
 @testable import Training
 
@@ -16,23 +17,25 @@ extension RankTests {
             _ scene: RankScene, _ ranges: [Range<Int>], _ statistics: any BatchStatistics
         ) throws -> (pixels: [Float], outcomes: [AttackOutcome]) {
             let configuration = scene.configuration
-            let isFrozen = configuration.attack.batchNorm == .frozen
-            let pass = scene.pass(
-                ranges, isFrozen ? .running : .synchronized, folds: isFrozen && scene.arithmetic == .fast, statistics)
-            let objective = Objective.crossEntropy(ranges.map { Array(scene.labels[$0]) })
-            let attack = try #require(configuration.attack.makeAttack())
-            let target = AttackedNetwork(scene.network, pass)
-            let images = try attack.perturb(
-                ranges.map(scene.part), objective, samples: ranges.map { Array(scene.samples[$0]) }, against: target,
-                seed: 1, step: 2)
-            return (images.flatMap { $0.toArray() }, try target.outcome(images, objective))
+            let passes = PassFactory(
+                scene.network, workspace: scene.workspace, filters: scene.filters, arithmetic: scene.arithmetic,
+                normalization: .synchronized, routing: configuration.routingRule, statistics: statistics)
+            let batch = AttackBatch(
+                images: ranges.map(scene.part), labels: ranges.map { Array(scene.labels[$0]) },
+                samples: ranges.map { Array(scene.samples[$0]) }, seed: 1, step: 2)
+            let attack = try #require(configuration.attack.networkAttack)
+            let images = try attack.perturb(batch, passes)
+            let target = NetworkTarget(
+                scene.network, passes.attack(attack, samples: batch.samples, step: batch.step, draw: 0))
+            var inquiry = Inquiry(target, CrossEntropyObjective(labels: batch.labels), labels: batch.labels)
+            return (images.flatMap { $0.toArray() }, try inquiry.outcomes(images))
         }
 
         @Test(
             "Pixels, loss and predictions are those of the attack on the whole batch",
-            arguments: MixtureCase.all.filter { $0.loss == .switchTransformer }, [true, false])
+            arguments: MixtureCase.all.filter { $0.loss == .switchLoss }, [true, false])
         func agreement(mixture: MixtureCase, isFrozen: Bool) throws {
-            for arithmetic in [RunConfiguration.Kernels.Arithmetic.fast, .exact] {
+            for arithmetic in [Arithmetic.fast, .exact] {
                 var configuration = mixture.configuration
                 configuration.kernels.arithmetic = arithmetic
                 // Batch moments tie all images to the first route that flips; then only one step is comparable.

@@ -1,4 +1,5 @@
 import Collectives
+import Tensors
 import Testing
 
 @testable import Networks

@@ -28,32 +28,29 @@ extension RankTests {
         /// Takes a few steps of training from the scene's weights and returns what is left behind.
         private func train(_ scene: RankScene, _ communicator: any Communicator) throws -> Traces {
             let each = Self.shards / communicator.size
-            let step = TrainingStep(
-                scene.network, scene.configuration, communicator: communicator, workspace: scene.workspace,
-                shards: each, stepsPerEpoch: 4, traits: RankScene.traits)
+            let step = scene.trainingStep(communicator, stepsPerEpoch: 4)
             var traces = Traces()
             for (number, range) in Self.batches.enumerated() {
-                let outcomes = try step.run(
+                let outcome = try step.run(
                     scene.batch(communicator, shards: each, range), step: number, wantsToStop: false)
-                for outcome in outcomes {
+                for update in outcome.updates {
                     traces.window.add(
-                        samples: range.count, lossSum: outcome.passes[0].lossSum, correct: outcome.passes[0].correct,
-                        routers: outcome.passes[0].routers, gradientNorm: outcome.gradientNorm,
-                        learningRate: outcome.rate)
+                        update.passes[0], samples: range.count, gradientNorm: update.gradientNorm,
+                        learningRate: update.rate)
                 }
             }
             func bits(_ values: some Sequence<Float>) -> [UInt32] { values.map(\.bitPattern) }
             traces.weights = bits(scene.network.parameters.values)
             traces.statistics = bits(scene.network.parameters.statistics)
-            traces.momentum = bits(step.optimizer.momentum)
-            traces.state = (step.noise.map { [$0.tensor] } ?? []) + (step.average?.tensors(scene.network) ?? [])
+            traces.momentum = bits(step.momentum)
+            traces.state = step.method.state + (step.average?.tensors(scene.network) ?? [])
             return traces
         }
 
         @Test(
             "Weights, momentum, statistics and sums are the bits of one rank with as many shards",
-            arguments: MixtureCase.all, [RunConfiguration.Distributed.BatchNorm.local, .synchronized])
-        func bits(mixture: MixtureCase, batchNorm: RunConfiguration.Distributed.BatchNorm) throws {
+            arguments: MixtureCase.all, [Normalization.local, .synchronized])
+        func bits(mixture: MixtureCase, batchNorm: Normalization) throws {
             guard Self.shards % communicator.size == 0 else { return }
             var configuration = mixture.configuration
             configuration.training.method = .pgd
@@ -85,7 +82,7 @@ extension RankTests {
             guard Self.shards % communicator.size == 0 else { return }
             var configuration = MixtureCase.all[1].configuration
             configuration.training.method = method
-            configuration.training.replays = 2
+            configuration.training.free.replays = 2
             configuration.training.globalBatch = 13
             configuration.training.weightAverage = 0.75
             configuration.training.optimizer.clipNorm = 0.5

@@ -1,6 +1,7 @@
 import Attacks
 import Collectives
 import Foundation
+import NetworkAttacks
 import Networks
 import Tensors
 import Testing
@@ -9,6 +10,7 @@ import Testing
 @testable import Datasets
 @testable import Evaluation
 @testable import Files
+@testable import Runs
 @testable import Training
 
 extension RankTests {
@@ -26,7 +28,7 @@ extension RankTests {
                 name: .synthetic, split: .test, traits: traits, images: bytes, labels: (0..<11).map { Int32($0 % 5) })
         }
 
-        private var attacks: [RunConfiguration.Attack] {
+        private var attacks: [NetworkAttack] {
             var pgd = RunConfiguration.Attack()
             pgd.steps = 3
             pgd.restarts = 2
@@ -44,16 +46,23 @@ extension RankTests {
             var noise = RunConfiguration.Attack()
             noise.name = .gaussianNoise
             noise.epsilon = 0.05
-            return [pgd, fgsm, automatic, euclidean, noise]
+            return [pgd, fgsm, automatic, euclidean, noise].compactMap(\.networkAttack)
+        }
+
+        private func evaluator(_ scene: RankScene, _ communicator: any Communicator) -> Evaluator {
+            let configuration = scene.configuration
+            return Evaluator(
+                PassFactory(
+                    scene.network, workspace: scene.workspace, filters: FilterCache(capacityMegabytes: 64),
+                    arithmetic: configuration.kernels.arithmetic, normalization: configuration.distributed.batchNorm,
+                    routing: configuration.routingRule),
+                communicator, chunk: configuration.evaluation.chunk, seed: configuration.training.seed)
         }
 
         private func evaluate(
             _ scene: RankScene, _ indices: [Int], _ communicator: any Communicator
         ) throws -> EvaluationResult? {
-            let evaluator = Evaluator(
-                network: scene.network, configuration: scene.configuration, communicator: communicator,
-                workspace: scene.workspace, filters: FilterCache(capacityMegabytes: 64))
-            return try evaluator.run(images, indices, attacks)
+            return try evaluator(scene, communicator).run(images, indices, attacks: attacks)
         }
 
         /// Everything that a result says but seconds, without rounding.
@@ -62,7 +71,7 @@ extension RankTests {
                 let name: String
                 let numbers: [Int]
                 let losses: [UInt64]
-                let layers: [TrainingWindow.Layer]
+                let layers: [ExpertUsage]
             }
             struct Sample: Encodable {
                 let numbers: [Int]
@@ -134,11 +143,9 @@ extension RankTests {
                 MixtureCase.all.filter { $0.topK == 2 && $0.kind == .conv }[0].configuration, images: 8)
             let indices = [0, 1, 2, 4, 5, 6, 7, 9, 10]
             func run(_ communicator: any Communicator) throws -> [String] {
-                let evaluator = Evaluator(
-                    network: scene.network, configuration: scene.configuration, communicator: communicator,
-                    workspace: scene.workspace, filters: FilterCache(capacityMegabytes: 64))
-                let layers = try FixedExperts.layers(["layer2.0.conv2"], of: scene.network)
-                let gated = try evaluator.run(images, indices, [attacks[0]])
+                let evaluator = evaluator(scene, communicator)
+                let layers = try scene.network.mixtureLayers(named: ["layer2.0.conv2"])
+                let gated = try evaluator.run(images, indices, attacks: [attacks[0]])
                 var lines: [String] = []
                 try FixedExperts(evaluator: evaluator, layers: layers, attacks: [attacks[0]], suffix: "")
                     .run(images, indices, gated: gated) { layer, expert, input, reference in
@@ -156,7 +163,7 @@ extension RankTests {
             let (found, expected) = (try run(communicator), try run(SoloCommunicator()))
             #expect(expected.count == 10 && Set(expected).count == 10)
             if communicator.isRoot { #expect(found == expected) } else { #expect(found.isEmpty) }
-            #expect { _ = try FixedExperts.layers(["layer2.0.conv3"], of: scene.network) } throws: {
+            #expect { _ = try scene.network.mixtureLayers(named: ["layer2.0.conv3"]) } throws: {
                 "\($0)".contains("layer2.0.conv3") && "\($0)".contains("did you mean layer2.0.conv")
                     && ExitStatus($0) == .usage
             }

@@ -15,7 +15,7 @@ extension RankTests {
         func parts(_ isOrdered: Bool) throws {
             var configuration = RunConfiguration()
             configuration.model.width = 8
-            configuration.moe.kind = .channel
+            configuration.moe.kind = .given(.channel)
             let network = try Network(configuration.networkSettings(RankScene.traits), seed: 5)
             let shards = isOrdered ? 2 : 1
             let exchange = GradientExchange(

@@ -8,13 +8,13 @@ import Testing
 
 /// One of the mixtures that the tests over ranks go through.
 struct MixtureCase: CustomTestStringConvertible, Sendable {
-    let kind: RunConfiguration.MixtureOfExperts.Kind
+    let kind: ExpertKind
     let topK: Int
-    let loss: RunConfiguration.MixtureOfExperts.Balance.Loss
+    let loss: BalanceLoss
 
-    static let all = [RunConfiguration.MixtureOfExperts.Kind.conv, .block].flatMap { kind in
+    static let all = [ExpertKind.conv, .block].flatMap { kind in
         [1, 2].flatMap { topK in
-            [RunConfiguration.MixtureOfExperts.Balance.Loss.entropy, .switchTransformer].map {
+            [BalanceLoss.entropy, .switchLoss].map {
                 MixtureCase(kind: kind, topK: topK, loss: $0)
             }
         }
@@ -26,10 +26,10 @@ struct MixtureCase: CustomTestStringConvertible, Sendable {
     var configuration: RunConfiguration {
         var result = RunConfiguration()
         result.model.width = 8
-        result.moe.kind = kind
+        result.moe.kind = .given(kind)
         result.moe.topK = topK
         result.moe.placement = ["layer2.0"]
-        result.moe.balance.loss = loss
+        result.moe.balance.loss = .given(loss)
         result.distributed.batchNorm = .synchronized
         return result
     }
@@ -51,7 +51,7 @@ struct RankScene {
     let samples: [Int]
 
     var count: Int { labels.count }
-    var arithmetic: Arithmetic { configuration.kernelArithmetic }
+    var arithmetic: Arithmetic { configuration.kernels.arithmetic }
 
     /// Builds the network; its running statistics are those of the images, its routers spread them.
     ///
@@ -108,7 +108,7 @@ struct RankScene {
     ) -> Pass {
         Pass(
             parameters: network.parameters, workspace: workspace, filters: filters, arithmetic: arithmetic,
-            normalization: normalization, folds: folds, routing: configuration.routing(step: 3),
+            normalization: normalization, folds: folds, routing: configuration.routingRule.training(step: 3),
             statistics: statistics, samples: ranges.map { Array(samples[$0]) }, record: record)
     }
 

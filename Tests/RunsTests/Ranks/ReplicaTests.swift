@@ -1,4 +1,5 @@
 import Networks
+import Tensors
 import Testing
 
 @testable import Files
@@ -117,29 +118,27 @@ extension RankTests {
             let parameters = scene.network.parameters
             let reference = try scene.reference(.synchronized)
             let before = Array(parameters.values)
-            let step = TrainingStep(
-                scene.network, configuration, communicator: communicator, workspace: scene.workspace, shards: 1,
-                stepsPerEpoch: 10, traits: RankScene.traits)
-            let outcomes = try step.run(scene.batch(communicator, shards: 1), step: 3, wantsToStop: false)
-            let outcome = try #require(outcomes.first)
-            #expect(outcomes.count == 1)
+            let step = scene.trainingStep(communicator, stepsPerEpoch: 10)
+            let first = try step.run(scene.batch(communicator, shards: 1), step: 3, wantsToStop: false)
+            let outcome = try #require(first.updates.first)
+            #expect(first.updates.count == 1)
             // The first momentum is the gradient, and the weights follow it.
             let found = BatchOutcome(
                 taskLoss: outcome.passes[0].lossSum / 7,
-                balanceLoss: outcome.passes[0].routers.reduce(0) { $0 + $1.balanceLoss },
-                gradient: Array(step.optimizer.momentum), chosen: outcome.passes[0].routers.map(\.global.chosen))
+                balanceLoss: outcome.passes[0].balanceLoss, gradient: Array(step.momentum),
+                chosen: outcome.passes[0].layers.map(\.sums.chosen))
             expectAgreement(found.difference(from: reference, parameters, tolerance: 1e-5))
             let rate = Float(outcome.rate)
             let follows = parameters.values.indices.allSatisfy {
-                parameters.values[$0] == before[$0] - rate * step.optimizer.momentum[$0]
+                parameters.values[$0] == before[$0] - rate * step.momentum[$0]
             }
             #expect(follows)
             let norm = found.gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
             #expect(abs(outcome.gradientNorm - norm) <= 1e-5 * norm)
-            #expect(!outcome.isAskedToStop)
+            #expect(!first.isAskedToStop)
             let stop = try step.run(
                 scene.batch(communicator, shards: 1), step: 4, wantsToStop: communicator.rank == communicator.size - 1)
-            #expect(stop.allSatisfy { $0.isAskedToStop })
+            #expect(stop.isAskedToStop)
         }
     }
 }

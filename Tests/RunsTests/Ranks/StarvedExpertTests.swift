@@ -3,7 +3,6 @@ import Networks
 import Testing
 
 @testable import Configuration
-@testable import Datasets
 @testable import Training
 
 extension RankTests {
@@ -88,14 +87,12 @@ extension RankTests {
             configuration.training.optimizer.weightDecay = 0.1
             let scene = try RankScene(configuration, images: 7, samples: shares.samples(communicator.size))
             let parameters = scene.network.parameters
-            let step = TrainingStep(
-                scene.network, configuration, communicator: communicator, workspace: scene.workspace, shards: 1,
-                stepsPerEpoch: 10, traits: RankScene.traits)
-            step.optimizer.momentum.update(repeating: 0.5)
+            let step = scene.trainingStep(communicator, stepsPerEpoch: 10)
+            step.momentum.update(repeating: 0.5)
             let slots = parameters.slots
             func values(_ slot: Slot) -> [Float] {
                 Array(parameters.values(of: slot))
-                    + (slot.isStatistic ? [] : Array(step.optimizer.momentum[slot.range]))
+                    + (slot.isStatistic ? [] : Array(step.momentum[slot.range]))
             }
             let before = slots.map(values)
             _ = try step.run(scene.batch(communicator, shards: 1), step: 0, wantsToStop: false)
@@ -112,14 +109,27 @@ extension RankTests {
 
 extension RankScene {
     /// A rank's part of images `range`, or of all, as training steps get it.
-    func batch(_ communicator: any Communicator, shards: Int, _ range: Range<Int>? = nil) -> PreparedBatch {
+    func batch(_ communicator: any Communicator, shards: Int, _ range: Range<Int>? = nil) -> TrainingBatch {
         let whole = range ?? 0..<count
         let parts = communicator.size * shards
         let ranges = (communicator.rank * shards..<(communicator.rank + 1) * shards).map { number in
             whole.lowerBound + number * whole.count / parts..<whole.lowerBound + (number + 1) * whole.count / parts
         }
-        return PreparedBatch(
-            epoch: 0, step: 0, images: ranges.map(part), labels: ranges.map { Array(labels[$0]) },
-            indices: ranges.map { Array(samples[$0]) }, globalSize: whole.count)
+        return TrainingBatch(
+            images: ranges.map(part), labels: ranges.map { Array(labels[$0]) },
+            samples: ranges.map { Array(samples[$0]) }, globalSize: whole.count)
     }
+
+    /// What takes the steps of the scene's configuration on its network.
+    func trainingStep(_ communicator: any Communicator, stepsPerEpoch: Int) -> TrainingStep {
+        TrainingStep(
+            network, configuration.trainingSettings(stepsPerEpoch: stepsPerEpoch, ranks: communicator.size),
+            method: configuration.trainingMethod(RankScene.traits, communicator), communicator: communicator,
+            workspace: workspace)
+    }
+}
+
+extension TrainingStep {
+    /// The momentum of every parameter.
+    var momentum: UnsafeMutableBufferPointer<Float> { optimizer.state[0].arena }
 }

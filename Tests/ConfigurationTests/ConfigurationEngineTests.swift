@@ -1,0 +1,85 @@
+import Testing
+
+@testable import Configuration
+
+/// A root that has nothing to do with runs.
+private struct Toy: ConfigurationRoot {
+    enum Mode: String, ConfigurationChoice {
+        case plain
+        case sized
+    }
+
+    var preset: String?
+    var mode = Mode.plain
+    var size = 3
+
+    static let movedKeys = ["length": "size"]
+
+    static let keys: [ConfigurationKey<Toy>] = [
+        ConfigurationKey("preset", \.preset, "a group of settings"),
+        ConfigurationKey("mode", \.mode, "what counts"),
+        ConfigurationKey(
+            "size", \.size, "how large", .atLeast(1),
+            onlyWhere: ConfigurationCondition(text: "mode: sized") { $0.mode == .sized }),
+    ]
+
+    func check(_ reader: inout ConfigurationReader) {
+        guard size > 9 else { return }
+        reader.issues.append(
+            .value("size", found: "\(size)", allowed: "at most 9", origin: reader.origins["size"] ?? "defaults"))
+    }
+}
+
+@Suite("The engine of configurations")
+struct ConfigurationEngineTests {
+    private func resolve(_ yaml: String, _ overrides: String...) throws -> (configuration: Toy, warnings: [String]) {
+        try Toy.resolve(
+            layers: [ConfigurationLayer(yaml: yaml, origin: "toy.yaml")]
+                + overrides.map { ConfigurationLayer(override: $0) },
+            presets: ["large": .preset("large", yaml: "size: 8")])
+    }
+
+    private func problems(_ yaml: String, _ overrides: String...) -> [String] {
+        do {
+            _ = try Toy.resolve(
+                layers: [ConfigurationLayer(yaml: yaml, origin: "toy.yaml")]
+                    + overrides.map { ConfigurationLayer(override: $0) },
+                presets: ["large": .preset("large", yaml: "size: 8")])
+            return []
+        } catch {
+            return error.issues.map(\.description)
+        }
+    }
+
+    @Test("A root of three keys is read in layers, checked, written, told of and warned about")
+    func toy() throws {
+        #expect(try resolve("").configuration == Toy())
+        let run = try resolve("preset: large\nmode: plain", "mode=sized")
+        #expect(run.configuration.mode == .sized && run.configuration.size == 8 && run.warnings.isEmpty)
+        #expect(try resolve("{preset: large, mode: sized, size: 5}", "size=6").configuration.size == 6)
+
+        #expect(run.configuration.written.block == ["preset: large", "mode: sized", "size: 8"])
+        #expect(run.configuration.written.json == #"{"mode":"sized","preset":"large","size":8}"#)
+        #expect(Toy().written.block == ["preset: null", "mode: plain"])
+        #expect(Toy.help(under: "").map(\.key) == ["preset", "mode", "size"])
+        #expect(Toy.help(under: "").map(\.normal) == ["null", "plain", "3"])
+
+        #expect(try resolve("preset: large").warnings.isEmpty)
+        let idle = try resolve("preset: large\nsize: 4")
+        #expect(idle.configuration.size == 4)
+        #expect(idle.warnings == ["toy.yaml:2: size has no effect, it belongs to mode: sized"])
+
+        #expect(
+            problems("size: 0\nmod: plain", "length=2", "mode=size") == [
+                "toy.yaml:1: size: found 0; allowed: an integer, at least 1",
+                "toy.yaml:2: mod: no such key (found plain); allowed: preset, mode, size; did you mean mode?",
+                "command line: length: no such key (found 2); allowed: preset, mode, size; did you mean size?",
+                "command line: mode: found size; allowed: plain, sized; did you mean sized?",
+            ])
+        #expect(problems("size: 10") == ["toy.yaml:1: size: found 10; allowed: at most 9"])
+        #expect(
+            problems("preset: larg") == [
+                "toy.yaml:1: preset: found larg; allowed: large, null; did you mean large?"
+            ])
+    }
+}
