@@ -149,9 +149,3 @@ struct Convolution {
             x.pointer, dy.pointer, into: parts.map { gradients.pointer($0.filter, shard: shard) }, pass.workspace)
     }
 }
-
-/// Consecutive images of a batch that meet a filter of their own.
-struct FilterPart {
-    let filter: Slot
-    let images: Range<Int>
-}

@@ -1,60 +1,7 @@
-import Tensors
-
 /// One choice of expert an image for all layers of a network, the batch being sorted by expert.
 public struct SharedRoutes {
     /// For each shard, the images of each expert.
     let ranges: [[Range<Int>]]
     /// Receives what the layers have to say about the choice, or nil where nobody asks.
     let scoreGradients: ScoreGradients?
-}
-
-/// Sums over layers of the gradient of the routing weight of every image, `[shard][image]` in the sorted order.
-final class ScoreGradients {
-    private(set) var perShard: [[Float]]
-
-    init(images: [Int]) {
-        perShard = images.map { [Float](repeating: 0, count: $0) }
-    }
-
-    func add(_ values: [Float], shard: Int) {
-        for (image, value) in values.enumerated() { perShard[shard][image] += value }
-    }
-}
-
-/// The order in which the images of every shard are sorted by expert, and the way back.
-struct SharedOrder {
-    /// For each shard, which image stands at each place.
-    let places: [[Int]]
-    /// For each shard, the place of each image.
-    let inverse: [[Int]]
-    /// For each shard, the places of each expert's images.
-    let ranges: [[Range<Int>]]
-
-    init(_ routes: [Routes], experts: Int) {
-        let sorted = routes.map { routes in
-            (0..<routes.images).sorted { a, b in
-                (routes.experts[a], a) < (routes.experts[b], b)
-            }
-        }
-        places = sorted
-        inverse = sorted.map { order in
-            var result = [Int](repeating: 0, count: order.count)
-            for (place, image) in order.enumerated() { result[image] = place }
-            return result
-        }
-        ranges = routes.map { routes in
-            var start = 0
-            return (0..<experts).map { expert in
-                let count = routes.experts.count { $0 == expert }
-                defer { start += count }
-                return start..<start + count
-            }
-        }
-    }
-
-    /// Sorts the images of every shard.
-    func sort(_ x: [Tensor]) -> [Tensor] { zip(x, places).map { ImageSelection.gather($0, $1) } }
-
-    /// Brings sorted images back to where they were.
-    func restore(_ x: [Tensor]) -> [Tensor] { zip(x, inverse).map { ImageSelection.gather($0, $1) } }
 }

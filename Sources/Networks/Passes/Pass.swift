@@ -1,103 +1,5 @@
 import Tensors
 
-/// What batch norm normalises by.
-public enum Normalization: String, CaseIterable, Sendable {
-    /// Running statistics: evaluation, and attacks on a frozen model.
-    case running
-    /// Moments of each shard alone.
-    case local
-    /// Moments of the global batch.
-    case synchronized
-}
-
-/// Sums over the whole global batch, for layers that need its statistics in mid-pass.
-///
-/// Every rank asks the same number of times in the same order, with no image too.
-public protocol BatchStatistics {
-    /// Returns the sum over all shards of all ranks; `perShard` holds one equally long list a shard of this rank.
-    func sum(_ perShard: [[Double]]) throws -> [Double]
-
-    /// Returns the lists of all shards of all ranks one after the other, in the order of the global batch, and where
-    /// each of this rank's own begins; lists may have different lengths, and none.
-    func gather(_ perShard: [[Float]]) throws -> (values: [Float], starts: [Int])
-}
-
-extension BatchStatistics {
-    /// Where lists of these lengths begin, one after the other.
-    public static func starts(_ counts: [Int], from first: Int = 0) -> [Int] {
-        var next = first
-        return counts.map { count in
-            defer { next += count }
-            return next
-        }
-    }
-}
-
-/// The statistics of a batch that lives in one process.
-public struct SoloStatistics: BatchStatistics {
-    /// Makes the statistics.
-    public init() {}
-
-    /// Adds up this process's shards in order.
-    public func sum(_ perShard: [[Double]]) -> [Double] {
-        guard var result = perShard.first else { return [] }
-        for values in perShard.dropFirst() {
-            for index in result.indices { result[index] += values[index] }
-        }
-        return result
-    }
-
-    /// Returns this process's lists one after the other.
-    public func gather(_ perShard: [[Float]]) -> (values: [Float], starts: [Int]) {
-        (perShard.flatMap { $0 }, Self.starts(perShard.map(\.count)))
-    }
-}
-
-/// What routers do in training passes only.
-public struct TrainingRouting: Hashable, Sendable {
-    /// The deviation of the noise on the scores before selection, in units of the scores' standard deviation.
-    public var noise: Float
-    /// The most images that an expert takes, as a multiple of an even share of the batch; nil for no limit.
-    public var capacity: Double?
-    /// The run's seed.
-    public var seed: UInt64
-    /// The step that the draws belong to.
-    public var step: Int
-
-    /// Makes the routing of one step.
-    public init(noise: Float = 0, capacity: Double? = nil, seed: UInt64, step: Int) {
-        self.noise = noise
-        self.capacity = capacity
-        self.seed = seed
-        self.step = step
-    }
-
-    /// The routing of another pass of the same step; draw 0 is the step's own.
-    public func redrawn(_ draw: Int) -> TrainingRouting {
-        var other = self
-        other.seed &+= UInt64(draw) << 40
-        return other
-    }
-}
-
-/// How images find their experts.
-public enum Routing: Hashable, Sendable {
-    /// By the layers' routers; with noise and capacity only in training passes that ask for it.
-    case learned(TrainingRouting?)
-    /// Image index modulo the experts (benchmarks, tests).
-    case uniform
-    /// All images to one expert of every layer.
-    case fixed(Int)
-}
-
-/// What decides one layer's routes in place of its router.
-public enum GivenRoutes: Sendable {
-    /// All images go to this expert, with weight 1.
-    case expert(Int)
-    /// These, one value a shard: such as those that a router chose for other images.
-    case routes([Routes])
-}
-
 /// Everything that one pass through a network depends on beside its input: a value, so that no mode is stored anywhere.
 public struct Pass {
     /// The weights and running statistics.
@@ -155,22 +57,6 @@ public struct Pass {
             if let bad = tensor.elements.first(where: { !$0.isFinite }) {
                 throw NetworkError.notFinite(layer: path, value: bad)
             }
-        }
-    }
-}
-
-/// What goes wrong inside a network.
-public enum NetworkError: Error, CustomStringConvertible {
-    /// A layer's output holds a NaN or an infinity.
-    case notFinite(layer: String, value: Float)
-    /// A description cannot be built.
-    case invalid(String)
-
-    /// The sentence for a person.
-    public var description: String {
-        switch self {
-        case .notFinite(let layer, let value): "layer \(layer) gave \(value), expected finite values"
-        case .invalid(let message): message
         }
     }
 }

@@ -1,15 +1,3 @@
-/// A convolution whose filters can be pruned: one of a block's or stage's own, in a network without experts.
-public struct PrunableConvolution: Hashable, Sendable {
-    /// Its path.
-    public let path: String
-    /// Its filters.
-    public let weight: Slot
-    /// How many it has in a network that is not pruned.
-    public let filters: Int
-    /// Those that are left, rising; nil means all.
-    public let kept: [Int]?
-}
-
 /// What is left of a slot of a network that is not pruned, where channels are gone.
 ///
 /// Outside, a slot is a list of rows, one for each output, of as many pieces as there are inputs: the taps of a filter, the
@@ -39,14 +27,4 @@ public struct SlotSelection: Hashable, Sendable {
             }
         }
     }
-}
-
-/// A convolution whose filters are slabs, one for each expert, each with channels of its own.
-public struct SlabLayer: Hashable, Sendable {
-    /// Its path.
-    public let path: String
-    /// The path of the mixture layer whose router chooses the slab.
-    public let router: String
-    /// Channels of one slab.
-    public let channels: Int
 }

@@ -1,0 +1,25 @@
+/// The mixture-of-experts layers of a network.
+public struct MixtureSettings: Hashable, Sendable {
+    /// What is replaced.
+    public var kind: ExpertKind
+    /// Where.
+    public var placement: Placement
+    /// Whether 1×1 shortcut convolutions are replaced too (conv kind; the channel kind goes by the architecture).
+    public var includesDownsample: Bool
+    /// Routers, gates and balancing of every layer.
+    public var router: RouterSettings
+    /// How far one choice reaches (channel kind; the others choose layer by layer).
+    public var scope: RouterScope
+
+    /// Makes settings; see the properties.
+    public init(
+        kind: ExpertKind, placement: Placement, includesDownsample: Bool, router: RouterSettings,
+        scope: RouterScope = .layer
+    ) {
+        self.kind = kind
+        self.placement = placement
+        self.includesDownsample = includesDownsample
+        self.router = router
+        self.scope = scope
+    }
+}

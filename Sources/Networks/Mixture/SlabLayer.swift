@@ -1,0 +1,9 @@
+/// A convolution whose filters are slabs, one for each expert, each with channels of its own.
+public struct SlabLayer: Hashable, Sendable {
+    /// Its path.
+    public let path: String
+    /// The path of the mixture layer whose router chooses the slab.
+    public let router: String
+    /// Channels of one slab.
+    public let channels: Int
+}

@@ -1,0 +1,4 @@
+/// Which optimizer owns a slot.
+public enum ParameterGroup: Hashable, Sendable {
+    case backbone, router
+}

@@ -1,0 +1,31 @@
+/// A named range of the parameter arena or of the statistics arena.
+public struct Slot: Hashable, Sendable {
+    /// torchvision's name, with `experts.<e>` and `router` where a layer is a mixture.
+    public let name: String
+    /// Shape in memory and outside.
+    public let layout: SlotLayout
+    /// The first element in its arena.
+    public let offset: Int
+    /// Whether it is a running statistic, in the statistics arena, rather than a parameter.
+    public let isStatistic: Bool
+    /// Which optimizer owns it.
+    public let group: ParameterGroup
+    /// The expert it belongs to, if any.
+    public let owner: ExpertOwner?
+
+    /// Elements of the slot.
+    public var count: Int { layout.count }
+    /// Its place in the arena.
+    public var range: Range<Int> { offset..<offset + count }
+
+    /// The part of a slot of slabs that holds one filter.
+    func slab(_ index: Int) -> Slot {
+        guard case .slabs(_, let kernel, let inputs, let outputs) = layout else {
+            preconditionFailure("slot \(name) has no slabs")
+        }
+        let filter = SlotLayout.convolution(kernel: kernel, inputs: inputs, outputs: outputs)
+        return Slot(
+            name: "\(name)[\(index)]", layout: filter, offset: offset + index * filter.count, isStatistic: isStatistic,
+            group: group, owner: owner)
+    }
+}

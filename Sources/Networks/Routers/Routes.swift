@@ -1,0 +1,19 @@
+/// Which experts an image goes to and with which weights.
+public struct Routes: Equatable, Sendable {
+    /// Experts for each image, k.
+    public let choices: Int
+    /// The chosen experts, `[images][k]`, best score first.
+    public internal(set) var experts: [Int]
+    /// The weight of each choice, `[images][k]`.
+    public internal(set) var weights: [Float]
+
+    /// The number of images.
+    public var images: Int { choices == 0 ? 0 : experts.count / choices }
+
+    /// Makes routes; both lists are `[images][k]`.
+    public init(choices: Int, experts: [Int], weights: [Float]) {
+        self.choices = choices
+        self.experts = experts
+        self.weights = weights
+    }
+}
