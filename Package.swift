@@ -55,6 +55,7 @@ let package = Package(
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "AttacksTests", dependencies: ["Attacks"]),
+        .testTarget(name: "LibraryTests", dependencies: ["Attacks", "NetworkAttacks", "Networks", "Tensors"]),
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Files"], exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport", swiftCSV]),

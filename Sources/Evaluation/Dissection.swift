@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import Tensors
 
 /// What attacks did to routers and to predictions, image by image, over all mixture layers at once (AdvMoE,
 /// arXiv:2308.10110, section 3): a router gives way where the experts chosen change in any layer, the model where its
@@ -43,10 +43,7 @@ package struct Dissection: Equatable {
 
     /// The entropy of the pathways taken, in nats.
     package var pathwayEntropy: Double {
-        pathways.values.sorted().reduce(0.0) { sum, count in
-            let share = Double(count) / Double(samples)
-            return sum - share * log(share)
-        }
+        entropyOf(pathways.values.sorted().lazy.map { Double($0) / Double(samples) })
     }
 
     package func row(split: String, inputs: String) -> DissectionRow {

@@ -7,7 +7,7 @@ extension RunConfiguration {
     package var trainingAttack: Attack? {
         switch training.method {
         case .standard, .free: return nil
-        case .pgd: return attack.name == .none ? nil : attack
+        case .pgd, .mart: return attack.name == .none ? nil : attack
         case .trades, .advmoe:
             if attack.name == .none { return nil }
             var diverging = attack

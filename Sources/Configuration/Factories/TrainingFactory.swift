@@ -46,6 +46,7 @@ extension RunConfiguration {
                 communicator)
             return Free(training.free, noise: noise, inputs: freeInputs)
         case .trades: return Trades(training.trades, attacked: attacked)
+        case .mart: return Mart(training.mart, attacked: attacked)
         case .advmoe: return AdvMoE(training.advmoe.method, experts: moe.experts, attacked: attacked)
         }
     }

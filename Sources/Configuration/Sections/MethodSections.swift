@@ -14,6 +14,12 @@ extension Trades.Settings: ConfigurationSection {
     ]
 }
 
+extension Mart.Settings: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey("beta", \.beta, "weight of the divergence", .atLeast(0))
+    ]
+}
+
 extension RunConfiguration.Alternation: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("order", \.method.order, "which half of a step comes first"),

@@ -16,6 +16,9 @@ extension RunConfiguration {
             /// The loss on clean images plus `beta` times the divergence between them and attacked ones (Zhang et al.,
             /// arXiv 1901.08573).
             case trades
+            /// The boosted cross entropy of attacked images plus `beta` times their divergence from clean ones, the more the less
+            /// sure these are (Wang et al., ICLR 2020).
+            case mart
             /// Updates of routers and experts in turn, each by an attack of its own (Zhang et al., arXiv 2308.10110).
             case advmoe
         }
@@ -54,6 +57,8 @@ extension RunConfiguration {
         package var free = Free.Settings()
         /// The settings of `trades`.
         package var trades = Trades.Settings()
+        /// The settings of `mart`.
+        package var mart = Mart.Settings()
         /// The settings of `advmoe`.
         package var advmoe = Alternation()
         /// The settings of `parameters: scores`.
@@ -149,6 +154,7 @@ extension RunConfiguration.Training: ConfigurationSection {
             "time_limit", \.timeLimit, "time after which this invocation ends, with exit code 75"),
         ConfigurationKey("free", \.free, "settings of free", onlyWhere: .method(.free)),
         ConfigurationKey("trades", \.trades, "settings of trades", onlyWhere: .method(.trades)),
+        ConfigurationKey("mart", \.mart, "settings of mart", onlyWhere: .method(.mart)),
         ConfigurationKey("advmoe", \.advmoe, "settings of advmoe", onlyWhere: .method(.advmoe)),
         ConfigurationKey(
             "scores", \.scores, "settings of parameters: scores",

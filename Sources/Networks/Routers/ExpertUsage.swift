@@ -1,4 +1,4 @@
-import Foundation
+import Tensors
 
 /// The use of one mixture layer's experts, over a window of training or over a split.
 public struct ExpertUsage: Codable, Equatable, Sendable {
@@ -34,7 +34,7 @@ public struct ExpertUsage: Codable, Equatable, Sendable {
     public var usageEntropy: Double? {
         let total = choices
         guard total > 0 else { return nil }
-        return sums.chosen.reduce(0.0) { $1 > 0 ? $0 - $1 / total * log($1 / total) : $0 }
+        return entropyOf(sums.chosen.lazy.map { $0 / total })
     }
 
     /// The mean entropy of the router's probabilities for an image, in nats; nil where it was bypassed.

@@ -43,17 +43,12 @@ struct Router {
     }
 
     private func logSoftmax(_ logits: [Float]) -> [Float] {
-        let experts = settings.experts
-        var result = logits
-        for image in 0..<logits.count / experts {
-            let row = image * experts..<(image + 1) * experts
-            let largest = logits[row].max() ?? 0
-            var sum = 0.0
-            for place in row { sum += exp(Double(logits[place] - largest)) }
-            let logSum = log(sum)
-            for place in row { result[place] = Float(Double(logits[place] - largest) - logSum) }
+        logits.withUnsafeBufferPointer { buffer in
+            guard let first = buffer.baseAddress else { return [] }
+            return stride(from: 0, to: buffer.count, by: settings.experts).flatMap { start in
+                LogSoftmax.row(first + start, count: settings.experts).map(Float.init)
+            }
         }
-        return result
     }
 
     /// Chooses with noise and under capacity, as training passes do.

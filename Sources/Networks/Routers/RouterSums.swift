@@ -1,4 +1,4 @@
-import Foundation
+import Tensors
 
 /// What a router's scores of the global batch add up to.
 public struct RouterSums: Codable, Sendable, Equatable {
@@ -78,7 +78,5 @@ public struct RouterSums: Codable, Sendable, Equatable {
     }
 
     /// Entropy of P, in nats.
-    public var usageEntropy: Double {
-        shares.reduce(0) { $1 > 0 ? $0 - $1 * log($1) : $0 }
-    }
+    public var usageEntropy: Double { entropyOf(shares) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Tensors
 
 /// What can be wrong with how a layer uses its experts.
 public enum RoutingAlarm: String, Sendable {
@@ -16,7 +17,7 @@ public enum RoutingAlarm: String, Sendable {
         let total = chosen.reduce(0, +)
         let experts = Double(chosen.count)
         guard total > 0, choices < experts else { return nil }
-        let entropy = chosen.reduce(0.0) { $1 > 0 ? $0 - $1 / total * log($1 / total) : $0 }
+        let entropy = entropyOf(chosen.lazy.map { $0 / total })
         if exp(entropy) <= max(experts / 2, 1.25 * choices) + 1e-9 {
             self = .collapsed
         } else if chosen.contains(0) {

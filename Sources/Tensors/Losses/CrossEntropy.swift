@@ -19,15 +19,12 @@ public enum CrossEntropy {
         for (image, label) in labels.enumerated() {
             let row = logits.pointer + image * classes
             let target = dLogits.pointer + image * classes
-            var largest = row[0]
-            for index in 1..<max(1, classes) { largest = max(largest, row[index]) }
-            var sum = 0.0
-            for index in 0..<classes { sum += exp(Double(row[index] - largest)) }
+            let (differences, sum) = LogSoftmax.parts(row, count: classes, .single)
             for index in 0..<classes {
-                let probability = exp(Double(row[index] - largest)) / sum
+                let probability = exp(differences[index]) / sum
                 target[index] = Float((probability - (index == Int(label) ? 1 : 0)) / Double(divisor))
             }
-            losses.append(log(sum) - Double(row[Int(label)] - largest))
+            losses.append(log(sum) - differences[Int(label)])
         }
         return (losses, dLogits)
     }

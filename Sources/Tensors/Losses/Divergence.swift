@@ -19,8 +19,8 @@ public enum Divergence {
         let (dTarget, dLogits) = (Tensor(like: target), Tensor(like: logits))
         let values = (0..<logits.images).map { image -> Double in
             let first = image * classes
-            let logP = logSoftmax(target.pointer + first, classes)
-            let logQ = logSoftmax(logits.pointer + first, classes)
+            let logP = LogSoftmax.row(target.pointer + first, count: classes, differences: .double)
+            let logQ = LogSoftmax.row(logits.pointer + first, count: classes, differences: .double)
             let p = logP.map { exp($0) }
             var value = 0.0
             for index in 0..<classes where p[index] > 0 { value += p[index] * (logP[index] - logQ[index]) }
@@ -32,14 +32,5 @@ public enum Divergence {
             return value
         }
         return (values, dTarget, dLogits)
-    }
-
-    private static func logSoftmax(_ row: UnsafePointer<Float>, _ classes: Int) -> [Double] {
-        var largest = row[0]
-        for index in 1..<max(1, classes) { largest = max(largest, row[index]) }
-        var sum = 0.0
-        for index in 0..<classes { sum += exp(Double(row[index]) - Double(largest)) }
-        let logSum = log(sum)
-        return (0..<classes).map { Double(row[$0]) - Double(largest) - logSum }
     }
 }
