@@ -58,7 +58,7 @@ struct ConfigurationErrorTests {
             ),
             ("training.schedule.milestones=[5, 5]", "a list of: an integer, at least 1, each above the one before"),
             ("training.schedule.milestones=5", "a list of: an integer, at least 1, each above the one before"),
-            ("training.method=mart", "standard, pgd, fast, free, trades, advmoe"),
+            ("training.method=madry", "standard, pgd, fast, free, trades, mart, advmoe"),
             ("training.optimizer.clip_norm=0", "\(number), above 0; or null"),
             ("training.weight_average=1", "\(number), at least 0, below 1; or null"),
             ("training.free.replays=0", positive),

@@ -133,7 +133,11 @@ private func unusualMethods() -> [RunConfiguration] {
     scores.training.scores.filterShare = 0.25
     scores.training.weightAverage = nil
     scores.moe.kind = .none
-    return [free, trades, advmoe, scores]
+    var mart = trades
+    mart.training.method = .mart
+    mart.training.trades = RunConfiguration().training.trades
+    mart.training.mart.beta = 4
+    return [free, trades, mart, advmoe, scores]
 }
 
 private func resolve(_ text: String) throws -> RunConfiguration {

@@ -1,0 +1,35 @@
+import ArgumentParser
+import Runs
+import Weights
+
+/// What `evaluate` and `experts` are told alike.
+struct EvaluationOptions: ParsableArguments {
+    @Option(help: "A checkpoint directory, a pointer file, or a run directory.")
+    var checkpoint: String
+    @Option(
+        help: """
+            The layout of --checkpoint, if that is a safetensors file: \
+            \(CheckpointLayout.allCases.map(\.rawValue).joined(separator: ", ")).
+            """)
+    var layout: CheckpointLayout?
+    @Option(help: "A YAML file of settings, above the checkpoint's own.")
+    var config: String?
+    @Option(help: "The directory of evaluation.csv and the other tables.")
+    var output: String
+    @Flag(help: "Replace the results that the directory holds.")
+    var force = false
+    @Argument(help: "key=value settings.")
+    var settings: [String] = []
+
+    /// Evaluates on all ranks.
+    /// - Parameter fixedLayers: The mixture layers whose experts are evaluated one by one; nil means none.
+    func run(fixedLayers: [String]? = nil) throws {
+        let session = EvaluationSession(
+            checkpoint: checkpoint, layout: layout, configFile: config, output: output, force: force,
+            settings: settings, fixedLayers: fixedLayers)
+        let prepared = try Job.prepare { try session.prepare() }
+        try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
+            try session.run(prepared, communicator)
+        }
+    }
+}
