@@ -22,7 +22,7 @@ package struct MaskOverlap {
     package init(_ masks: [String: [Bool]], _ network: Network, path: String) throws {
         let experts = network.settings.mixture?.router.experts ?? 1
         var layers: [Layer] = []
-        for slab in network.slabLayers {
+        for slab in network.channelExpertLayers {
             guard let mask = masks[slab.path], let router = network.mixtureLayers.firstIndex(of: slab.router) else {
                 continue
             }
@@ -40,7 +40,7 @@ package struct MaskOverlap {
             throw RunError.unusable(
                 "evaluation.masks: \(path) has masks of \(masks.keys.sorted().joined(separator: ", ")); expected some "
                     + "of this network's layers of channel experts: "
-                    + network.slabLayers.map(\.path).joined(separator: ", "))
+                    + network.channelExpertLayers.map(\.path).joined(separator: ", "))
         }
         self.layers = layers
         keptInAll = layers.reduce(0) { $0 + $1.kept.reduce(0, +) }

@@ -18,7 +18,7 @@ public struct Network {
     /// The paths of the mixture layers in order.
     public let mixtureLayers: [String]
     /// The convolutions with slabs of channels for experts, in order.
-    public let slabLayers: [SlabLayer]
+    public let channelExpertLayers: [ChannelExpertLayer]
     /// The convolutions whose filters can be pruned, in order.
     public let prunable: [PrunableConvolution]
     /// What is left of the slots of the network that this one was pruned from, by name; the others are whole.
@@ -53,7 +53,7 @@ public struct Network {
         elements = builder.elements
         ranges = builder.ranges
         mixtureLayers = builder.mixtureLayers
-        slabLayers = builder.slabLayers
+        channelExpertLayers = builder.channelExpertLayers
         prunable = builder.prunable
         selections = builder.selections
         try Network.check(settings.mixture, builder.candidates)

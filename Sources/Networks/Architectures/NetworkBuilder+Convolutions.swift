@@ -69,7 +69,7 @@ extension NetworkBuilder {
             }
         }
         let fan = owner == nil ? taps * outputs : taps * shape.presentInputs
-        let chosen = operation ?? .plain(SlabConvolution(convolution(path, .heNormal(fan: fan), owner)))
+        let chosen = operation ?? .plain(ConvolutionBank(convolution(path, .heNormal(fan: fan), owner)))
         if operation == nil, case .plain(let plain) = chosen {
             let weight = plain.slabs[0].weight
             select(
@@ -133,9 +133,9 @@ extension NetworkBuilder {
                 weight: weight.slab(expert))
         }
         let isOfLayer = mixture.scope == .layer
-        slabLayers.append(
-            SlabLayer(path: path, router: isOfLayer ? path : Self.imageRouterPath, channels: shape.outputs))
-        guard isOfLayer else { return .plain(SlabConvolution(slabs: slabs)) }
+        channelExpertLayers.append(
+            ChannelExpertLayer(path: path, router: isOfLayer ? path : Self.imageRouterPath, channels: shape.outputs))
+        guard isOfLayer else { return .plain(ConvolutionBank(slabs: slabs)) }
         mixtureLayers.append(path)
         let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
         return .experts(ExpertConvolution(router: router, experts: slabs))

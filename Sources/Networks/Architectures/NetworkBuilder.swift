@@ -18,7 +18,7 @@ final class NetworkBuilder {
     /// Paths that a placement may name.
     var candidates: [String] = []
     var mixtureLayers: [String] = []
-    var slabLayers: [SlabLayer] = []
+    var channelExpertLayers: [ChannelExpertLayer] = []
     /// Convolutions whose filters can be pruned.
     var prunable: [PrunableConvolution] = []
     /// What is left of slots, by name, where channels are gone.

@@ -23,7 +23,7 @@ struct ResidualTrunk {
                 "\(path).\(name)", inputs: inputs, outputs: outputs, kernel: 3, stride: stride, parameters,
                 .uniform(bound: 1 / Float(9 * inputs).squareRoot()), group: .router)
             return NormalizedConvolution(
-                path: "\(path).\(name)", operation: .plain(SlabConvolution(convolution)),
+                path: "\(path).\(name)", operation: .plain(ConvolutionBank(convolution)),
                 norm: BatchNorm("\(path).\(norm)", channels: outputs, parameters, group: .router))
         }
         var width = Self.widths[0]

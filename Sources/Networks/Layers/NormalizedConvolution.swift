@@ -9,7 +9,7 @@ import Tensors
 struct NormalizedConvolution {
     /// The operation in front of the batch norm.
     enum Operation {
-        case plain(SlabConvolution)
+        case plain(ConvolutionBank)
         // Its router may hold convolutions in turn.
         indirect case experts(ExpertConvolution)
     }

@@ -33,7 +33,7 @@ struct CapacityAssignment {
         var room = [Int](repeating: capacity(images: images), count: experts)
         for round in 0..<Self.rounds {
             if round == Self.rounds - 1 { room = [Int](repeating: images, count: experts) }
-            let likings = likings(preferences, isAssigned)
+            let affinities = affinities(preferences, isAssigned)
             var asking = [[Int]](repeating: [], count: experts)
             for image in 0..<images where missing[image] > 0 {
                 let open = (0..<experts).filter { room[$0] > 0 && !isAssigned[image * experts + $0] }
@@ -45,7 +45,7 @@ struct CapacityAssignment {
             }
             for expert in 0..<experts {
                 let accepted = asking[expert].sorted {
-                    let (a, b) = (likings[$0 * experts + expert], likings[$1 * experts + expert])
+                    let (a, b) = (affinities[$0 * experts + expert], affinities[$1 * experts + expert])
                     return a != b ? a > b : $0 < $1
                 }.prefix(room[expert])
                 room[expert] -= accepted.count
@@ -65,7 +65,7 @@ struct CapacityAssignment {
     }
 
     /// The softmax of each image's preferences, over the experts that it has not got yet.
-    private func likings(_ preferences: [Float], _ isAssigned: [Bool]) -> [Double] {
+    private func affinities(_ preferences: [Float], _ isAssigned: [Bool]) -> [Double] {
         var result = [Double](repeating: 0, count: preferences.count)
         for start in stride(from: 0, to: preferences.count, by: experts) {
             let open = (start..<start + experts).filter { !isAssigned[$0] }

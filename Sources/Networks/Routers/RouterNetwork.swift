@@ -60,7 +60,7 @@ struct RouterNetwork {
             let norm = BatchNorm("\(path).router.bn1", channels: middle, parameters, group: .router)
             front = [
                 NormalizedConvolution(
-                    path: "\(path).router.conv1", operation: .plain(SlabConvolution(convolution)),
+                    path: "\(path).router.conv1", operation: .plain(ConvolutionBank(convolution)),
                     norm: norm)
             ]
             head = linear("router.conv2", kernel: kernel, inputs: middle, hasBias: false)

@@ -3,7 +3,7 @@ import Files
 import Foundation
 import Training
 
-/// Rank zero's pen: tables, events and the console.
+/// What rank zero writes by: tables, events and the console.
 ///
 /// The other ranks hold none.
 final class RunRecorder {

@@ -19,7 +19,7 @@ package final class Trainer {
     let step: TrainingStep
     let data: RunData
     let stepsPerEpoch: Int
-    /// Rank zero's pen, once it may write.
+    /// What rank zero writes by, once it may.
     var recorder: RunRecorder?
     /// The checkpoint that this run goes on from.
     let resumed: (name: String, state: RunState, configuration: RunConfiguration)?

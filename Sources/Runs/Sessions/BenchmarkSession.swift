@@ -57,14 +57,8 @@ package struct BenchmarkSession: Sendable {
 
     /// Times, prints, and writes the table; collective.
     package func run(_ communicator: any Communicator) throws -> ExitStatus {
-        MatrixProduct.useOneThread()
-        let topology = try NodeTopology.gather(communicator)
-        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
-        let placement = topology.chooseThreads(requested: requested)
-        let threads = placement.threads[communicator.rank]
+        let threads = try SessionSite(configuration, communicator).threads
         let say: (String) -> Void = { if communicator.isRoot { Console.print($0) } }
-        for line in placement.summary + placement.warnings.map({ "warning: \($0)" }) { say(line) }
-        say(RunEnvironment.kernelLine)
         var rows: [Row] = []
         switch subject {
         case .kernels:

@@ -41,13 +41,15 @@ package struct EvaluationSession: Sendable {
         /// The checkpoint's configuration under the file's and the command line's settings.
         package let configuration: RunConfiguration
         let weights: EvaluatedWeights
+        /// What the file and the command line say that has no effect.
+        let warnings: [String]
     }
 
     /// Reads the checkpoint's state and resolves the configuration.
     package func prepare() throws -> Prepared {
         let weights = try EvaluatedWeights(checkpointPath, layout: layout)
         let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
-        let configuration = try RunConfiguration.resolve(
+        let (configuration, warnings) = try RunConfiguration.resolveWithWarnings(
             layers: [try weights.configurationLayer()] + file + settings.map { ConfigurationLayer(override: $0) })
         try weights.check(configuration)
         guard configuration.resolvedEvaluationAttacks.allSatisfy({ $0.batchNorm == .frozen }) else {
@@ -58,22 +60,15 @@ package struct EvaluationSession: Sendable {
             throw RunError.unusable(
                 "\(output) holds a training run; expected another --output for an evaluation's files")
         }
-        return Prepared(configuration: configuration, weights: weights)
+        return Prepared(configuration: configuration, weights: weights, warnings: warnings)
     }
 
     /// Evaluates; collective.
     package func run(_ prepared: Prepared, _ communicator: any Communicator) throws -> ExitStatus {
         let configuration = prepared.configuration
-        MatrixProduct.useOneThread()
-        let topology = try NodeTopology.gather(communicator)
-        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
-        let placement = topology.chooseThreads(requested: requested)
-        if communicator.isRoot {
-            for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
-            for warning in placement.warnings { Console.print("warning: \(warning)") }
-            if !force { try RunDirectory.requireNone(at: output) }
-        }
-        let workspace = Workspace(threads: placement.threads[communicator.rank])
+        let site = try SessionSite(configuration, communicator, warnings: prepared.warnings)
+        if communicator.isRoot, !force { try RunDirectory.requireNone(at: output) }
+        let workspace = Workspace(threads: site.threads)
         let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
         let network = try Network(
             configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
@@ -85,7 +80,7 @@ package struct EvaluationSession: Sendable {
         }
         // Results that are to be replaced stay until every rank has its data and its network.
         try communicator.barrier()
-        let recorder = try communicator.isRoot ? makeRecorder(prepared, topology, placement, communicator) : nil
+        let recorder = try communicator.isRoot ? makeRecorder(prepared, site, communicator) : nil
         for warning in data.set.warnings { try recorder?.say("warning: \(warning)") }
         let passes = PassFactory(
             network, workspace: workspace,
@@ -156,13 +151,10 @@ package struct EvaluationSession: Sendable {
     }
 
     private func makeRecorder(
-        _ prepared: Prepared, _ topology: NodeTopology, _ placement: ThreadPlacement, _ communicator: any Communicator
+        _ prepared: Prepared, _ site: SessionSite, _ communicator: any Communicator
     ) throws -> RunRecorder {
         let directory = try RunDirectory(output, opening: force ? .force : .fresh)
-        try directory.writeConfiguration(prepared.configuration.yaml())
-        try directory.writeCommand(CommandLine.arguments)
-        try directory.writeEnvironment(
-            RunEnvironment(topology: topology, communicator: communicator, threads: placement.threads[0]))
+        try site.describe(prepared.configuration, in: directory, communicator)
         let recorder = try RunRecorder(directory, runID: prepared.weights.runID)
         try recorder.say(prepared.weights.description)
         return recorder

@@ -81,31 +81,19 @@ package struct TrainingSession: Sendable {
     /// Trains; collective.
     package func run(_ prepared: Prepared, _ communicator: any Communicator) throws -> ExitStatus {
         let configuration = prepared.configuration
-        let topology = try NodeTopology.gather(communicator)
-        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
-        let placement = topology.chooseThreads(requested: requested)
-        let threads = placement.threads[communicator.rank]
+        let site = try SessionSite(configuration, communicator, warnings: prepared.warnings)
         // Rank 0 picks the checkpoint, the others read what it picked. Nothing that an earlier run wrote changes before
         // every rank has its data, its network and its checkpoint.
-        var checkpointPath = ""
-        if communicator.isRoot {
-            for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
-            for warning in placement.warnings + prepared.warnings { Console.print("warning: \(warning)") }
-            checkpointPath = try chosenCheckpoint(prepared.directory) ?? ""
-        }
+        let checkpointPath = try communicator.isRoot ? chosenCheckpoint(prepared.directory) ?? "" : ""
         let path = try Self.shared(checkpointPath, communicator)
         let checkpoint = path.isEmpty ? nil : try Checkpoint.verify(path)
         let trainer = try Trainer(
-            configuration, communicator: communicator, threads: threads, checkpoint: checkpoint)
+            configuration, communicator: communicator, threads: site.threads, checkpoint: checkpoint)
         try communicator.barrier()
         guard communicator.isRoot else { return try trainer.run() }
         let directory = try RunDirectory(prepared.directory, opening: force ? .force : .resume)
         do {
-            try directory.writeConfiguration(configuration.yaml())
-            try directory.writeCommand(CommandLine.arguments)
-            try directory.writeEnvironment(
-                RunEnvironment(topology: topology, communicator: communicator, threads: threads))
-            for warning in placement.warnings + prepared.warnings { try directory.log("warning: \(warning)") }
+            try site.describe(configuration, in: directory, communicator)
             try trainer.record(in: directory, ownsCheckpoint: owns(path, directory))
             return try trainer.run()
         } catch {

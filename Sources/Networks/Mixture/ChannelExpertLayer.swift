@@ -1,5 +1,5 @@
 /// A convolution whose filters are slabs, one for each expert, each with channels of its own.
-public struct SlabLayer: Hashable, Sendable {
+public struct ChannelExpertLayer: Hashable, Sendable {
     /// Its path.
     public let path: String
     /// The path of the mixture layer whose router chooses the slab.

@@ -5,7 +5,7 @@ import Tensors
 /// One slab is an ordinary convolution. Several are AdvMoE's convolution (arXiv:2308.10110): slab e is expert e, with
 /// output channels of its own that land in the same compact map, whose batch norm all share; which slab an image meets is
 /// said by ``Pass/shared``, the batch being sorted by it. Only chosen slabs run, each on consecutive images.
-struct SlabConvolution {
+struct ConvolutionBank {
     let slabs: [Convolution]
 
     init(_ convolution: Convolution) { slabs = [convolution] }

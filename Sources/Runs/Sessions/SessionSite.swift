@@ -1,0 +1,39 @@
+import Collectives
+import Configuration
+import Files
+import Tensors
+
+/// Where a session runs: its hosts, the threads of each rank, OpenBLAS on one thread.
+struct SessionSite {
+    let topology: NodeTopology
+    let placement: ThreadPlacement
+    /// Threads of this rank.
+    let threads: Int
+    /// What rank 0 has said to be careful about.
+    let warnings: [String]
+
+    /// Finds out, and lets rank 0 say it; collective.
+    /// - Parameter warnings: What else there is to be careful about.
+    init(_ configuration: RunConfiguration, _ communicator: any Communicator, warnings: [String] = []) throws {
+        MatrixProduct.useOneThread()
+        topology = try NodeTopology.gather(communicator)
+        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
+        placement = topology.chooseThreads(requested: requested)
+        threads = placement.threads[communicator.rank]
+        self.warnings = placement.warnings + warnings
+        guard communicator.isRoot else { return }
+        for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
+        for warning in self.warnings { Console.print("warning: \(warning)") }
+    }
+
+    /// Writes what runs, how and where: `config.yaml`, `command.txt` and `environment.json`; rank 0 alone.
+    func describe(
+        _ configuration: RunConfiguration, in directory: RunDirectory, _ communicator: any Communicator
+    ) throws {
+        try directory.writeConfiguration(configuration.yaml())
+        try directory.writeCommand(CommandLine.arguments)
+        try directory.writeEnvironment(
+            RunEnvironment(topology: topology, communicator: communicator, threads: threads))
+        for warning in warnings { try directory.log("warning: \(warning)") }
+    }
+}
