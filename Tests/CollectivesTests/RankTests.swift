@@ -1,23 +1,8 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Collectives
-
-/// The communicator that all tests of this process share: MPI can be started once.
-@MainActor
-enum Ranks {
-    static let communicator: any Communicator = {
-        guard LaunchEnvironment.current.isLaunched else { return SoloCommunicator() }
-        do throws(CollectiveError) {
-            let communicator = try MPICommunicator.start()
-            communicator.timeoutSeconds = 60
-            atexit { MPICommunicator.finish() }
-            return communicator
-        } catch {
-            fatalError("\(error)")
-        }
-    }()
-}
 
 /// Expects the elements of `expected`, and reports only the first that differs: whole arrays are too long to print.
 func expectSame<Element: Equatable>(

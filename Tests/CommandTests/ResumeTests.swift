@@ -10,6 +10,25 @@ extension CommandSuite {
             try robustmoe(["train", "--output", run.path, "--resume", "auto"] + more, ranks: ranks)
         }
 
+        @Test("a run of the first format is refused with what its weights are good for, before its keys are")
+        func oldFormat() throws {
+            let run = TrainedRun(path: try Scratch.copy(of: TrainedRun.onOneRank.get().path))
+            let state = try run.latest().path + "/state.json"
+            let text = try Scratch.text(state)
+            let old = text.replacingOccurrences(of: "\"format_version\" : 2", with: "\"format_version\" : 1")
+            #expect(old != text)
+            try old.write(toFile: state, atomically: true, encoding: .utf8)
+            let settings = try Scratch.text(run.path + "/config.yaml")
+            try settings.replacingOccurrences(of: "training:\n", with: "training:\n  replays: 4\n")
+                .write(toFile: run.path + "/config.yaml", atomically: true, encoding: .utf8)
+            let before = try Scratch.contents(of: run.path)
+            let outcome = try resume(run, ranks: nil)
+            #expect(outcome.status == 4)
+            #expect(outcome.errors.contains("found a checkpoint of format 1, expected 2"), "\(outcome.errors)")
+            #expect(outcome.errors.contains("--layout robustmoe"))
+            #expect(try Scratch.contents(of: run.path) == before)
+        }
+
         @Test("a rank killed twice in mid-step changes nothing in the end")
         func killed() throws {
             let run = try newRun()

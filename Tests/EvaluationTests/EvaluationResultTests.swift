@@ -6,7 +6,6 @@ import Testing
 
 @testable import Configuration
 @testable import Evaluation
-@testable import Training
 
 @Suite("evaluation results")
 struct EvaluationResultTests {

@@ -2,7 +2,6 @@ import Networks
 import Testing
 
 @testable import Files
-@testable import Training
 
 @Suite("routing alarms")
 struct RoutingAlarmTests {

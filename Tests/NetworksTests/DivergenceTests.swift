@@ -2,8 +2,6 @@ import Foundation
 import Tensors
 import Testing
 
-@testable import Networks
-
 @Suite("Divergence")
 struct DivergenceTests {
     private let workspace = Workspace()

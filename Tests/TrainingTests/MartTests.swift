@@ -2,7 +2,6 @@ import Attacks
 import Collectives
 import Datasets
 import Foundation
-import NetworkAttacks
 import Networks
 import Tensors
 import TestSupport

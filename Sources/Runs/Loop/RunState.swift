@@ -55,15 +55,25 @@ struct RunState: Codable {
     static func read(from checkpoint: Checkpoint) throws -> RunState {
         do {
             let data = try checkpoint.data(in: "state.json")
-            let version = try JSONDecoder().decode(FormatVersion.self, from: data).number
-            guard version == formatVersion else {
-                throw RunError.checkpoint(
-                    "\(checkpoint.path): found a checkpoint of format \(version), expected \(formatVersion); its "
-                        + "\(Checkpoint.modelFile) can be read as weights, with --layout robustmoe")
-            }
+            try requireFormat(data, of: checkpoint.path)
             return try JSONDecoder().decode(RunState.self, from: data)
         } catch let error as DecodingError {
             throw RunError.checkpoint("\(checkpoint.path)/state.json: expected a run's state, found \(error)")
+        }
+    }
+
+    /// Throws if a checkpoint, damaged or not, says that it is of another format; looks at nothing else.
+    static func requireFormat(ofCheckpointAt path: String) throws {
+        guard let text = try? FileSystem.text(of: FileSystem.join(path, "state.json")) else { return }
+        do { try requireFormat(Data(text.utf8), of: path) } catch is DecodingError {}
+    }
+
+    private static func requireFormat(_ data: Data, of path: String) throws {
+        let version = try JSONDecoder().decode(FormatVersion.self, from: data).number
+        guard version == formatVersion else {
+            throw RunError.checkpoint(
+                "\(path): found a checkpoint of format \(version), expected \(formatVersion); its "
+                    + "\(Checkpoint.modelFile) can be read as weights, with --layout robustmoe")
         }
     }
 

@@ -63,13 +63,13 @@ extension Trainer {
                     + (conflicts + mismatch(checkpoint)).joined(separator: "\n  "))
         }
         try loadModel(checkpoint)
-        let state = step.optimizer.state
-        let found = try checkpoint.tensors(in: Self.optimizerFile)
-        for (name, arena) in state {
-            // Of several arenas, each takes what is its own, and the first one sees that nothing else is there.
-            let own = state.count == 1 ? found : found.filter { $0.key.hasSuffix(".\(name)") }
-            try ModelTensors.load(
-                own, suffix: name, into: arena, network, from: "\(checkpoint.path)/\(Self.optimizerFile)")
+        let place = "\(checkpoint.path)/\(Self.optimizerFile)"
+        var open = try checkpoint.tensors(in: Self.optimizerFile)
+        for (index, (name, arena)) in step.optimizer.state.enumerated().reversed() {
+            // Each arena takes what is its own; what is nobody's is left to the first, which refuses it.
+            let own = index == 0 ? open : open.filter { $0.key.hasSuffix(".\(name)") }
+            try ModelTensors.load(own, suffix: name, into: arena, network, from: place)
+            for key in own.keys { open[key] = nil }
         }
         try restoreMethodState(checkpoint)
         done = runState.step

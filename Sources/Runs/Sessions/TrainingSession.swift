@@ -43,6 +43,10 @@ package struct TrainingSession: Sendable {
             let directory = try output ?? directoryName(try resolve([]).configuration)
             let saved = "\(directory)/config.yaml"
             let isThere = FileManager.default.fileExists(atPath: saved)
+            // A run of another format has keys of another time: that it is one says more than each of them.
+            if let newest = try? CheckpointStore.locate(directory) {
+                try RunState.requireFormat(ofCheckpointAt: newest)
+            }
             let (configuration, warnings) = try resolve(isThere ? [try carriedOver(saved)] : [])
             return Prepared(configuration: configuration, directory: directory, warnings: warnings)
         }

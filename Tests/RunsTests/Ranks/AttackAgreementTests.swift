@@ -1,6 +1,7 @@
 import NetworkAttacks
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Attacks

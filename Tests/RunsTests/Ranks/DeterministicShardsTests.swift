@@ -1,5 +1,6 @@
 import Collectives
 import Networks
+import TestSupport
 import Testing
 
 @testable import Configuration

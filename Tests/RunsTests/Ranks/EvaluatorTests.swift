@@ -4,6 +4,7 @@ import Foundation
 import NetworkAttacks
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Configuration

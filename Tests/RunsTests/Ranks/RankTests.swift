@@ -1,23 +1,4 @@
-import Foundation
 import Testing
-
-@testable import Collectives
-
-/// The communicator that all tests of this process share: MPI can be started once.
-@MainActor
-enum Ranks {
-    static let communicator: any Communicator = {
-        guard LaunchEnvironment.current.isLaunched else { return SoloCommunicator() }
-        do throws(CollectiveError) {
-            let communicator = try MPICommunicator.start()
-            communicator.timeoutSeconds = 60
-            atexit { MPICommunicator.finish() }
-            return communicator
-        } catch {
-            fatalError("\(error)")
-        }
-    }()
-}
 
 /// Training over the ranks of a job, against what one process computes on the whole batch.
 ///
