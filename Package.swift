@@ -56,7 +56,7 @@ let package = Package(
         .testTarget(name: "NetworksTests", dependencies: ["Networks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "AttacksTests", dependencies: ["Attacks"]),
         .testTarget(name: "LibraryTests", dependencies: ["Attacks", "NetworkAttacks", "Networks", "Tensors"]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Files"], exclude: ["Fixtures"]),
+        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Files", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "TestSupport"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport", swiftCSV]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),

@@ -146,7 +146,7 @@ extension RunConfiguration {
         reader.require(
             [.all, .scores].contains(training.parameters) || moe.kind != .none, "training.parameters",
             training.parameters, allowed: "all or scores where moe.kind is none", beside: ["moe.kind"])
-        if isAlternating { checkAlternation(training.advmoe.method, &reader) }
+        if isAlternating { checkAlternation(training.methods.advmoe.method, &reader) }
     }
 
     private func checkAlternation(_ settings: AdvMoE.Settings, _ reader: inout ConfigurationReader) {

@@ -164,7 +164,7 @@ extension ModelSignature.Mixture {
     /// What the mixture is built from.
     fileprivate var settings: MixtureSettings {
         let isOnImage = kind == .channel && scope == .image
-        let gate = Gate(topK: 1, isStraightThrough: true, renormalises: true, bypassesSoftmax: isOnImage)
+        let gate = Gate(topK: 1, isStraightThrough: true, renormalizes: true, bypassesSoftmax: isOnImage)
         return MixtureSettings(
             kind: kind, placement: Placement(layers), includesDownsample: true,
             router: RouterSettings(

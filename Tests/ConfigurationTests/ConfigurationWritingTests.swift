@@ -34,7 +34,7 @@ private func unusual() -> RunConfiguration {
     run.training.method = .pgd
     run.training.initialCheckpoint = "results/a run"
     // Not written, so that it is the preset's.
-    run.training.free.replayBalanceFactor = 2
+    run.training.methods.free.replayBalanceFactor = 2
     run.training.weightAverage = 0.995
     run.training.optimizer.clipNorm = 1.5
     run.training.parameters = .router
@@ -109,25 +109,25 @@ private func unusual() -> RunConfiguration {
 private func unusualMethods() -> [RunConfiguration] {
     var free = unusual()
     free.training.method = .free
-    free.training.free.replays = 3
-    free.training.free.replayBalanceFactor = 3
+    free.training.methods.free.replays = 3
+    free.training.methods.free.replayBalanceFactor = 3
     free.attack.norm = .linf
     var trades = unusual()
     trades.training.method = .trades
-    trades.training.trades.beta = 5
+    trades.training.methods.trades.beta = 5
     trades.attack.name = .pgd
     trades.attack.batchNorm = .frozen
     var advmoe = trades
     advmoe.training.method = .advmoe
-    advmoe.training.trades = RunConfiguration().training.trades
+    advmoe.training.methods.trades = RunConfiguration().training.methods.trades
     advmoe.training.parameters = .all
-    advmoe.training.advmoe.method.beta = 5
-    advmoe.training.advmoe.method.alpha = 4
-    advmoe.training.advmoe.method.order = .expertsFirst
-    advmoe.training.advmoe.method.sharedBatch = true
-    advmoe.training.advmoe.method.sharedAttack = true
-    advmoe.training.advmoe.routerOptimizer = advmoe.training.optimizer
-    advmoe.training.advmoe.routerSchedule = advmoe.training.schedule
+    advmoe.training.methods.advmoe.method.beta = 5
+    advmoe.training.methods.advmoe.method.alpha = 4
+    advmoe.training.methods.advmoe.method.order = .expertsFirst
+    advmoe.training.methods.advmoe.method.sharedBatch = true
+    advmoe.training.methods.advmoe.method.sharedAttack = true
+    advmoe.training.methods.advmoe.routerOptimizer = advmoe.training.optimizer
+    advmoe.training.methods.advmoe.routerSchedule = advmoe.training.schedule
     var scores = unusual()
     scores.training.parameters = .scores
     scores.training.scores.filterShare = 0.25
@@ -135,8 +135,8 @@ private func unusualMethods() -> [RunConfiguration] {
     scores.moe.kind = .none
     var mart = trades
     mart.training.method = .mart
-    mart.training.trades = RunConfiguration().training.trades
-    mart.training.mart.beta = 4
+    mart.training.methods.trades = RunConfiguration().training.methods.trades
+    mart.training.methods.mart.beta = 4
     return [free, trades, mart, advmoe, scores]
 }
 

@@ -65,12 +65,13 @@ struct RecipeTests {
         #expect(fast.attack.start == .given(.uniformUnclamped))
         #expect(fast.attack.epsilon == 4.0 / 255 && fast.attack.stepSize == 4.0 / 255)
         let free = try configuration("robust-sparse-moes/cifar10-resnet18/free-adv-train-resnet-block-moe.yaml")
-        #expect(free.training.method == .free && free.training.free.replays == 4 && free.moe.capacity == 1.5)
+        #expect(free.training.method == .free && free.training.methods.free.replays == 4 && free.moe.capacity == 1.5)
         #expect(free.moe.balance.loss == .given(.switchLoss) && free.training.epochs == 30)
         let alternating = try configuration("advmoe/tiny-imagenet-wrn-28-10/advmoe.yaml")
         #expect(alternating.training.method == .advmoe && alternating.moe.kind == .given(.channel))
         #expect(alternating.model.ratio == 0.5)
-        #expect(alternating.attack.epsilon == 2.0 / 255 && alternating.training.advmoe.method.order == .routerFirst)
+        #expect(
+            alternating.attack.epsilon == 2.0 / 255 && alternating.training.methods.advmoe.method.order == .routerFirst)
         let wide = try configuration("robust-sparse-moes/cifar100-wideresnet502/wideresnet-conv-moe.yaml")
         #expect(wide.model.architecture == .wideResnet50 && wide.training.schedule.minimumRate == 1e-5)
     }

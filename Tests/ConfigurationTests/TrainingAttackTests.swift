@@ -64,7 +64,7 @@ struct TrainingAttackTests {
         #expect(
             run.resolvedEvaluationAttacks.map(\.resolvedId) == ["pgd-linf-8of255-20", "apgd-ce-linf-8of255-20"])
         #expect(run.resolvedEvaluationAttacks.allSatisfy { $0.batchNorm == .frozen && $0.routing == .deterministic })
-        #expect(run.evaluation.attacksEveryEpochs == 0 && run.training.free.replayBalanceFactor == 2)
+        #expect(run.evaluation.attacksEveryEpochs == 0 && run.training.methods.free.replayBalanceFactor == 2)
         let layers = [
             ConfigurationLayer(
                 yaml: "preset: robust-sparse-moes\nattack: {epsilon: 4/255}\ntraining: {epochs: 200}", origin: "f"),

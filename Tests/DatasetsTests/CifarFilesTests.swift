@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -15,7 +16,7 @@ struct CifarFilesTests {
 
     @Test("CIFAR-10 planes become interleaved pixels, file after file in the order of their numbers")
     func loadsCifar10() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         // Eleven files: in alphabetical order the tenth would come second.
         for file in 1...11 {
             try folder.write("data_batch_\(file).bin", record([UInt8(file % 10)], file) + record([9], file + 100))
@@ -36,7 +37,7 @@ struct CifarFilesTests {
 
     @Test("The folder above the files does as well, fewer than five files are a warning with counts")
     func warnsOfMissingFiles() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         try folder.write("cifar-10-batches-bin/data_batch_1.bin", record([3], 0) + record([4], 1) + record([5], 2))
         try folder.write("cifar-10-batches-bin/data_batch_2.bin", record([6], 3))
         try folder.write("cifar-10-batches-bin/test_batch.bin", record([7], 4))
@@ -55,7 +56,7 @@ struct CifarFilesTests {
 
     @Test("CIFAR-100 keeps the fine label")
     func loadsCifar100() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         try folder.write("cifar-100-binary/train.bin", record([19, 99], 1) + record([0, 42], 2))
         try folder.write("cifar-100-binary/test.bin", record([1, 7], 3))
         let train = try loadDataset(.cifar100, path: folder.path, split: .train)
@@ -67,7 +68,7 @@ struct CifarFilesTests {
 
     @Test("A gap in the numbers of the training files is an error")
     func refusesGap() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         try folder.write("data_batch_1.bin", record([0], 0))
         try folder.write("data_batch_3.bin", record([0], 0))
         let message = expectError(
@@ -78,7 +79,7 @@ struct CifarFilesTests {
 
     @Test("Missing files are named with the folders that were looked at")
     func namesMissingFiles() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let message = expectError(
             .notFound(
                 dataset: .cifar10, wanted: "data_batch_1.bin",
@@ -97,7 +98,7 @@ struct CifarFilesTests {
 
     @Test("A file that ends inside a record is an error that gives the record and both sizes", arguments: [1, 1002])
     func refusesCutRecord(whole: Int) throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let bytes: [UInt8] = (0..<whole).flatMap { record([UInt8($0 % 10)], $0) } + [1, 2, 3]
         let file = try folder.write("test_batch.bin", bytes)
         // The damage is found although the images asked for lie before it.
@@ -111,7 +112,7 @@ struct CifarFilesTests {
 
     @Test("A label outside of the classes is an error that gives the record, the label and what is allowed")
     func refusesLabel() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let ten = try folder.write("test_batch.bin", record([9], 0) + record([10], 1))
         let message = expectError(.labelOutside(file: ten, record: 1, label: 10, allowed: 10)) {
             () throws(DatasetError) in try loadDataset(.cifar10, path: folder.path, split: .test)
@@ -129,7 +130,7 @@ struct CifarFilesTests {
 
     @Test("An empty file, and more images than there are, are errors")
     func refusesTooFew() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let empty = try folder.write("test.bin", [])
         expectError(.empty(file: empty)) { () throws(DatasetError) in
             try loadDataset(.cifar100, path: folder.path, split: .test)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -17,13 +18,13 @@ struct IdxFilesTests {
 
     private func labelFile(_ labels: [UInt8]) -> [UInt8] { bigEndian([0x801, UInt32(labels.count)]) + labels }
 
-    private func load(_ folder: TemporaryFolder) -> () throws(DatasetError) -> ImageSet {
+    private func load(_ folder: ScratchFolder) -> () throws(DatasetError) -> ImageSet {
         { () throws(DatasetError) in try loadDataset(.mnist, path: folder.path, split: .test) }
     }
 
     @Test("Plain and gzip files give the same images", arguments: [false, true])
     func loads(compressed: Bool) throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let ending = compressed ? ".gz" : ""
         try folder.write("train-images-idx3-ubyte" + ending, imageFile(5), compressed: compressed)
         try folder.write("train-labels-idx1-ubyte" + ending, labelFile([3, 1, 4, 1, 9]), compressed: compressed)
@@ -41,7 +42,7 @@ struct IdxFilesTests {
 
     @Test("The folder above the files does as well; missing files are named")
     func looksBelow() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         try folder.write("mnist/t10k-images-idx3-ubyte.gz", imageFile(1), compressed: true)
         let message = expectError(
             .notFound(
@@ -57,7 +58,7 @@ struct IdxFilesTests {
 
     @Test("A file of another kind is an error, also under a file name of images")
     func refusesMagic() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let images = try folder.write("t10k-images-idx3-ubyte", labelFile([1]))
         let labels = try folder.write("t10k-labels-idx1-ubyte", labelFile([1]))
         let message = expectError(.wrongMagic(file: images, expected: 0x803, found: 0x801), load(folder))
@@ -69,7 +70,7 @@ struct IdxFilesTests {
 
     @Test("Wrong sizes, different counts and empty sets are errors")
     func refusesHeaders() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let labels = try folder.write("t10k-labels-idx1-ubyte", labelFile([1, 2]))
         let images = try folder.write("t10k-images-idx3-ubyte", bigEndian([0x803, 2, 28]))
         expectError(.headerCutShort(file: images, expected: 16, found: 12), load(folder))
@@ -88,7 +89,7 @@ struct IdxFilesTests {
 
     @Test("Files that are too short or too long give the record and both sizes", arguments: [false, true])
     func refusesSizes(compressed: Bool) throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let labels = try folder.write("t10k-labels-idx1-ubyte", labelFile([1, 2, 3]), compressed: compressed)
         let images = try folder.write(
             "t10k-images-idx3-ubyte", Array(imageFile(3).dropLast(800)), compressed: compressed)
@@ -104,7 +105,7 @@ struct IdxFilesTests {
 
     @Test("A header that claims four thousand million images ends at what the file holds")
     func refusesClaim() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let claim = Int(UInt32.max)
         try folder.write("t10k-images-idx3-ubyte", bigEndian([0x803, .max, 28, 28]) + pixels(1))
         let labels = try folder.write("t10k-labels-idx1-ubyte", bigEndian([0x801, .max]) + [1])
@@ -113,7 +114,7 @@ struct IdxFilesTests {
 
     @Test("A label outside of the classes is an error")
     func refusesLabel() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         try folder.write("t10k-images-idx3-ubyte", imageFile(2))
         let labels = try folder.write("t10k-labels-idx1-ubyte", labelFile([9, 11]))
         let message = expectError(.labelOutside(file: labels, record: 1, label: 11, allowed: 10), load(folder))
@@ -122,7 +123,7 @@ struct IdxFilesTests {
 
     @Test("Gzip data that end early, or whose checksum differs, are errors that name the file")
     func refusesDamagedGzip() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         try folder.write("t10k-labels-idx1-ubyte", labelFile([1, 2, 3]))
         let images = try folder.write("t10k-images-idx3-ubyte.gz", imageFile(3), compressed: true)
         #expect(Array(try load(folder)().images) == pixels(3))

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -10,7 +11,7 @@ struct ImageDecoderTests {
     private func expectFault(
         _ bytes: [UInt8], _ words: [String], name: String = "image.jpg", _ location: SourceLocation = #_sourceLocation
     ) throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let path = try folder.write(name, bytes)
         do {
             let size = try decoder.picture(path).size
@@ -50,7 +51,7 @@ struct ImageDecoderTests {
 
     @Test("The first bytes tell what a file is, not its name")
     func ignoresNames() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let path = try folder.write("picture.jpg", ImageFixture.file("rgb.png"))
         #expect(try decoder.picture(path).pixels == ImageFixture.named("rgb.png").bytes)
     }

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -7,7 +8,7 @@ import Testing
 @Suite("Packs")
 struct ImagePackTests {
     /// Packs a folder of images and returns the file's bytes.
-    static func pack(_ folder: TemporaryFolder, _ name: DatasetName = .folder, resize: Int? = 16) throws -> [UInt8] {
+    static func pack(_ folder: ScratchFolder, _ name: DatasetName = .folder, resize: Int? = 16) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var writer = try PackWriter { bytes += $0 }
         var last: DatasetScan?

@@ -1,5 +1,6 @@
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -7,14 +8,14 @@ import Testing
 @Suite("Folders of images")
 struct ImageTreeTests {
     /// Copies image files into a tree: place in the tree, and which file.
-    static func tree(_ files: [(String, String)]) throws -> TemporaryFolder {
-        let folder = try TemporaryFolder()
+    static func tree(_ files: [(String, String)]) throws -> ScratchFolder {
+        let folder = try ScratchFolder()
         for (place, name) in files { try folder.write(place, ImageFixture.file(name)) }
         return folder
     }
 
     /// Three classes with three training images and one or two validation images.
-    static func animals(_ test: String = "val", more: [(String, String)] = []) throws -> TemporaryFolder {
+    static func animals(_ test: String = "val", more: [(String, String)] = []) throws -> ScratchFolder {
         try tree(
             [
                 ("train/cat/1.jpg", "rgb.jpg"), ("train/cat/2.JPEG", "grey.jpg"), ("train/cat/10.png", "rgb.png"),
@@ -27,7 +28,7 @@ struct ImageTreeTests {
     }
 
     private func load(
-        _ folder: TemporaryFolder, _ split: DatasetSplit = .train, samples: Int? = nil,
+        _ folder: ScratchFolder, _ split: DatasetSplit = .train, samples: Int? = nil,
         options: ImageFileOptions = ImageFileOptions(resize: 16)
     ) throws(DatasetError) -> ImageSet {
         try loadDataset(.folder, path: folder.path, split: split, samples: samples, options: options)
@@ -168,7 +169,7 @@ struct ImageTreeTests {
 
     /// Tiny-ImageNet's layout with two classes.
     static func tiny(annotations: String = "val_1.JPEG\tn02\t0\t0\t9\t9\nval_0.JPEG\tn01\t0\t0\t9\t9\n") throws
-        -> TemporaryFolder
+        -> ScratchFolder
     {
         let folder = try tree([
             ("tiny-imagenet-200/train/n01/images/n01_0.JPEG", "rgb.jpg"),

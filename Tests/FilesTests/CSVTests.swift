@@ -6,8 +6,8 @@ import Testing
 
 @Suite("tables")
 struct CSVTests {
-    let scratch: FilesScratch
-    init() throws { scratch = try FilesScratch() }
+    let scratch: ScratchFolder
+    init() throws { scratch = try ScratchFolder() }
 
     private func table(_ columns: [String] = ["a", "b"]) throws -> CSVWriter {
         try CSVWriter(path: scratch("t.csv"), columns: columns, runID: "0123456789ab", schemaVersion: 3)

@@ -6,11 +6,11 @@ import Testing
 
 @Suite("checkpoints")
 struct CheckpointStoreTests {
-    let scratch: FilesScratch
+    let scratch: ScratchFolder
     let store: CheckpointStore
 
     init() throws {
-        scratch = try FilesScratch()
+        scratch = try ScratchFolder()
         store = CheckpointStore(directory: scratch("checkpoints"))
     }
 

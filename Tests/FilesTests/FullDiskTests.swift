@@ -6,10 +6,10 @@ import Testing
 
 /// A file system of 256 KiB in memory, where the system lets us mount one.
 private final class SmallDisk {
-    let scratch: FilesScratch
+    let scratch: ScratchFolder
 
     init?() {
-        guard let scratch = try? FilesScratch() else { return nil }
+        guard let scratch = try? ScratchFolder() else { return nil }
         self.scratch = scratch
         if mount("none", scratch.path, "tmpfs", 0, "size=256k") != 0 { return nil }
     }
@@ -27,7 +27,7 @@ struct FullDiskTests {
 
     @Test("a device without room gives an error with path, reason and bytes, and the file's old text stays")
     func fullDevice() throws {
-        let scratch = try FilesScratch()
+        let scratch = try ScratchFolder()
         try scratch.write("old", to: "file")
         let descriptor = open("/dev/full", O_WRONLY)
         try #require(descriptor >= 0)
@@ -44,7 +44,7 @@ struct FullDiskTests {
 
     @Test("a file that is given up half-way leaves the old text and no remains")
     func givenUp() throws {
-        let scratch = try FilesScratch()
+        let scratch = try ScratchFolder()
         try scratch.write("old", to: "file")
         let during = try namesWhileGivingUp(on: scratch("file"), in: scratch)
         #expect(during == [".partial-file", "file"])
@@ -52,7 +52,7 @@ struct FullDiskTests {
         #expect(try scratch.text("file") == "old")
     }
 
-    private func namesWhileGivingUp(on path: String, in scratch: FilesScratch) throws -> [String] {
+    private func namesWhileGivingUp(on path: String, in scratch: ScratchFolder) throws -> [String] {
         let file = try OutputFile(replacing: path)
         try file.write("new")
         let names = try scratch.names()

@@ -6,8 +6,8 @@ import Testing
 
 @Suite("run directories")
 struct RunDirectoryTests {
-    let scratch: FilesScratch
-    init() throws { scratch = try FilesScratch() }
+    let scratch: ScratchFolder
+    init() throws { scratch = try ScratchFolder() }
 
     /// A run with a checkpoint, a table and a file of the user's own, everywhere a user may put one.
     private func makeRun() throws {

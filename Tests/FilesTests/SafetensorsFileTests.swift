@@ -6,8 +6,8 @@ import Testing
 
 @Suite("safetensors files")
 struct SafetensorsFileTests {
-    let scratch: FilesScratch
-    init() throws { scratch = try FilesScratch() }
+    let scratch: ScratchFolder
+    init() throws { scratch = try ScratchFolder() }
 
     static let tensors = [
         NamedTensor(name: "conv1.weight", shape: [2, 1, 1, 3], values: .float([1, -2, 0.5, 3, .infinity, -0.0])),

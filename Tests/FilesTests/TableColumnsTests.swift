@@ -9,7 +9,7 @@ struct TableColumnsTests {
 
     /// Writes a row through a file and pairs what comes back with the columns of the contract.
     private func record<Row: CSVRow>(_ row: Row) throws -> (header: String, fields: [String]) {
-        let scratch = try FilesScratch()
+        let scratch = try ScratchFolder()
         try CSVWriter(path: scratch("t.csv"), rows: Row.self, runID: "id").append(row)
         let records = try Table.records(scratch("t.csv"))
         return (records[0].joined(separator: ","), records[1])
@@ -78,7 +78,7 @@ struct TableColumnsTests {
 
     @Test("per_sample.csv has three columns an attack")
     func perSample() throws {
-        let scratch = try FilesScratch()
+        let scratch = try ScratchFolder()
         let table = try PerSampleTable(path: scratch("p.csv"), attacks: ["fgsm", "pgd-20"], runID: "id")
         let held = PerSampleRow.Outcome(prediction: 3, loss: 0.5, distance: 0.25)
         let fooled = PerSampleRow.Outcome(prediction: 1, loss: 2, distance: 0.125)

@@ -155,7 +155,7 @@ struct ArchitectureTests {
     }
 
     @Test("initial weights are each code's own")
-    func initialisation() throws {
+    func initialization() throws {
         func deviations(_ name: String) throws -> (String) throws -> Double {
             let network = try Network(Self.settings(name), seed: 3)
             return { name in

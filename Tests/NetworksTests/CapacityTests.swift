@@ -49,9 +49,9 @@ struct CapacityTests {
         [1, 2, 4])
     func referenceStatements(_ capacity: Double?, _ topK: Int) throws {
         for gate in [
-            Gate(topK: topK, isStraightThrough: false, renormalises: true),
-            Gate(topK: topK, isStraightThrough: false, renormalises: false),
-            Gate(topK: topK, isStraightThrough: topK == 1, renormalises: true),
+            Gate(topK: topK, isStraightThrough: false, renormalizes: true),
+            Gate(topK: topK, isStraightThrough: false, renormalizes: false),
+            Gate(topK: topK, isStraightThrough: topK == 1, renormalizes: true),
         ] {
             for batch in [1, 2, 4, 5, 16] {
                 for seed in UInt64(0)..<8 {
@@ -75,7 +75,7 @@ struct CapacityTests {
                             let weights = routes.weights[image * topK..<(image + 1) * topK]
                             #expect(weights.allSatisfy { $0 > 0 && $0 <= 1 })
                             let sum = weights.reduce(0, +)
-                            if gate.isStraightThrough || gate.renormalises { #expect(abs(sum - 1) < 1e-3) }
+                            if gate.isStraightThrough || gate.renormalizes { #expect(abs(sum - 1) < 1e-3) }
                             if !isTraining {
                                 let scores = tape.scores[0][image * 4..<(image + 1) * 4]
                                 let least = row.map { scores[scores.startIndex + $0] }.min() ?? 0
@@ -106,7 +106,7 @@ struct CapacityTests {
         func routes(_ sizes: [Int], isGlobal: Bool, capacity: Double?) throws -> [[Int]] {
             let bench = LayerBench()
             let settings = RouterSettings(
-                experts: 3, gate: Gate(topK: 1, isStraightThrough: true, renormalises: true), balance: .switchLoss,
+                experts: 3, gate: Gate(topK: 1, isStraightThrough: true, renormalizes: true), balance: .switchLoss,
                 balanceWeight: 0.5, usesGlobalStatistics: isGlobal)
             let router = Router("moe", inputs: 2, settings, bench.parameters)
             bench.parameters.initialize(seed: 3)

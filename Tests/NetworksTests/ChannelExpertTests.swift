@@ -8,7 +8,7 @@ import Testing
 @Suite("Channel experts")
 struct ChannelExpertTests {
     private func settings(_ experts: Int, _ scope: RouterScope, ratio: Double = 0.5) -> NetworkSettings {
-        let gate = Gate(topK: 1, isStraightThrough: true, renormalises: true, bypassesSoftmax: true)
+        let gate = Gate(topK: 1, isStraightThrough: true, renormalizes: true, bypassesSoftmax: true)
         return NetworkSettings(
             blocks: [1, 1], width: 8, ratio: ratio, channels: 3, classes: 5, mean: [0.5, 0.4, 0.45],
             deviation: [0.25, 0.2, 0.3],

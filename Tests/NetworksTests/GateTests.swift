@@ -7,14 +7,14 @@ import Testing
 struct GateCase: CustomTestStringConvertible, Sendable {
     let gate: Gate
     var testDescription: String {
-        "k=\(gate.topK) \(gate.isStraightThrough ? "straight-through" : gate.renormalises ? "renormalised" : "plain")"
+        "k=\(gate.topK) \(gate.isStraightThrough ? "straight-through" : gate.renormalizes ? "renormalised" : "plain")"
     }
 
-    static let straightThrough = GateCase(gate: Gate(topK: 1, isStraightThrough: true, renormalises: true))
-    static let renormalised = GateCase(gate: Gate(topK: 2, isStraightThrough: false, renormalises: true))
+    static let straightThrough = GateCase(gate: Gate(topK: 1, isStraightThrough: true, renormalizes: true))
+    static let renormalised = GateCase(gate: Gate(topK: 2, isStraightThrough: false, renormalizes: true))
     static let all = [
-        straightThrough, renormalised, GateCase(gate: Gate(topK: 2, isStraightThrough: false, renormalises: false)),
-        GateCase(gate: Gate(topK: 1, isStraightThrough: false, renormalises: false)),
+        straightThrough, renormalised, GateCase(gate: Gate(topK: 2, isStraightThrough: false, renormalizes: false)),
+        GateCase(gate: Gate(topK: 1, isStraightThrough: false, renormalizes: false)),
     ]
 }
 
@@ -22,7 +22,7 @@ struct GateCase: CustomTestStringConvertible, Sendable {
 struct GateTests {
     @Test("ties go to the lowest index", arguments: [1, 2, 3])
     func ties(_ topK: Int) {
-        let gate = Gate(topK: topK, isStraightThrough: false, renormalises: false)
+        let gate = Gate(topK: topK, isStraightThrough: false, renormalizes: false)
         let scores: [Float] = [0.25, 0.25, 0.25, 0.25, 0.1, 0.4, 0.1, 0.4, 0.2, 0.3, 0.3, 0.2]
         let routes = gate.weigh(scores: scores, chosen: gate.choose(scores, experts: 4), experts: 4)
         let expected = [[0, 1, 2], [1, 3, 0], [1, 2, 0]].flatMap { $0[..<topK] }
@@ -32,7 +32,7 @@ struct GateTests {
 
     @Test("preferences choose, clean scores weigh")
     func preferencesOnlyChoose() {
-        let gate = Gate(topK: 2, isStraightThrough: false, renormalises: false)
+        let gate = Gate(topK: 2, isStraightThrough: false, renormalizes: false)
         let routes = gate.weigh(
             scores: [0.5, 0.3, 0.2], chosen: gate.choose([0, 1, 5], experts: 3), experts: 3)
         #expect(routes.experts == [2, 1])
@@ -60,7 +60,7 @@ struct GateTests {
                 for (place, score) in zip(places, kept) {
                     let clean = Double(scores[image * experts + routes.experts[place]])
                     let weight =
-                        test.gate.isStraightThrough ? 1 + score - clean : test.gate.renormalises ? score / sum : score
+                        test.gate.isStraightThrough ? 1 + score - clean : test.gate.renormalizes ? score / sum : score
                     if comparesWeights { #expect(abs(weight - Double(routes.weights[place])) < 1e-6) }
                     result += Double(dWeights[place]) * weight
                 }

@@ -97,10 +97,10 @@ struct GoldenNumberTests {
             }
             return (weights, gate.backward(upstream, scores: scores, routes, experts: 3))
         }
-        let straight = run(Gate(topK: 1, isStraightThrough: true, renormalises: true))
+        let straight = run(Gate(topK: 1, isStraightThrough: true, renormalizes: true))
         #expect(straight.weights == [1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0])
         expectClose(straight.dScores, [0, 0, 0, 0.3, 0, 0, 0, 0, 0.8, 0, 1, 0])
-        let two = run(Gate(topK: 2, isStraightThrough: false, renormalises: true))
+        let two = run(Gate(topK: 2, isStraightThrough: false, renormalizes: true))
         expectClose(
             two.weights,
             [
@@ -111,7 +111,7 @@ struct GoldenNumberTests {
             [
                 -0.0246908, 0.0864191, 0, -0.0370325, 0.0740774, 0, -0.1975191, 0, 0.0247007, -0.0888704, 0.0444611, 0,
             ])
-        let one = run(Gate(topK: 1, isStraightThrough: false, renormalises: true))
+        let one = run(Gate(topK: 1, isStraightThrough: false, renormalizes: true))
         expectClose(one.weights, [0.9999857, 0, 0, 0.9999833, 0, 0, 0, 0, 0.9999875, 0, 0.9999800, 0])
     }
 
@@ -119,7 +119,7 @@ struct GoldenNumberTests {
     func layer(_ topK: Int) throws {
         let bench = LayerBench()
         let settings = RouterSettings(
-            experts: 3, gate: Gate(topK: topK, isStraightThrough: topK == 1, renormalises: true), balance: .entropy,
+            experts: 3, gate: Gate(topK: topK, isStraightThrough: topK == 1, renormalizes: true), balance: .entropy,
             balanceWeight: 0.5)
         let router = Router("moe", inputs: 2, settings, bench.parameters)
         let experts = (0..<3).map {

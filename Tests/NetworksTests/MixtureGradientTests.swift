@@ -20,7 +20,7 @@ struct MixtureGradientTests {
         // Plain weights of all experts turn the router into its softmax; other gates have a test of their own.
         let experts = 4
         let all = Gate(
-            topK: experts, isStraightThrough: false, renormalises: test.gate.renormalises && test.gate.topK > 1)
+            topK: experts, isStraightThrough: false, renormalizes: test.gate.renormalizes && test.gate.topK > 1)
         let router = Router(
             "moe", inputs: 6,
             RouterSettings(experts: experts, gate: all, balance: loss, balanceWeight: 2), bench.parameters)

@@ -63,7 +63,7 @@ struct FixtureRun {
                 kind: kind, placement: Placement([try #require(fixture.placement)]), includesDownsample: true,
                 router: RouterSettings(
                     kind: try #require(fixture.routerKind), experts: try #require(fixture.experts),
-                    gate: Gate(topK: topK, isStraightThrough: topK == 1, renormalises: true),
+                    gate: Gate(topK: topK, isStraightThrough: topK == 1, renormalizes: true),
                     balance: try #require(BalanceLoss(rawValue: fixture.loss ?? "")),
                     balanceWeight: try #require(fixture.alpha), varianceWeight: fixture.varianceWeight ?? 0))
         }

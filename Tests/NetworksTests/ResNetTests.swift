@@ -115,7 +115,7 @@ struct ResNetTests {
     }
 
     @Test("convolutions are drawn He-normal over fan-out, experts over fan-in, linear layers uniform over fan-in")
-    func initialisation() throws {
+    func initialization() throws {
         let network = try Network(settings([2, 2, 2, 2], mixture(.conv, ["layer4"])), seed: 5)
         func deviation(_ name: String) throws -> Double {
             let slot = try #require(network.parameters.slots.first { $0.name == name })

@@ -13,7 +13,7 @@ struct RouterTests {
 
     private func router(_ kind: RouterKind, experts: Int, inputs: Int, _ bench: LayerBench) -> Router {
         // Plain weights of all experts turn the router into its softmax.
-        let gate = Gate(topK: experts, isStraightThrough: false, renormalises: false)
+        let gate = Gate(topK: experts, isStraightThrough: false, renormalizes: false)
         let settings = RouterSettings(kind: kind, experts: experts, gate: gate, balance: .entropy, balanceWeight: 2)
         return Router("moe", inputs: inputs, settings, bench.parameters)
     }

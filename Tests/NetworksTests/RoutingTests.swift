@@ -172,7 +172,7 @@ struct RoutingTests {
     func identity(_ images: Int, _ topK: Int) throws {
         let bench = LayerBench()
         let settings = RouterSettings(
-            experts: 4, gate: Gate(topK: topK, isStraightThrough: topK == 1, renormalises: true), balance: .switchLoss,
+            experts: 4, gate: Gate(topK: topK, isStraightThrough: topK == 1, renormalizes: true), balance: .switchLoss,
             balanceWeight: 0.5)
         let router = Router("moe", inputs: 5, settings, bench.parameters)
         let experts = (0..<4).map {

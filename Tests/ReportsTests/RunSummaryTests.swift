@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Run summaries")
 struct RunSummaryTests {
-    private func makeRun(_ files: [String: String]) throws -> FilesScratch {
-        let run = try FilesScratch()
+    private func makeRun(_ files: [String: String]) throws -> ScratchFolder {
+        let run = try ScratchFolder()
         for (name, text) in files { try run.write(text, to: name) }
         return run
     }

@@ -6,8 +6,8 @@ import Testing
 @Suite("Joined sweeps")
 struct SweepTests {
     /// Two runs on axes that need quotes: one evaluated, one that only trained and has no experts.
-    private func makeSweep() throws -> FilesScratch {
-        let sweep = try FilesScratch()
+    private func makeSweep() throws -> ScratchFolder {
+        let sweep = try ScratchFolder()
         let head = "schema_version,run_id,"
         let files = [
             "sweep.json": """
@@ -120,7 +120,7 @@ struct SweepTests {
         "what is no sweep is refused",
         arguments: [nil, "{", #"{"columns": ["a"], "runs": [{"run": "x", "values": [], "status": "done"}]}"#])
     func refusals(_ text: String?) throws {
-        let sweep = try FilesScratch()
+        let sweep = try ScratchFolder()
         if let text { try sweep.write(text, to: "sweep.json") }
         #expect { _ = try Sweep(path: sweep.path) } throws: {
             $0 is ReportError && "\($0)".contains("sweep.json")

@@ -9,9 +9,9 @@ import Testing
 
 @Suite("run states")
 struct RunStateTests {
-    private let scratch: FilesScratch
+    private let scratch: ScratchFolder
 
-    init() throws { scratch = try FilesScratch() }
+    init() throws { scratch = try ScratchFolder() }
 
     private func state() throws -> RunState {
         var configuration = RunConfiguration()

@@ -12,9 +12,9 @@ import Testing
 
 @Suite("trainers", .serialized)
 struct TrainerTests {
-    private let scratch: FilesScratch
+    private let scratch: ScratchFolder
 
-    init() throws { scratch = try FilesScratch() }
+    init() throws { scratch = try ScratchFolder() }
 
     private func trainer(
         _ configuration: RunConfiguration, in name: String, opening: RunDirectory.Opening = .fresh,
@@ -73,7 +73,7 @@ struct TrainerTests {
         configuration.data.testSamples = 10
         configuration.data.augmentation = [.crop, .flip]
         configuration.training.method = method
-        configuration.training.free.replays = 2
+        configuration.training.methods.free.replays = 2
         configuration.training.weightAverage = method == .free ? 0.75 : nil
         configuration.training.optimizer.clipNorm = method == .free ? 0.5 : nil
         configuration.training.epochs = 3

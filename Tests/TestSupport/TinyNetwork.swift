@@ -5,7 +5,7 @@ package enum TinyNetwork {
     /// Builds it for images of two channels.
     package static func make(classes: Int = 3, width: Int = 4, seed: UInt64 = 1) throws -> Network {
         let router = RouterSettings(
-            experts: 2, gate: Gate(topK: 1, isStraightThrough: true, renormalises: true), balance: .entropy,
+            experts: 2, gate: Gate(topK: 1, isStraightThrough: true, renormalizes: true), balance: .entropy,
             balanceWeight: 0.5)
         return try Network(
             NetworkSettings(

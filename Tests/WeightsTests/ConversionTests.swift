@@ -83,9 +83,9 @@ struct ConversionSubject: CustomTestStringConvertible {
 
 @Suite("conversion of checkpoints")
 struct ConversionTests {
-    private let scratch: FilesScratch
+    private let scratch: ScratchFolder
 
-    init() throws { scratch = try FilesScratch() }
+    init() throws { scratch = try ScratchFolder() }
 
     private func write(_ network: Network, _ name: String = "own") throws -> String {
         try SafetensorsFile.write(ModelTensors.tensors(network), to: scratch(name))

@@ -57,9 +57,9 @@ struct ReleasedNetworkTests {
             has: ["features.transition1.conv.weight", "classifier.weight"]),
     ]
 
-    private let scratch: FilesScratch
+    private let scratch: ScratchFolder
 
-    init() throws { scratch = try FilesScratch() }
+    init() throws { scratch = try ScratchFolder() }
 
     private func write(_ network: Network, _ name: String = "own") throws -> String {
         try SafetensorsFile.write(ModelTensors.tensors(network), to: scratch(name))

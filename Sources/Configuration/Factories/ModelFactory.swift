@@ -20,7 +20,7 @@ extension RunConfiguration {
     private var mixtureSettings: MixtureSettings? {
         guard let kind = moe.kind.value else { return nil }
         let gate = Gate(
-            topK: moe.topK, isStraightThrough: moe.isStraightThrough, renormalises: moe.weights == .renormalised,
+            topK: moe.topK, isStraightThrough: moe.isStraightThrough, renormalizes: moe.weights == .renormalised,
             bypassesSoftmax: kind == .channel && moe.scope == .image)
         return MixtureSettings(
             kind: kind, placement: Placement(resolvedPlacement), includesDownsample: moe.includeDownsample,
@@ -38,7 +38,7 @@ extension RunConfiguration {
     }
 
     /// The factor of balancing losses: `free` may count them several times.
-    private var balanceFactor: Double { training.method == .free ? training.free.replayBalanceFactor : 1 }
+    private var balanceFactor: Double { training.method == .free ? training.methods.free.replayBalanceFactor : 1 }
 
     /// How images find their experts.
     package var routingRule: RoutingRule {

@@ -4,26 +4,6 @@ extension RunConfiguration {
     /// The section `training`: how the network is trained.
     package struct Training: Sendable, Equatable {
         /// What a step minimizes.
-        package enum Method: String, CaseIterable, Sendable {
-            /// The loss on clean images.
-            case standard
-            /// The loss on images that the section `attack` has changed (Madry et al., arXiv 1706.06083).
-            case pgd
-            /// The loss on images changed by a single step of that attack (Wong et al., arXiv 2001.03994).
-            case fast
-            /// The loss on images with a noise that grows while each batch is replayed (Shafahi et al., arXiv 1904.12843).
-            case free
-            /// The loss on clean images plus `beta` times the divergence between them and attacked ones (Zhang et al.,
-            /// arXiv 1901.08573).
-            case trades
-            /// The boosted cross entropy of attacked images plus `beta` times their divergence from clean ones, the more the less
-            /// sure these are (Wang et al., ICLR 2020).
-            case mart
-            /// Updates of routers and experts in turn, each by an attack of its own (Zhang et al., arXiv 2308.10110).
-            case advmoe
-        }
-
-        /// What a step minimizes.
         package var method = Method.standard
         /// Passes over the training images, at least 1; schedules span them.
         package var epochs = 100
@@ -53,31 +33,12 @@ extension RunConfiguration {
         package var stopAfterSteps: Int?
         /// The time after which this invocation ends with a checkpoint.
         package var timeLimit: TimeLimit?
-        /// The settings of `free`.
-        package var free = Free.Settings()
-        /// The settings of `trades`.
-        package var trades = Trades.Settings()
-        /// The settings of `mart`.
-        package var mart = Mart.Settings()
-        /// The settings of `advmoe`.
-        package var advmoe = Alternation()
+        /// The settings that belong to one method each.
+        package var methods = MethodSettings()
         /// The settings of `parameters: scores`.
         package var scores = Scores()
 
         /// Makes the section with every default.
-        package init() {}
-    }
-
-    /// The part `training.advmoe`.
-    package struct Alternation: Sendable, Equatable {
-        /// What a step does.
-        package var method = AdvMoE.Settings()
-        /// The routers' optimizer.
-        package var routerOptimizer = OptimizerSettings()
-        /// The routers' learning rate over time.
-        package var routerSchedule = ScheduleSettings()
-
-        /// Makes the part with every default.
         package init() {}
     }
 
@@ -125,49 +86,45 @@ extension RunConfiguration.TimeLimit: ScalarValue {
 }
 
 extension RunConfiguration.Training: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] =
+        [
+            ConfigurationKey("method", \.method, "what a step minimizes"),
+            ConfigurationKey("epochs", \.epochs, "passes over the training images", .atLeast(1)),
+            ConfigurationKey("global_batch", \.globalBatch, "images of a step over all ranks", .atLeast(1)),
+            ConfigurationKey(
+                "micro_batch", \.microBatch, "images that a rank runs at once; null: all", .ifGiven(.atLeast(1))),
+            ConfigurationKey("seed", \.seed, "what all random numbers are drawn from"),
+            ConfigurationKey(
+                "initial_checkpoint", \.initialCheckpoint, "checkpoint or run whose weights a new run begins with",
+                .ifGiven(.notEmpty)),
+            ConfigurationKey(
+                "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
+                .ifGiven(.within(0..<1))),
+            ConfigurationKey("parameters", \.parameters, "what is trained"),
+            ConfigurationKey("optimizer", \.optimizer, "the optimizer; in advmoe, of everything but routers"),
+            ConfigurationKey("schedule", \.schedule, "the learning rate over time"),
+            ConfigurationKey(
+                "validation_fraction", \.validationFraction, "share of the training images held back", .within(0..<1)),
+            ConfigurationKey(
+                "checkpoint_every", \.checkpointEvery, "steps between checkpoints; always at an epoch's end",
+                .ifGiven(.atLeast(1))),
+            ConfigurationKey("keep", \.keep, "checkpoints that are kept", .atLeast(1)),
+            ConfigurationKey(
+                "stop_after_steps", \.stopAfterSteps, "global step after which this invocation ends, with exit code 75",
+                .ifGiven(.atLeast(1))),
+            ConfigurationKey(
+                "time_limit", \.timeLimit, "time after which this invocation ends, with exit code 75"),
+            ConfigurationKey(
+                "scores", \.scores, "settings of parameters: scores",
+                onlyWhere: ConfigurationCondition(text: "training.parameters: scores") { $0.parameters == .scores }),
+        ] + methodSections
+}
+
+extension RunConfiguration.Scores: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("method", \.method, "what a step minimises"),
-        ConfigurationKey("epochs", \.epochs, "passes over the training images", .atLeast(1)),
-        ConfigurationKey("global_batch", \.globalBatch, "images of a step over all ranks", .atLeast(1)),
         ConfigurationKey(
-            "micro_batch", \.microBatch, "images that a rank runs at once; null: all", .ifGiven(.atLeast(1))),
-        ConfigurationKey("seed", \.seed, "what all random numbers are drawn from"),
-        ConfigurationKey(
-            "initial_checkpoint", \.initialCheckpoint, "checkpoint or run whose weights a new run begins with",
-            .ifGiven(.notEmpty)),
-        ConfigurationKey(
-            "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
-            .ifGiven(.within(0..<1))),
-        ConfigurationKey("parameters", \.parameters, "what is trained"),
-        ConfigurationKey("optimizer", \.optimizer, "the optimizer; in advmoe, of everything but routers"),
-        ConfigurationKey("schedule", \.schedule, "the learning rate over time"),
-        ConfigurationKey(
-            "validation_fraction", \.validationFraction, "share of the training images held back", .within(0..<1)),
-        ConfigurationKey(
-            "checkpoint_every", \.checkpointEvery, "steps between checkpoints; always at an epoch's end",
-            .ifGiven(.atLeast(1))),
-        ConfigurationKey("keep", \.keep, "checkpoints that are kept", .atLeast(1)),
-        ConfigurationKey(
-            "stop_after_steps", \.stopAfterSteps, "global step after which this invocation ends, with exit code 75",
-            .ifGiven(.atLeast(1))),
-        ConfigurationKey(
-            "time_limit", \.timeLimit, "time after which this invocation ends, with exit code 75"),
-        ConfigurationKey("free", \.free, "settings of free", onlyWhere: .method(.free)),
-        ConfigurationKey("trades", \.trades, "settings of trades", onlyWhere: .method(.trades)),
-        ConfigurationKey("mart", \.mart, "settings of mart", onlyWhere: .method(.mart)),
-        ConfigurationKey("advmoe", \.advmoe, "settings of advmoe", onlyWhere: .method(.advmoe)),
-        ConfigurationKey(
-            "scores", \.scores, "settings of parameters: scores",
-            onlyWhere: ConfigurationCondition(text: "training.parameters: scores") { $0.parameters == .scores }),
+            "filter_share", \.filterShare, "share of each convolution's filters that is kept", .unit)
     ]
 }
 
-extension ConfigurationCondition where Section == RunConfiguration.Training {
-    /// What belongs to one method.
-    fileprivate static func method(_ method: RunConfiguration.Training.Method) -> ConfigurationCondition {
-        ConfigurationCondition(text: "training.method: \(method.rawValue)") { $0.method == method }
-    }
-}
-
-extension RunConfiguration.Training.Method: ConfigurationChoice {}
 extension TrainedParameters: ConfigurationChoice {}

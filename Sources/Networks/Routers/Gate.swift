@@ -5,7 +5,7 @@ public struct Gate: Hashable, Sendable {
     /// Weight 1 for the best expert, gradients passed straight to its score (k = 1 only).
     public var isStraightThrough: Bool
     /// Divides the kept scores by their sum (+ 1e-5); otherwise they are the weights as they are.
-    public var renormalises: Bool
+    public var renormalizes: Bool
 
     /// Whether straight-through gradients go to the logits themselves rather than to their softmax, as in the released code
     /// of AdvMoE (arXiv:2308.10110), whose one router sees the image.
@@ -16,12 +16,12 @@ public struct Gate: Hashable, Sendable {
     public var bypassesSoftmax: Bool
 
     /// Makes a gate; see the properties.
-    public init(topK: Int, isStraightThrough: Bool, renormalises: Bool, bypassesSoftmax: Bool = false) {
+    public init(topK: Int, isStraightThrough: Bool, renormalizes: Bool, bypassesSoftmax: Bool = false) {
         precondition(!bypassesSoftmax || isStraightThrough, "only straight-through weights can bypass the softmax")
         precondition(!isStraightThrough || topK == 1, "straight-through weights need topK 1, got \(topK)")
         self.topK = topK
         self.isStraightThrough = isStraightThrough
-        self.renormalises = renormalises
+        self.renormalizes = renormalizes
         self.bypassesSoftmax = bypassesSoftmax
     }
 
@@ -51,7 +51,7 @@ public struct Gate: Hashable, Sendable {
         for image in 0..<routes.images {
             let places = image * topK..<(image + 1) * topK
             for place in places { routes.weights[place] = scores[image * experts + chosen[place]] }
-            if renormalises {
+            if renormalizes {
                 let sum = places.reduce(Gate.guardTerm) { $0 + routes.weights[$1] }
                 for place in places { routes.weights[place] /= sum }
             }
@@ -67,7 +67,7 @@ public struct Gate: Hashable, Sendable {
         var result = [Float](repeating: 0, count: scores.count)
         for image in 0..<routes.images {
             let places = image * topK..<(image + 1) * topK
-            if isStraightThrough || !renormalises {
+            if isStraightThrough || !renormalizes {
                 for place in places { result[image * experts + routes.experts[place]] = dWeights[place] }
                 continue
             }

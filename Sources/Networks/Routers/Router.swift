@@ -56,7 +56,7 @@ struct Router {
         _ scores: [[Float]], _ clean: [[Float]], _ training: TrainingRouting, _ pass: Pass
     ) throws -> [[Int]] {
         if training.noise == 0, training.capacity == nil { return clean.map(best) }
-        let preferences = try standardised(scores, training, pass)
+        let preferences = try standardized(scores, training, pass)
         guard let factor = training.capacity else { return preferences.map(best) }
         let assignment = CapacityAssignment(
             experts: settings.experts, topK: settings.gate.topK, capacityFactor: factor)
@@ -72,7 +72,7 @@ struct Router {
 
     /// Scores over their standard deviation in the batch, plus noise (robust-sparse-moes, "TopKGate"); the mean is taken
     /// off first, which changes no choice but keeps the noise where all scores are nearly equal.
-    private func standardised(_ scores: [[Float]], _ training: TrainingRouting, _ pass: Pass) throws -> [[Float]] {
+    private func standardized(_ scores: [[Float]], _ training: TrainingRouting, _ pass: Pass) throws -> [[Float]] {
         let experts = settings.experts
         let moments = scores.map { list in
             [

@@ -32,8 +32,8 @@ final class StepBenchmark {
         var settings = configuration
         settings.training.optimizer.rate = 1e-8
         settings.training.schedule.name = .constant
-        settings.training.advmoe.routerOptimizer.rate = 1e-8
-        settings.training.advmoe.routerSchedule.name = .constant
+        settings.training.methods.advmoe.routerOptimizer.rate = 1e-8
+        settings.training.methods.advmoe.routerSchedule.name = .constant
         self.configuration = settings
         network = try Network(configuration.networkSettings(traits, own: nil), seed: configuration.training.seed)
         caches = [FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes)]

@@ -83,7 +83,7 @@ extension RankTests {
             guard Self.shards % communicator.size == 0 else { return }
             var configuration = MixtureCase.all[1].configuration
             configuration.training.method = method
-            configuration.training.free.replays = 2
+            configuration.training.methods.free.replays = 2
             configuration.training.globalBatch = 13
             configuration.training.weightAverage = 0.75
             configuration.training.optimizer.clipNorm = 0.5

@@ -1,32 +1,19 @@
 import CZlib
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Datasets
 
-/// A folder that goes with its last reference.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("datasets-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    /// Writes a file, below folders that are made where they are missing, and returns its path.
+extension ScratchFolder {
+    /// Writes a file, by gzip if that is asked for, and returns its path.
     @discardableResult
     func write(_ name: String, _ bytes: [UInt8], compressed: Bool = false) throws -> String {
-        let file = path + "/" + name
-        try FileManager.default.createDirectory(
-            atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        let file = try write(compressed ? [] : bytes, to: name)
         if compressed {
             let handle = gzopen(file, "wb")
             gzwrite(handle, bytes, UInt32(bytes.count))
             gzclose(handle)
-        } else {
-            try Data(bytes).write(to: URL(fileURLWithPath: file))
         }
         return file
     }

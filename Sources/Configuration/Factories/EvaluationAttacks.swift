@@ -1,32 +1,6 @@
 import Attacks
 
 extension RunConfiguration {
-    /// The attack on the images of every training step, or nil where the method makes none.
-    ///
-    /// `fast` takes a single step, from a random start unless the configuration says otherwise (arXiv:2001.03994).
-    package var trainingAttack: Attack? {
-        switch training.method {
-        case .standard, .free: return nil
-        case .pgd, .mart: return attack.name == .none ? nil : attack
-        case .trades, .advmoe:
-            if attack.name == .none { return nil }
-            var diverging = attack
-            diverging.objective = .given(diverging.objective.or(.divergence))
-            diverging.start = .given(diverging.start.or(.gaussian))
-            return diverging
-        case .fast:
-            var single = attack
-            single.steps = 1
-            single.start = .given(single.start.or(.uniform))
-            return single
-        }
-    }
-
-    /// What images with the noise of free adversarial training are called in tables.
-    var freeInputs: String {
-        attack.id ?? "free-\(attack.norm.rawValue)-\(attack.radiusText)-\(training.free.replays)"
-    }
-
     /// The attacks that are evaluated beside clean images, which always are.
     ///
     /// An empty list means the attack of training on the model that is used: cross entropy as objective, frozen, without

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A directory of a test's own, removed with the value.
-package final class FilesScratch {
+package final class ScratchFolder {
     package let path: String
 
     package init() throws {
@@ -14,13 +14,18 @@ package final class FilesScratch {
 
     package func callAsFunction(_ name: String) -> String { path + "/" + name }
 
-    /// Writes a file, below folders that are made where they are missing.
-    package func write(_ text: String, to name: String) throws {
+    /// Writes a file, below folders that are made where they are missing, and returns its path.
+    @discardableResult
+    package func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
         let file = URL(fileURLWithPath: self(name))
         try FileManager.default.createDirectory(
             at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: file)
+        try Data(bytes).write(to: file)
+        return file.path
     }
+
+    @discardableResult
+    package func write(_ text: String, to name: String) throws -> String { try write(text.utf8, to: name) }
 
     package func text(_ name: String) throws -> String {
         String(decoding: try Data(contentsOf: URL(fileURLWithPath: self(name))), as: UTF8.self)
