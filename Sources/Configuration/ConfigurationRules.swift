@@ -9,7 +9,9 @@ extension RunConfiguration {
         checkTraining(&reader)
         checkMethod(&reader)
         attack.check("attack", &reader)
-        for (index, attack) in evaluation.attacks.enumerated() {
+        trainingAttack?.checkStart("attack", &reader)
+        for (index, attack) in (evaluation.attacks ?? []).enumerated() {
+            attack.checkStart("evaluation.attacks.\(index)", &reader)
             attack.check("evaluation.attacks.\(index)", &reader)
         }
         checkEvaluation(&reader)
@@ -110,7 +112,7 @@ extension RunConfiguration {
         reader.require(
             !fast || attack.name != .pgd || attack.stepSize >= attack.epsilon, "attack.step_size", attack.stepSize,
             allowed:
-                "at least attack.epsilon, \(attack.epsilon), where training.method is fast, such as 10/255 for 8/255",
+                "at least attack.epsilon, \(text(of: attack.epsilon, at: "attack.epsilon")), where training.method is fast, such as 10/255 for 8/255",
             beside: ["training.method", "attack.epsilon", "attack.name"])
         checkAlternation(&reader)
         checkPruning(&reader)
@@ -216,7 +218,7 @@ extension RunConfiguration {
             evaluation.split != .validation || training.validationFraction > 0, "evaluation.split", evaluation.split,
             allowed: "test, or a training.validation_fraction above 0", beside: ["training.validation_fraction"])
         var ids: Set<String> = []
-        for (index, attack) in evaluation.attacks.enumerated() {
+        for (index, attack) in (evaluation.attacks ?? []).enumerated() {
             let key = "evaluation.attacks.\(index)"
             reader.require(
                 ids.insert(attack.resolvedId).inserted, "\(key).id", attack.resolvedId,
@@ -257,6 +259,18 @@ extension RunConfiguration.Attack {
         reader.require(
             id.map { !Self.reservedIds.contains($0) || name == .none } ?? true, "\(section).id", id,
             allowed: "any name but \(Self.reservedIds.joined(separator: ", "))")
+    }
+}
+
+extension RunConfiguration.Attack {
+    /// Refuses a search that cannot leave its start: at the clean images, divergences from them have no slope.
+    fileprivate func checkStart(_ section: String, _ reader: inout ConfigurationReader) {
+        reader.require(
+            !isGradientSearch || !resolvedObjective.readsCleanImages || resolvedStart != .none, "\(section).start",
+            start,
+            allowed: "auto, uniform, uniform-unclamped or gaussian where the objective is "
+                + "\(resolvedObjective.rawValue), which has no slope at the clean images",
+            beside: ["\(section).objective", "\(section).name"])
     }
 }
 

@@ -25,6 +25,8 @@ package struct RunConfiguration: Sendable, Equatable {
     package var kernels = Kernels()
     /// The run directory.
     package var output = Output()
+    /// How fractions are written.
+    var spellings = NumberSpellings(usual: ["epsilon": "8/255", "step_size": "2/255"])
 
     /// Makes a configuration of defaults.
     package init() {}
@@ -36,18 +38,23 @@ package struct RunConfiguration: Sendable, Equatable {
         try resolve(layers: layers, presets: presets).configuration
     }
 
-    /// The same, with sentences on keys that were given and have no effect.
+    /// The same, with what there is to say of the configuration.
     package static func resolveWithWarnings(
         layers: [ConfigurationLayer]
-    ) throws(ConfigurationError) -> (configuration: RunConfiguration, warnings: [String]) {
+    ) throws(ConfigurationError) -> ResolvedConfiguration<RunConfiguration> {
         try resolve(layers: layers, presets: presets)
     }
 
     /// Returns the configuration as YAML with every default, in the order of the sections, ready to be run again.
     ///
-    /// Numbers are printed in the shortest form that reads back as the same number; settings of methods other than its own
-    /// are left out.
-    package func yaml() -> String { written.block.joined(separator: "\n") + "\n" }
+    /// Fractions are printed as they were written, other numbers in the shortest form that reads back as the same number;
+    /// settings of methods other than its own are left out.
+    package func yaml() -> String { written.spelled(spellings).block.joined(separator: "\n") + "\n" }
+
+    /// A number of the configuration as it was written.
+    func text(of number: Double, at key: String) -> String {
+        spellings.text(of: key, number.written.flow) ?? number.written.flow
+    }
 
     /// The configuration as one line of JSON with sorted keys: equal configurations have equal text.
     ///
@@ -55,7 +62,14 @@ package struct RunConfiguration: Sendable, Equatable {
     package var canonicalJSON: String { written.json }
 
     /// Every key in the order of the sections, with its default, what is allowed and what it means.
-    package static var help: [ConfigurationHelp] { help(under: "") }
+    package static var help: [ConfigurationHelp] {
+        let spellings = RunConfiguration().spellings
+        return help(under: "").map { line in
+            ConfigurationHelp(
+                key: line.key, normal: spellings.text(of: line.key, line.normal) ?? line.normal, allowed: line.allowed,
+                summary: line.summary)
+        }
+    }
 }
 
 extension RunConfiguration: ConfigurationRoot {

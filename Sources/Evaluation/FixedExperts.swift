@@ -36,7 +36,7 @@ package struct FixedExperts {
             for expert in 0..<experts {
                 var fixed = evaluator
                 fixed.passes.given[layer] = .expert(expert)
-                let result = try fixed.run(set, indices, attacks: attacks, suffix: suffix)
+                let result = try fixed.run(set, indices, attacks: attacks, suffix: suffix).result
                 guard let result, let gated else { continue }
                 for (input, reference) in zip(result.inputs, gated.inputs) {
                     try report(layer, expert, input, reference)

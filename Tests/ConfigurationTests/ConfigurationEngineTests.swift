@@ -12,6 +12,10 @@ private struct Toy: ConfigurationRoot {
     var preset: String?
     var mode = Mode.plain
     var size = 3
+    var share = 0.5
+    var name: String?
+    var spellings = NumberSpellings(usual: [:])
+    var doubts: [String] { size == 7 ? ["size: 7 is odd"] : [] }
 
     static let movedKeys = ["length": "size"]
 
@@ -20,7 +24,10 @@ private struct Toy: ConfigurationRoot {
         ConfigurationKey("mode", \.mode, "what counts"),
         ConfigurationKey(
             "size", \.size, "how large", .atLeast(1),
-            onlyWhere: ConfigurationCondition(text: "mode: sized") { $0.mode == .sized }),
+            onlyWhere: ConfigurationCondition("mode: sized", hidesKey: true) { $0.mode == .sized }),
+        ConfigurationKey(
+            "share", \.share, "how much", onlyWhere: ConfigurationCondition("mode: plain") { $0.mode == .plain }),
+        ConfigurationKey("name", \.name, "what it is called"),
     ]
 
     func check(_ reader: inout ConfigurationReader) {
@@ -32,7 +39,7 @@ private struct Toy: ConfigurationRoot {
 
 @Suite("The engine of configurations")
 struct ConfigurationEngineTests {
-    private func resolve(_ yaml: String, _ overrides: String...) throws -> (configuration: Toy, warnings: [String]) {
+    private func resolve(_ yaml: String, _ overrides: String...) throws -> ResolvedConfiguration<Toy> {
         try Toy.resolve(
             layers: [ConfigurationLayer(yaml: yaml, origin: "toy.yaml")]
                 + overrides.map { ConfigurationLayer(override: $0) },

@@ -73,10 +73,12 @@ private func unusual() -> RunConfiguration {
     run.attack.keep = .best
     run.attack.batchNorm = .batch
     run.attack.routing = .noisy
-    run.evaluation.attacks = [RunConfiguration.Attack(), run.attack, RunConfiguration.Attack()]
-    run.evaluation.attacks[1].batchNorm = .frozen
-    run.evaluation.attacks[1].routing = .clean
-    run.evaluation.attacks[2].name = .apgdCE
+    var attacks = [RunConfiguration.Attack(), run.attack, RunConfiguration.Attack()]
+    attacks[1].batchNorm = .frozen
+    attacks[1].routing = .clean
+    attacks[2].name = .apgdCE
+    run.evaluation.attacks = attacks
+    run.evaluation.seed = 9
     run.evaluation.attacksEveryEpochs = 5
     run.evaluation.steps = [7, 20]
     run.evaluation.epsilons = [2.0 / 255, 0.5]

@@ -6,7 +6,7 @@ import Testing
 struct MethodSectionTests {
     private func resolve(
         _ yaml: String, _ overrides: String...
-    ) throws -> (configuration: RunConfiguration, warnings: [String]) {
+    ) throws -> ResolvedConfiguration<RunConfiguration> {
         try RunConfiguration.resolveWithWarnings(
             layers: [ConfigurationLayer(yaml: yaml, origin: "run.yaml")]
                 + overrides.map { ConfigurationLayer(override: $0) })

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Configuration
 @testable import Evaluation
+@testable import Files
 
 @Suite("evaluation results")
 struct EvaluationResultTests {
@@ -89,12 +90,17 @@ struct EvaluationResultTests {
     @Test("Rows are clean, each attack and the worst case, with the attack's settings on its own row")
     func rows() throws {
         let rows = try result().rows(
-            checkpoint: "step-00000004", sha256: "ab", dataset: "mnist", split: "test", seed: 5)
+            EvaluationSubject(
+                checkpoint: "step-00000004", sha256: "ab", dataset: "mnist", split: "test", seed: .max,
+                normalization: "none", flags: ["assumed moe.weights=plain"]))
         #expect(rows.map(\.attack) == ["none", "pgd-linf-8of255-10", "worst-case"])
         #expect(rows.map(\.correct) == [3, 3, 2] && rows.allSatisfy { $0.samples == 4 })
-        #expect(rows.map(\.steps) == [nil, 10, nil] && rows.map(\.seed) == [nil, 5, nil])
+        #expect(rows.map(\.steps) == [nil, 10, nil] && rows.map(\.seed) == [nil, .max, nil])
         #expect(rows.map(\.randomStart) == [nil, true, nil])
         #expect(rows.allSatisfy { $0.checkpoint == "step-00000004" && $0.checkpointSHA256 == "ab" })
+        #expect(rows.allSatisfy { $0.flags == "assumed moe.weights=plain" && $0.normalization == "none" })
+        let cells = zip(EvaluationRow.columns.map(\.name), rows[1].values)
+        #expect(cells.first { $0.0 == "seed" }?.1.field == "18446744073709551615")
     }
 
     @Test("Classes have counts, precision and recall, and experts the classes that they were given")
@@ -133,7 +139,9 @@ struct EvaluationResultTests {
             chunks: [chunk], attacks: try attacks(), network: try TinyNetwork.make(), classes: 3,
             secondsOfRankZero: [0, 0], suffix: EvaluationResult.averageSuffix)
         #expect(result.inputs.map(\.name) == ["clean@average", "pgd-linf-8of255-10@average"])
-        let rows = result.rows(checkpoint: "c", sha256: nil, dataset: "mnist", split: "test", seed: 1)
+        let rows = result.rows(
+            EvaluationSubject(
+                checkpoint: "c", sha256: nil, dataset: "mnist", split: "test", seed: 1, normalization: "mnist"))
         #expect(rows.map(\.attack) == ["none@average", "pgd-linf-8of255-10@average", "worst-case@average"])
         #expect(rows.allSatisfy { $0.flags == "weight-average" })
     }

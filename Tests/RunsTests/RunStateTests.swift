@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Configuration
+@testable import Datasets
 @testable import Files
 @testable import Runs
 @testable import Training
@@ -25,7 +26,8 @@ struct RunStateTests {
         return RunState(
             runID: "abc", step: 17, stepsPerEpoch: 5, configuration: configuration.yaml(),
             configurationHash: RunState.hash(of: configuration), tableOffsets: ["metrics": 123, "experts": 0],
-            blasKernel: "SkylakeX", ranks: 3, windows: [window], bestRobustAccuracy: 1 / 3)
+            blasKernel: "SkylakeX", ranks: 3, windows: [window], bestRobustAccuracy: 1 / 3, isEvaluationDue: true,
+            images: DataIdentity(SyntheticImages().images(.train, count: 12), validation: [3, 5]))
     }
 
     private func checkpoint(_ data: Data) throws -> Checkpoint {
@@ -39,6 +41,7 @@ struct RunStateTests {
         let back = try RunState.read(from: try checkpoint(try state.data()))
         #expect(back.runID == "abc" && back.step == 17 && back.stepsPerEpoch == 5 && back.ranks == 3)
         #expect(back.windows == state.windows && back.bestRobustAccuracy == 1 / 3)
+        #expect(back.isEvaluationDue && back.images == state.images && back.images.validationImages == 2)
         #expect(back.tableOffsets == state.tableOffsets && back.blasKernel == "SkylakeX")
         let configuration = try back.runConfiguration(origin: "state.json")
         #expect(configuration.training.seed == 77 && configuration.attack.epsilon == 0.1)

@@ -39,8 +39,9 @@ struct TrainerTests {
         configuration.training.globalBatch = 16
         configuration.training.optimizer.rate = 0.05
         configuration.evaluation.everyEpochs = 30
-        configuration.evaluation.attacks = [RunConfiguration.Attack()]
-        configuration.evaluation.attacks[0].steps = 2
+        var weak = RunConfiguration.Attack()
+        weak.steps = 2
+        configuration.evaluation.attacks = [weak]
         let trainer = try trainer(configuration, in: "smoke")
         #expect(try trainer.run() == .done)
         var attack = RunConfiguration.Attack()
@@ -52,7 +53,7 @@ struct TrainerTests {
             seed: configuration.training.seed)
         let strong = try #require(attack.networkAttack)
         let result = try #require(
-            try evaluator.run(trainer.data.train, trainer.data.trainIndices, attacks: [strong]))
+            try evaluator.run(trainer.data.train, trainer.data.trainIndices, attacks: [strong]).result)
         // Rounding decides which of many trajectories a run of 120 steps takes: 0.86 to 1 were seen, chance is 0.1.
         #expect(result.inputs[0].accuracy > 0.75)
         #expect(result.inputs[1].accuracy < 0.2)

@@ -193,7 +193,7 @@ struct ReleasedNetworkTests {
         }
         func rows(_ name: String, _ layout: CheckpointLayout, _ more: [String] = []) throws -> String {
             let session = EvaluationSession(
-                checkpoint: scratch(name), layout: layout, configFile: nil, output: scratch("results"), force: true,
+                checkpoint: scratch(name), layout: layout, configFiles: [], output: scratch("results"), force: true,
                 settings: [
                     "data.dataset=synthetic", "data.train_samples=8", "data.test_samples=8", "evaluation.chunk=8",
                     "attack.steps=1", "distributed.threads=1",

@@ -8,6 +8,8 @@ struct ConfigurationKey<Section>: Sendable {
     let summary: String
     /// What may stand there, in words.
     let allowed: String
+    /// Whether what is typed on a command line is the value itself rather than YAML.
+    let isText: Bool
     /// Reads a value for the key at a dotted place into a section.
     let read: @Sendable (ConfigurationNode, inout Section, ConfigurationPlace, inout ConfigurationReader) -> Void
     /// Writes the key's value.
@@ -28,7 +30,7 @@ struct ConfigurationKey<Section>: Sendable {
     ///   - summary: What it means, with its unit.
     ///   - bound: Which values of the type are allowed.
     ///   - target: The key for which this one is another spelling, which is then read but never written.
-    ///   - condition: Where it means something; elsewhere it is not written, and a person who gives it is warned.
+    ///   - condition: Where it means something; a person who gives it elsewhere is warned.
     init<Value: ConfigurationValue>(
         _ name: String, _ path: WritableKeyPath<Section, Value> & Sendable, _ summary: String,
         _ bound: ConfigurationBound<Value> = .any, anotherSpellingOf target: String? = nil,
@@ -40,8 +42,12 @@ struct ConfigurationKey<Section>: Sendable {
         self.summary = summary
         self.allowed = allowed
         self.condition = condition
+        isText = Value.isText
         idle = { section, key in
-            if let condition, !condition.holds(section) { return [(key, condition.text)] }
+            if let condition, !condition.holds(section) {
+                let isDefault = section[keyPath: path] == Section()[keyPath: path]
+                return isDefault && !condition.hidesKey ? [] : [(key, condition.text)]
+            }
             return section[keyPath: path].idle(under: key)
         }
         read = { node, section, place, reader in
@@ -64,7 +70,18 @@ struct ConfigurationKey<Section>: Sendable {
 struct ConfigurationCondition<Section>: Sendable {
     /// The condition in words, such as `training.method: free`.
     let text: String
+    /// Whether the key is left out of what is written where the condition does not hold.
+    let hidesKey: Bool
     let holds: @Sendable (Section) -> Bool
+
+    init(_ text: String, hidesKey: Bool = false, _ holds: @escaping @Sendable (Section) -> Bool) {
+        self.text = text
+        self.hidesKey = hidesKey
+        self.holds = holds
+    }
+
+    /// Whether the key is left out of what is written of a section.
+    func hides(_ section: Section) -> Bool { hidesKey && !holds(section) }
 }
 
 /// One line of help on the configuration.

@@ -10,26 +10,36 @@ package struct ConfigurationLayer: Sendable {
     let root: ConfigurationNode?
     /// What is wrong with the text itself.
     let issues: [ConfigurationIssue]
-    /// Whether it is a documented group of settings rather than what a person gave.
-    private(set) var isPreset = false
+    /// Who gave the settings.
+    let giver: Giver
 
-    private init(_ root: ConfigurationNode?, _ issues: [ConfigurationIssue]) {
+    /// Who gives settings: a person is told where they have no effect, the others are not.
+    package enum Giver: Sendable {
+        /// A person, in a file.
+        case file
+        /// A person, on the command line.
+        case commandLine
+        /// A documented group of settings, or an earlier run.
+        case program
+    }
+
+    private init(_ root: ConfigurationNode?, _ issues: [ConfigurationIssue], _ giver: Giver = .file) {
         self.root = root
         self.issues = issues
+        self.giver = giver
     }
 
     /// Makes a layer of a documented group of settings.
     static func preset(_ name: String, yaml: String) -> ConfigurationLayer {
-        var layer = ConfigurationLayer(yaml: yaml, origin: "preset \(name)")
-        layer.isPreset = true
-        return layer
+        ConfigurationLayer(yaml: yaml, origin: "preset \(name)", giver: .program)
     }
 
     /// Makes a layer of a YAML text, whose top level is a mapping.
     /// - Parameters:
     ///   - yaml: The text; JSON is YAML too.
     ///   - origin: Where the text is from, such as a file's name; messages add the line to it.
-    package init(yaml: String, origin: String) {
+    ///   - giver: Who wrote it.
+    package init(yaml: String, origin: String, giver: Giver = .file) {
         func place(_ line: Int?) -> String { line.map { "\(origin):\($0)" } ?? origin }
         var conversion = ConfigurationNode.Conversion(place: place)
         do {
@@ -38,10 +48,10 @@ package struct ConfigurationLayer: Sendable {
                 conversion.issues.append(
                     .unreadable("found \(root.found)", allowed: "a mapping of keys to values", origin: root.origin))
             }
-            self.init(root.flatMap { $0.isMapping ? $0 : nil }, conversion.issues)
+            self.init(root.flatMap { $0.isMapping ? $0 : nil }, conversion.issues, giver)
         } catch {
             let (problem, line) = Self.reason(error)
-            self.init(nil, [.unreadable(problem, allowed: "valid YAML", origin: place(line))])
+            self.init(nil, [.unreadable(problem, allowed: "valid YAML", origin: place(line))], giver)
         }
     }
 
@@ -59,8 +69,9 @@ package struct ConfigurationLayer: Sendable {
 
     /// Makes a layer of a command line's `a.b.c=value`.
     ///
-    /// The value is a YAML scalar or a flow list or mapping: `moe.placement=[layer3, layer4]`. A component may be the
-    /// index of a list's element; one past the last adds an element. An empty value is null.
+    /// For a key that holds a text the value is that text, whatever it looks like; for all others it is a YAML scalar or a
+    /// flow list or mapping: `moe.placement=[layer3, layer4]`. A component may be the index of a list's element; one past
+    /// the last adds an element. An empty value is null.
     /// - Parameters:
     ///   - override: The argument.
     ///   - origin: Where it is from.
@@ -69,20 +80,25 @@ package struct ConfigurationLayer: Sendable {
         let names = sides[0].split(separator: ".", omittingEmptySubsequences: false)
         guard sides.count == 2, !names.contains("") else {
             self.init(
-                nil, [.unreadable("found \(override)", allowed: "key=value, such as moe.experts=8", origin: origin)])
+                nil, [.unreadable("found \(override)", allowed: "key=value, such as moe.experts=8", origin: origin)],
+                .commandLine)
             return
         }
+        let value = ConfigurationNode(content: .typed(String(sides[1])), origin: origin)
+        self.init(value.nested(under: names), [], .commandLine)
+    }
+
+    /// Reads as YAML what was typed on a command line.
+    static func parsed(
+        _ text: String, key: String, origin: String
+    ) -> (node: ConfigurationNode?, issues: [ConfigurationIssue]) {
         var conversion = ConfigurationNode.Conversion(place: { _ in origin })
         do {
-            let parsed = try Yams.compose(yaml: String(sides[1]))
-            let value =
-                parsed.map { ConfigurationNode($0, key: String(sides[0]), &conversion) }
-                ?? ConfigurationNode(content: .scalar("", plain: true), origin: origin)
-            self.init(value.nested(under: names), conversion.issues)
+            let node = try Yams.compose(yaml: text).map { ConfigurationNode($0, key: key, &conversion) }
+            return (node ?? ConfigurationNode(content: .scalar("", plain: true), origin: origin), conversion.issues)
         } catch {
-            let allowed = "a YAML value (\(Self.reason(error).problem))"
-            self.init(
-                nil, [.value(String(sides[0]), found: String(sides[1]), allowed: allowed, origin: origin)])
+            let allowed = "a YAML value (\(reason(error).problem))"
+            return (nil, [.value(key, found: text, allowed: allowed, origin: origin)])
         }
     }
 

@@ -5,6 +5,8 @@ package struct ConfigurationNode: Sendable {
     enum Content: Sendable {
         /// Text; `plain` where it stands without quotes, and so may be a number, a truth value or null.
         case scalar(String, plain: Bool)
+        /// What stands behind the `=` of a command line: a text for keys that hold one, YAML for all others.
+        case typed(String)
         case sequence([ConfigurationNode])
         case mapping([(key: String, value: ConfigurationNode)])
     }
@@ -25,8 +27,11 @@ package struct ConfigurationNode: Sendable {
     }
 
     var isNull: Bool {
-        guard case .scalar(let text, plain: true) = content else { return false }
-        return ["", "~", "null", "Null", "NULL"].contains(text)
+        switch content {
+        case .scalar(let text, plain: true): ["", "~", "null", "Null", "NULL"].contains(text)
+        case .typed(let text): text.isEmpty
+        case .scalar, .sequence, .mapping: false
+        }
     }
 
     var isMapping: Bool {

@@ -11,6 +11,7 @@ extension ConfigurationNode {
         switch content {
         case .scalar(let text, plain: true): text.isEmpty ? "null" : text
         case .scalar(let text, plain: false): Self.isPlain(text) ? text : Self.quoted(text)
+        case .typed(let text): text
         case .sequence(let elements): "[" + elements.map(\.flow).joined(separator: ", ") + "]"
         case .mapping(let pairs): "{" + pairs.map { "\($0.key): \($0.value.flow)" }.joined(separator: ", ") + "}"
         }
@@ -27,7 +28,7 @@ extension ConfigurationNode {
             return elements.flatMap { element in
                 element.block.enumerated().map { ($0.offset == 0 ? "- " : "  ") + $0.element }
             }
-        case .scalar, .sequence:
+        case .scalar, .sequence, .typed:
             return [flow]
         }
     }
@@ -36,7 +37,7 @@ extension ConfigurationNode {
     var json: String {
         switch content {
         case .scalar(let text, plain: true): text
-        case .scalar(let text, plain: false): Self.quoted(text)
+        case .scalar(let text, plain: false), .typed(let text): Self.quoted(text)
         case .sequence(let elements): "[" + elements.map(\.json).joined(separator: ",") + "]"
         case .mapping(let pairs):
             "{"
@@ -54,7 +55,7 @@ extension ConfigurationNode {
             return elements.enumerated().flatMap {
                 $0.element.leaves(under: ConfigurationKeyPath.join(key, String($0.offset)))
             }
-        case .scalar, .sequence:
+        case .scalar, .sequence, .typed:
             return [(key, flow)]
         }
     }
@@ -63,7 +64,7 @@ extension ConfigurationNode {
         switch content {
         case .mapping: true
         case .sequence(let elements): elements.contains(where: \.isMapping)
-        case .scalar: false
+        case .scalar, .typed: false
         }
     }
 

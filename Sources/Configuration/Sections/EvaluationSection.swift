@@ -18,8 +18,11 @@ extension RunConfiguration {
             case average
         }
 
-        /// The attacks beside clean images; see `RunConfiguration.resolvedEvaluationAttacks` for an empty list.
-        package var attacks: [Attack] = []
+        /// The attacks beside clean images; nil means that of training, see `RunConfiguration.resolvedEvaluationAttacks`, and
+        /// an empty list none.
+        package var attacks: [Attack]?
+        /// What the random draws of attacks are drawn from; nil means `training.seed`.
+        package var seed: UInt64?
         /// Epochs of training between evaluations, at least 1.
         package var everyEpochs = 1
         /// Epochs of training between evaluations that attack, at least 0; 0 means after the last one, nil all of them.
@@ -43,6 +46,9 @@ extension RunConfiguration {
         package init() {}
     }
 
+    /// What the random draws of evaluations' attacks are drawn from.
+    package var evaluationSeed: UInt64 { evaluation.seed ?? training.seed }
+
     /// The images that are evaluated: those asked for, else validation if there is one, else test.
     package var resolvedEvaluationSplit: Evaluation.Split {
         evaluation.split ?? (training.validationFraction > 0 ? .validation : .test)
@@ -51,7 +57,9 @@ extension RunConfiguration {
 
 extension RunConfiguration.Evaluation: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("attacks", \.attacks, "attacks beside clean images, with the keys of attack; []: that one"),
+        ConfigurationKey(
+            "attacks", \.attacks, "attacks beside clean images, with the keys of attack; null: that one, []: none"),
+        ConfigurationKey("seed", \.seed, "what attacks' random numbers are drawn from; null: training.seed"),
         ConfigurationKey("every_epochs", \.everyEpochs, "epochs between evaluations", .atLeast(1)),
         ConfigurationKey(
             "attacks_every_epochs", \.attacksEveryEpochs,

@@ -106,7 +106,7 @@ extension RunConfiguration {
 extension ConfigurationCondition where Section == RunConfiguration.Training {
     /// What belongs to one method.
     fileprivate static func method(_ method: RunConfiguration.Training.Method) -> ConfigurationCondition {
-        ConfigurationCondition(text: "training.method: \(method.rawValue)") { $0.method == method }
+        ConfigurationCondition("training.method: \(method.rawValue)", hidesKey: true) { $0.method == method }
     }
 }
 

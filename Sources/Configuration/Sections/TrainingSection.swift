@@ -116,7 +116,9 @@ extension RunConfiguration.Training: ConfigurationSection {
                 "time_limit", \.timeLimit, "time after which this invocation ends, with exit code 75"),
             ConfigurationKey(
                 "scores", \.scores, "settings of parameters: scores",
-                onlyWhere: ConfigurationCondition(text: "training.parameters: scores") { $0.parameters == .scores }),
+                onlyWhere: ConfigurationCondition("training.parameters: scores", hidesKey: true) {
+                    $0.parameters == .scores
+                }),
         ] + methodSections
 }
 

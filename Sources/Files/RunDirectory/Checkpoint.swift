@@ -5,11 +5,25 @@ package struct CheckpointFile {
     /// The name within the checkpoint, such as `model.safetensors`.
     package let name: String
     let write: (OutputFile) throws(FileFormatError) -> Void
+    /// The file of an earlier checkpoint that it is, if it is not to be written again.
+    let kept: (path: String, digest: FileDigest)?
 
     /// A file that `write` fills.
     package init(name: String, write: @escaping (OutputFile) throws(FileFormatError) -> Void) {
         self.name = name
         self.write = write
+        kept = nil
+    }
+
+    /// A file of an earlier checkpoint, unchanged: both have it in common where the file system can do that.
+    package init(name: String, keptFrom checkpoint: Checkpoint) throws(CheckpointError) {
+        try checkpoint.requireFile(name)
+        let path = FileSystem.join(checkpoint.path, name)
+        self.name = name
+        kept = checkpoint.files[name].map { (path, $0) }
+        write = { (output) throws(FileFormatError) in
+            try asFormatError { () throws(FileSystemError) in try output.write(contentsOf: InputFile(path)) }
+        }
     }
 
     /// A file with these bytes.
@@ -56,7 +70,7 @@ package struct Checkpoint: Equatable, Sendable {
         }
     }
 
-    private func requireFile(_ name: String) throws(CheckpointError) {
+    fileprivate func requireFile(_ name: String) throws(CheckpointError) {
         if files[name] == nil {
             throw .damaged(
                 path: path, file: name, expected: "a file of the checkpoint",

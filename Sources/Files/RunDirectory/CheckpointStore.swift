@@ -169,6 +169,10 @@ package struct CheckpointStore: Sendable {
         var digests: [String: FileDigest] = [:]
         do {
             for file in files {
+                if let kept = file.kept, link(kept.path, FileSystem.join(partial, file.name)) == 0 {
+                    digests[file.name] = kept.digest
+                    continue
+                }
                 let output = try asFormatError { () throws(FileSystemError) in
                     try OutputFile(creating: FileSystem.join(partial, file.name))
                 }

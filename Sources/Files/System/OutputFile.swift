@@ -85,6 +85,19 @@ package final class OutputFile {
         try write(bytes.span.bytes)
     }
 
+    /// Appends all of another file.
+    package func write(contentsOf file: InputFile) throws(FileSystemError) {
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var offset = 0
+        while true {
+            var span = buffer.mutableSpan
+            let count = try file.read(into: span.mutableBytes, at: offset)
+            if count == 0 { return }
+            try write(buffer.span.bytes.extracting(0..<count))
+            offset += count
+        }
+    }
+
     /// Synchronises the file and gives it its name; nothing may be written afterwards.
     @discardableResult
     package func finish() throws(FileSystemError) -> FileDigest {

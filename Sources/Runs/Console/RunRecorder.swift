@@ -11,10 +11,10 @@ final class RunRecorder {
     let runID: String
     let tables: OpenTables
 
-    init(_ directory: RunDirectory, runID: String) throws {
+    init(_ directory: RunDirectory, runID: String) {
         self.directory = directory
         self.runID = runID
-        tables = try OpenTables(directory, runID: runID)
+        tables = OpenTables(directory, runID: runID)
     }
 
     /// Writes the rows of a window of training.
@@ -28,10 +28,8 @@ final class RunRecorder {
     }
 
     /// Writes the rows of an evaluation.
-    func record(
-        _ result: EvaluationResult, epoch: Int, step: Int, split: String, checkpoint: String, sha256: String?,
-        dataset: String, seed: UInt64
-    ) throws {
+    func record(_ result: EvaluationResult, _ subject: EvaluationSubject, epoch: Int, step: Int) throws {
+        let split = subject.split
         for input in result.inputs {
             let position = RowPosition(epoch: epoch, step: step, split: split, inputs: input.name)
             try tables.append(
@@ -51,8 +49,8 @@ final class RunRecorder {
                 }
             }
         }
-        let rows = result.rows(checkpoint: checkpoint, sha256: sha256, dataset: dataset, split: split, seed: seed)
-        for row in rows { try tables.append(row) }
+        for row in result.rows(subject) { try tables.append(row) }
+        for warning in result.warnings { try say("warning: \(warning)") }
     }
 
     /// Says something on the console and in the log.

@@ -5,7 +5,7 @@ import Training
 
 /// What a checkpoint keeps beside tensors (`state.json`): enough to go on as if nothing had happened.
 struct RunState: Codable {
-    static let formatVersion = 2
+    static let formatVersion = 3
 
     var formatVersion = RunState.formatVersion
     var runID: String
@@ -22,6 +22,10 @@ struct RunState: Codable {
     /// What has been added up since the last train rows, for each kind of training inputs.
     var windows: [TrainingWindow]
     var bestRobustAccuracy: Double?
+    /// Whether an evaluation after this step is still to be made.
+    var isEvaluationDue: Bool
+    /// The images that the run is trained on.
+    var images: DataIdentity
 
     enum CodingKeys: String, CodingKey {
         case formatVersion = "format_version"
@@ -35,6 +39,8 @@ struct RunState: Codable {
         case ranks
         case windows
         case bestRobustAccuracy = "best_robust_accuracy"
+        case isEvaluationDue = "evaluation_is_due"
+        case images = "data"
     }
 
     /// The format alone, which is looked at before anything else is.

@@ -63,7 +63,7 @@ extension RankTests {
         private func evaluate(
             _ scene: RankScene, _ indices: [Int], _ communicator: any Communicator
         ) throws -> EvaluationResult? {
-            return try evaluator(scene, communicator).run(images, indices, attacks: attacks)
+            return try evaluator(scene, communicator).run(images, indices, attacks: attacks).result
         }
 
         /// Everything that a result says but seconds, without rounding.
@@ -146,7 +146,7 @@ extension RankTests {
             func run(_ communicator: any Communicator) throws -> [String] {
                 let evaluator = evaluator(scene, communicator)
                 let layers = try scene.network.mixtureLayers(named: ["layer2.0.conv2"])
-                let gated = try evaluator.run(images, indices, attacks: [attacks[0]])
+                let gated = try evaluator.run(images, indices, attacks: [attacks[0]]).result
                 var lines: [String] = []
                 try FixedExperts(evaluator: evaluator, layers: layers, attacks: [attacks[0]], suffix: "")
                     .run(images, indices, gated: gated) { layer, expert, input, reference in
