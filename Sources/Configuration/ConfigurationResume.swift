@@ -33,6 +33,13 @@ extension RunConfiguration {
         return Dictionary(leaves.map { ($0.key, $0.text) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// Returns what differs from a checkpoint's configuration in the network.
+    package func changedNetworkKeys(from checkpointed: RunConfiguration) -> [String] {
+        changes(from: checkpointed).filter { $0.key.hasPrefix("model.") || $0.key.hasPrefix("moe.") }.map {
+            "\($0.key): the checkpoint has \($0.old), this run has \($0.new)"
+        }
+    }
+
     /// Returns what differs from another configuration among the settings that choose images, such as
     /// `data.train_samples: null -> 100`.
     package func changedImageKeys(from other: RunConfiguration) -> [String] {

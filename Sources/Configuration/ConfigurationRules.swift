@@ -252,7 +252,7 @@ extension RunConfiguration.Attack {
             beside: ["\(section).name"])
         reader.require(
             norm != .linf || epsilon <= 1, "\(section).epsilon", epsilon, allowed: "from 0 to 1 where the norm is linf",
-            beside: ["\(section).norm"])
+            beside: ["\(section).norm"], suggestion: "\(epsilon.written.flow)/255")
         reader.require(
             name != .pgd || steps == 0 || stepSize > 0, "\(section).step_size", stepSize,
             allowed: "above 0 where there are steps", beside: ["\(section).steps"])
@@ -282,9 +282,10 @@ extension ConfigurationReader {
     ///   - value: The value.
     ///   - allowed: What may stand there, in words.
     ///   - others: The keys of the others.
+    ///   - suggestion: What was probably meant.
     fileprivate mutating func require(
         _ condition: Bool, _ key: String, _ value: some ConfigurationValue, allowed: String,
-        beside others: [String] = []
+        beside others: [String] = [], suggestion: String? = nil
     ) {
         let keys = [key] + others
         guard !condition, failed.isDisjoint(with: keys) else { return }
@@ -292,6 +293,6 @@ extension ConfigurationReader {
         let near = origins.keys.filter { $0.hasPrefix(section) }.sorted()
         let origin = (keys + near).compactMap { origins[$0] }.first ?? "defaults"
         failed.insert(key)
-        issues.append(.value(key, found: value.written.flow, allowed: allowed, origin: origin))
+        issues.append(.value(key, found: value.written.flow, allowed: allowed, origin: origin, suggestion: suggestion))
     }
 }

@@ -73,8 +73,21 @@ package struct RunConfiguration: Sendable, Equatable {
 }
 
 extension RunConfiguration: ConfigurationRoot {
-    /// What version 0.1 called keys that belong to one method, and what their names are now.
+    /// What version 0.1 called keys that belong to one method, and what other programs call keys; and the names here.
     static let movedKeys = [
+        "lr": "training.optimizer.rate",
+        "learning_rate": "training.optimizer.rate",
+        "optimizer": "training.optimizer.name",
+        "weight_decay": "training.optimizer.weight_decay",
+        "batch_size": "training.global_batch",
+        "data.root": "data.path",
+        "data_dir": "data.path",
+        "dataset": "data.dataset",
+        "arch": "model.architecture",
+        "eps": "attack.epsilon",
+        "epsilon": "attack.epsilon",
+        "steps": "attack.steps",
+        "workers": "distributed.threads",
         "training.replays": "training.free.replays",
         "training.replay_balance_factor": "training.free.replay_balance_factor",
         "training.filter_share": "training.scores.filter_share",

@@ -3,7 +3,7 @@ import Files
 /// What does not fit between the tensors of a file and those that a model has.
 package struct TensorMismatch {
     /// Tensors of one kind that are told one by one; of more, the rest is counted.
-    private static let told = 40
+    private static let told = 3
 
     /// Sentences on tensors that are missing, misshaped or of another type, in the model's order, then on superfluous ones.
     private(set) var missing: [String] = []

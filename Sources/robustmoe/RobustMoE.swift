@@ -19,7 +19,7 @@ struct RobustMoE: ParsableCommand {
         ProcessorKernels.choose()
         if trains { StopRequest.install() }
         do {
-            try RepeatedOptions.refuse(CommandLine.arguments.dropFirst())
+            try ArgumentChecks.check(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
             try command.run()
         } catch let code as ExitCode {

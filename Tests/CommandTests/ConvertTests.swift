@@ -27,7 +27,10 @@ extension CommandSuite {
                 converted.output.contains("resnet18, cifar stem, width 4")
                     && converted.output.contains("3 conv experts"))
             let (known, foreign) = (
-                ["--checkpoint", run], ["--checkpoint", file, "--layout", "robust-sparse-moes"]
+                ["--checkpoint", run],
+                [
+                    "--checkpoint", file, "--layout", "robust-sparse-moes", "model.normalize=dataset", "moe.top_k=1",
+                ]
             )
             let expected = try tables(["evaluate"] + known)
             for ranks in [nil, 2] {
@@ -35,6 +38,8 @@ extension CommandSuite {
                 #expect(try found.comparableRows("per_sample.csv") == expected.comparableRows("per_sample.csv"))
                 let row = try #require(try found.rows("evaluation.csv").first)
                 #expect(row["checkpoint"] == "foreign.safetensors" && row["checkpoint_sha256"]?.count == 64)
+                #expect(row["flags"] == "assumed moe.weights=renormalised;assumed moe.straight_through=true")
+                #expect(row["normalization"] == "synthetic")
             }
             let layer = ["--layer", "layer4.1.conv1"]
             func correct(_ run: TrainedRun) throws -> [String?] {
@@ -70,9 +75,12 @@ extension CommandSuite {
             try expect(2, "pass --layout", ["evaluate", "--checkpoint", file, "--output", output])
             let evaluate = ["evaluate", "--checkpoint", file, "--layout", "robustmoe", "--output", output] + Self.data
             try expect(
-                4, "conv1.weight has shape [4, 3, 3, 3], this model has [8, 3, 3, 3]", evaluate + ["model.width=8"])
-            try expect(4, "expected a tensor layer4.0.conv1.experts.3.weight", evaluate + ["moe.experts=4"])
-            try expect(4, "normalises with", evaluate + ["model.normalize=none"])
+                2, "does not tell how many of the 3 experts an image goes to; expected moe.top_k=1 to 3", evaluate)
+            let told = evaluate + ["moe.top_k=1"]
+            try expect(
+                4, "conv1.weight has shape [4, 3, 3, 3], this model has [8, 3, 3, 3]", told + ["model.width=8"])
+            try expect(4, "expected a tensor layer4.0.conv1.experts.3.weight", told + ["moe.experts=4"])
+            try expect(4, "normalises with", told + ["model.normalize=none"])
             try expect(4, "evaluation.weights is average", evaluate + ["evaluation.weights=average"])
             #expect(!Scratch.exists(output))
         }

@@ -115,12 +115,17 @@ extension CommandSuite {
             #expect(steps.status == 75)
             #expect(try run.latest().step == 7)
             let again = try resume(run, ranks: nil, ["training.stop_after_steps=7"])
-            #expect(again.status == 75)
+            #expect(again.status == 2)
+            expectComplaint(
+                again, ["training.stop_after_steps is 7, expected above 7, the step that the run has reached"])
             #expect(try run.latest().step == 7)
             let time = try resume(run, ranks: nil, ["training.time_limit=0.001"])
             #expect(time.status == 75)
             #expect(try run.latest().step == 8)
             #expect(try resume(run, ranks: nil).status == 0)
+            try run.expectSame(as: try TrainedRun.onOneRank.get())
+            let finished = try resume(run, ranks: nil, ["training.stop_after_steps=7"])
+            #expect(finished.status == 0 && finished.output.contains("finished already, at step 27"))
             try run.expectSame(as: try TrainedRun.onOneRank.get())
         }
 

@@ -173,7 +173,7 @@ struct ConfigurationErrorTests {
             ),
             (
                 "training: {method: fast}", "1: attack.step_size: found 0.00784313725490196",
-                "at least attack.epsilon, 0.03137254901960784, where training.method is fast, such as 10/255 for 8/255"
+                "at least attack.epsilon, 8/255, where training.method is fast, such as 10/255 for 8/255"
             ),
             (
                 "{training: {method: fast}, attack: {name: apgd-ce}}", "1: attack.name: found apgd-ce",

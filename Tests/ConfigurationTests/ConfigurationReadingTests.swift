@@ -83,8 +83,8 @@ struct ConfigurationReadingTests {
                   id: null
                   name: pgd
                   norm: linf
-                  epsilon: 0.03137254901960784
-                  step_size: 0.00784313725490196
+                  epsilon: 8/255
+                  step_size: 2/255
                   steps: 10
                   restarts: 1
                   start: auto
@@ -94,7 +94,8 @@ struct ConfigurationReadingTests {
                   batch_norm: frozen
                   routing: deterministic
                 evaluation:
-                  attacks: []
+                  attacks: null
+                  seed: null
                   every_epochs: 1
                   attacks_every_epochs: null
                   steps: null

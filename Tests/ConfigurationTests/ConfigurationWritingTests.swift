@@ -238,7 +238,11 @@ struct ConfigurationResumeTests {
         arguments: [
             ("model.width=16", "model.width: the checkpoint has null, this run has 16"),
             ("moe.balance.weight=1", "moe.balance.weight: the checkpoint has 0.5, this run has 1"),
-            ("data.augmentation=[flip]", "data.augmentation: the checkpoint has null, this run has [flip]"),
+            (
+                "training.validation_fraction=0.1",
+                "training.validation_fraction: the checkpoint has 0, this run has 0.1"
+            ),
+            ("training.parameters=scores", "training.parameters: the checkpoint has all, this run has scores"),
             ("training.method=pgd", "training.method: the checkpoint has standard, this run has pgd"),
             ("training.global_batch=64", "training.global_batch: the checkpoint has 128, this run has 64"),
             ("training.seed=1", "training.seed: the checkpoint has 12345, this run has 1"),
@@ -252,7 +256,7 @@ struct ConfigurationResumeTests {
     func changes() throws {
         let overrides = [
             "training.epochs=7", "training.optimizer.rate=0.01", "distributed.threads=2", "attack.epsilon=0.5",
-            "evaluation.attacks=[{steps: 20}]", "output.name=again",
+            "evaluation.attacks=[{steps: 20}]", "output.name=again", "data.path=elsewhere", "data.augmentation=[flip]",
         ]
         let run = try RunConfiguration.resolve(layers: overrides.map { ConfigurationLayer(override: $0) })
         let old = RunConfiguration()
@@ -261,10 +265,10 @@ struct ConfigurationResumeTests {
         #expect(changed.contains("training.epochs: 100 -> 7"))
         #expect(changed.contains("training.optimizer.rate: 0.1 -> 0.01"))
         #expect(changed.contains("distributed.threads: auto -> 2"))
-        #expect(changed.contains("attack.epsilon: 0.03137254901960784 -> 0.5"))
+        #expect(changed.contains("attack.epsilon: 8/255 -> 0.5"))
         #expect(changed.contains("evaluation.attacks.0.steps: absent -> 20"))
         #expect(changed.contains("output.name: null -> again"))
-        #expect(changed.filter { !$0.hasPrefix("evaluation.attacks") }.count == 5)
+        #expect(changed.filter { !$0.hasPrefix("evaluation.attacks") }.count == 7)
         #expect(old.changedKeys(from: run).contains("evaluation.attacks.0.steps: 20 -> absent"))
         #expect(run.changedKeys(from: run).isEmpty)
     }

@@ -61,12 +61,12 @@ struct RunStateTests {
     @Test("Another format version and text that is no state are refused with what was expected")
     func refusals() throws {
         var future = try state()
-        for version in [1, 3] {
+        for version in [2, 4] {
             future.formatVersion = version
             let other = try checkpoint(try future.data())
             #expect { _ = try RunState.read(from: other) } throws: {
                 let text = "\($0)"
-                return text.contains("found a checkpoint of format \(version), expected 2")
+                return text.contains("found a checkpoint of format \(version), expected 3")
                     && text.contains("--layout robustmoe") && ExitStatus($0) == .checkpoint
             }
         }

@@ -205,10 +205,14 @@ struct ReleasedNetworkTests {
                 .joined(separator: "\n")
         }
         let known = try rows("own", .robustmoe, ["model.normalize=none"])
-        #expect(try rows("released", .robustMoECNN) == known)
-        let fixed = ["moe.routes=1"]
-        #expect(try rows("without", .robustMoECNN, fixed) == rows("own", .robustmoe, fixed + ["model.normalize=none"]))
-        let error = try #require(throws: (any Error).self) { try rows("without", .robustMoECNN) }
+        #expect(try rows("released", .robustMoECNN, ["model.normalize=none"]) == known)
+        let fixed = ["moe.routes=1", "model.normalize=none"]
+        #expect(try rows("without", .robustMoECNN, fixed) == rows("own", .robustmoe, fixed))
+        let error = try #require(throws: (any Error).self) {
+            try rows("without", .robustMoECNN, ["model.normalize=none"])
+        }
+        let untold = try #require(throws: (any Error).self) { try rows("released", .robustMoECNN) }
+        #expect("\(untold)".contains("does not store what images are normalized by; expected model.normalize=none"))
         #expect("\(error)".contains("holds no router; expected one, or moe.routes uniform"))
     }
 }

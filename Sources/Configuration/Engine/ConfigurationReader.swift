@@ -22,7 +22,7 @@ struct ConfigurationReader {
 
     /// Begins to read a configuration.
     init<Root: ConfigurationRoot>(_ root: Root.Type) {
-        keyNames = root.keyNames(under: "")
+        keyNames = root.keyNames(under: "").filter { !$0.isEmpty }
         movedKeys = root.movedKeys
     }
 

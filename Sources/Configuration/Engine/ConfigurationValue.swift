@@ -47,10 +47,14 @@ protocol ScalarValue: ConfigurationValue {
 
     /// The words that may stand for a value, for suggestions.
     static var words: [String] { get }
+
+    /// What other programs call a value, and the word here.
+    static var otherWords: [String: String] { get }
 }
 
 extension ScalarValue {
     static var words: [String] { [] }
+    static var otherWords: [String: String] { [:] }
 
     static func expectation(_ bound: String) -> String { bound.isEmpty ? noun : "\(noun), \(bound)" }
 
@@ -67,7 +71,8 @@ extension ScalarValue {
             return nil
         }
         guard !node.isNull, let value = Self(text: text, plain: plain) else {
-            reader.reject(node, at: place, suggestion: Spelling.nearest(to: text, among: words))
+            reader.reject(
+                node, at: place, suggestion: otherWords[text.lowercased()] ?? Spelling.nearest(to: text, among: words))
             return nil
         }
         reader.note(spelling: text, of: place.key)
@@ -211,7 +216,10 @@ extension Array: ConfigurationValue where Element: ConfigurationValue {
                 list.replaceSubrange(index..<Swift.min(index + 1, list.count), with: [new])
             }
             return list
-        case .scalar, .typed:
+        case .scalar(let text, plain: _):
+            reader.reject(node, at: place, suggestion: node.isNull ? nil : "[\(text)]")
+            return nil
+        case .typed:
             reader.reject(node, at: place)
             return nil
         }

@@ -56,6 +56,10 @@ extension RunConfiguration.DataSource: ConfigurationSection {
     ]
 }
 
-extension DatasetName: ConfigurationChoice {}
+extension DatasetName: ConfigurationChoice {
+    static var otherWords: [String: String] {
+        ["imagenet": "folder", "imagefolder": "folder", "tinyimagenet": "tiny-imagenet"]
+    }
+}
 extension Augmentation: ConfigurationChoice {}
 extension CorruptImagePolicy: ConfigurationChoice {}

@@ -114,12 +114,13 @@ extension RunConfiguration.Training: ConfigurationSection {
                 .ifGiven(.atLeast(1))),
             ConfigurationKey(
                 "time_limit", \.timeLimit, "time after which this invocation ends, with exit code 75"),
+        ] + methodSections + [
             ConfigurationKey(
                 "scores", \.scores, "settings of parameters: scores",
                 onlyWhere: ConfigurationCondition("training.parameters: scores", hidesKey: true) {
                     $0.parameters == .scores
-                }),
-        ] + methodSections
+                })
+        ]
 }
 
 extension RunConfiguration.Scores: ConfigurationSection {

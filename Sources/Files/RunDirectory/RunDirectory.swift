@@ -20,8 +20,9 @@ package enum RunDirectoryError: ErrorWithStatus, Equatable, Sendable, CustomStri
         switch self {
         case .system(let error): error.description
         case .occupied(let path, let found):
-            "\(path): expected no run there, found \(found.joined(separator: ", ")); pass --resume auto to go on with "
-                + "it, --force to replace it, or another --output"
+            "\(path): expected no run there, found \(found.joined(separator: ", ")); pass "
+                + (found.contains(RunDirectory.checkpointsName) ? "--resume auto to go on with it, " : "")
+                + "--force to replace it, or another --output"
         case .locked(let path, let holder, let age):
             "\(path): expected no other process in this directory, found "
                 + (holder.map {

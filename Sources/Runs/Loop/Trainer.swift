@@ -125,7 +125,8 @@ package final class Trainer {
             if isEvaluationDue, try evaluate() == .stoppedEarly { return try stopped() }
         }
         if done < total { return try stopped() }
-        try recorder?.say("finished \(configuration.training.epochs) epochs, \(done) steps")
+        let epochs = configuration.training.epochs
+        try recorder?.say("finished \(epochs) epoch\(epochs == 1 ? "" : "s"), \(done) steps")
         return .done
     }
 

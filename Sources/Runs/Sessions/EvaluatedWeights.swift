@@ -138,8 +138,18 @@ enum EvaluatedWeights: Sendable {
         }
     }
 
-    /// Fills a network.
-    func load(_ weights: RunConfiguration.Evaluation.Weights, into network: Network) throws {
+    /// Fills a network that was made from a configuration.
+    func load(_ configuration: RunConfiguration, into network: Network) throws {
+        do { try load(configuration.evaluation.weights, into: network) } catch let error as RunError {
+            guard case .checkpoint(let checkpoint, let state) = self else { throw error }
+            let saved = try state.runConfiguration(origin: "\(checkpoint.path)/state.json")
+            let changed = configuration.changedNetworkKeys(from: saved)
+            throw changed.isEmpty
+                ? error : RunError.checkpoint("\(changed.joined(separator: "\n"))\n\(error)")
+        }
+    }
+
+    private func load(_ weights: RunConfiguration.Evaluation.Weights, into network: Network) throws {
         switch self {
         case .checkpoint(let checkpoint, _):
             try ModelTensors.load(weightsOf: checkpoint, into: network)

@@ -82,7 +82,7 @@ package struct EvaluationSession: Sendable {
         try prepared.weights.check(data, configuration)
         let network = try Network(
             configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
-        try prepared.weights.load(configuration.evaluation.weights, into: network)
+        try prepared.weights.load(configuration, into: network)
         let fixed = try fixedLayers.map { try network.mixtureLayers(named: $0) }
         let mask = try configuration.evaluation.masks.map { path in
             let masks = try PruningMasks.masks(of: Checkpoint.verify(try CheckpointStore.locate(path)))
