@@ -55,12 +55,16 @@ package struct Evaluator {
         _ set: ImageSet, _ indices: [Int], attacks: [NetworkAttack], suffix: String = ""
     ) throws -> Outcome {
         let count = (indices.count + chunk - 1) / chunk
+        var evaluator = self
         var results: [EvaluationChunk] = []
         var isStopped = false
         for number in Swift.stride(from: communicator.rank, to: count, by: communicator.size) {
             let range = number * chunk..<min(indices.count, (number + 1) * chunk)
+            evaluator.passes.progress = { [communicator] in communicator.note("evaluation, chunk \(number) of \(count)")
+            }
+            evaluator.passes.progress()
             let images = set.chunk(indices[range], workspace: passes.workspace)
-            guard let result = try evaluate(images, number: number, attacks: attacks) else {
+            guard let result = try evaluator.evaluate(images, number: number, attacks: attacks) else {
                 isStopped = true
                 break
             }

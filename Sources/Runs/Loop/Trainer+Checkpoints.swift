@@ -42,7 +42,9 @@ extension Trainer {
             CheckpointFile(name: Self.optimizerFile, tensors: optimizerTensors),
             CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors),
         ]
-        saved = try store.write(step: done, files: files + [try stateFile(recorder)])
+        saved = try store.write(step: done, files: files + [try stateFile(recorder)]) { [communicator, done] file in
+            communicator.note("step \(done), writing \(file)")
+        }
         try store.prune(keep: configuration.training.keep)
         try recorder.directory.log("checkpoint \(CheckpointStore.name(ofStep: done))")
     }
@@ -55,7 +57,9 @@ extension Trainer {
             try CheckpointFile(name: $0, keptFrom: saved)
         }
         let store = recorder.directory.checkpoints
-        self.saved = try store.write(step: done, files: kept + [try stateFile(recorder)], best: isBest)
+        self.saved = try store.write(step: done, files: kept + [try stateFile(recorder)], best: isBest) {
+            [communicator, done] file in communicator.note("step \(done), writing \(file)")
+        }
         // A best checkpoint of before may be one too many now.
         try store.prune(keep: configuration.training.keep)
     }

@@ -50,10 +50,12 @@ extension StepContext {
         guard let attack = owner.settings.attack else { return batch.images }
         let start = ContinuousClock.now
         defer { attackSeconds += (ContinuousClock.now - start) / .seconds(1) }
+        var passes = owner.passes
+        passes.progress = { [owner, step] in owner.communicator.note("step \(step), attack") }
         return try attack.perturb(
             AttackBatch(
                 images: batch.images, labels: batch.labels, samples: batch.samples, seed: owner.settings.seed,
-                step: step), owner.passes, draw: draw, routerProbabilities: routerProbabilities)
+                step: step), passes, draw: draw, routerProbabilities: routerProbabilities)
     }
 
     /// Makes a training pass over images, and settles its statistics over the global batch.
@@ -68,6 +70,7 @@ extension StepContext {
         _ images: [Tensor], of batch: TrainingBatch, draw: Int = 0, given: [String: GivenRoutes] = [:],
         loss: (_ shard: Int, _ logits: Tensor) -> (sum: Double, dLogits: Tensor)
     ) throws -> TrainingPass {
+        owner.communicator.note("step \(step), forward")
         let record = PassRecord()
         var pass = owner.passes.training(samples: batch.samples, step: step, draw: draw, record: record)
         pass.given.merge(given) { _, given in given }
@@ -195,6 +198,7 @@ extension StepContext {
 
     /// Adds the gradients of passes, from the last to the first, whose own complete the arena if wanted.
     private func carryBack(_ passes: [TrainingPass], completes: Bool, wantsInput: Bool) throws -> [Tensor] {
+        owner.communicator.note("step \(step), backward")
         let gradients = owner.exchange.gradients
         var input: [Tensor] = []
         for (index, made) in passes.enumerated().reversed() {
