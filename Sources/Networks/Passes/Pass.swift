@@ -12,6 +12,9 @@ public struct Pass {
     public var arithmetic: Arithmetic
     /// What batch norm normalises by.
     public var normalization: Normalization
+    /// Groups that are not trained: their batch norms normalise by running statistics whatever ``normalization`` says, and
+    /// leave those as they are.
+    public var frozenGroups: Set<ParameterGroup> = []
     /// Folds batch norm into the convolutions; only with ``Normalization/running`` and without parameter gradients.
     public var folds: Bool
     /// How images find their experts.
@@ -49,6 +52,11 @@ public struct Pass {
         self.statistics = statistics
         self.samples = samples
         self.record = record
+    }
+
+    /// What a batch norm normalises by.
+    func normalization(of norm: BatchNorm) -> Normalization {
+        frozenGroups.contains(norm.weight.group) ? .running : normalization
     }
 
     func check(_ values: [Tensor], after path: String) throws {
