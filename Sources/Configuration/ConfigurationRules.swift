@@ -268,7 +268,7 @@ extension ConfigurationReader {
     ///   - value: The value.
     ///   - allowed: What may stand there, in words.
     ///   - others: The keys of the others.
-    fileprivate mutating func require(
+    mutating func require(
         _ condition: Bool, _ key: String, _ value: some ConfigurationValue, allowed: String,
         beside others: [String] = []
     ) {

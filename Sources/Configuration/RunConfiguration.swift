@@ -36,11 +36,11 @@ package struct RunConfiguration: Sendable, Equatable {
         try resolve(layers: layers, presets: presets).configuration
     }
 
-    /// The same, with sentences on keys that were given and have no effect.
+    /// The same for one use, whose own rules are checked too, with sentences on keys that were given and have no effect.
     package static func resolveWithWarnings(
-        layers: [ConfigurationLayer]
+        layers: [ConfigurationLayer], for use: Use
     ) throws(ConfigurationError) -> (configuration: RunConfiguration, warnings: [String]) {
-        try resolve(layers: layers, presets: presets)
+        try resolve(layers: layers, presets: presets) { $0.checkRouters(for: use, &$1) }
     }
 
     /// Returns the configuration as YAML with every default, in the order of the sections, ready to be run again.

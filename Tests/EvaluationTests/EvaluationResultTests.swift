@@ -11,7 +11,7 @@ import Testing
 struct EvaluationResultTests {
     private func chunk(
         _ number: Int, indices: [Int], labels: [Int], clean: [Int], attacked: [Int], chosen: [Double],
-        cleanChosen: [Int], attackedChosen: [Int]
+        cleanChosen: [Int], attackedChosen: [Int], outputs: ExpertOutputs? = nil
     ) -> EvaluationChunk {
         func outcome(
             _ predictions: [Int], loss: Double, isAttacked: Bool, _ experts: [Int]
@@ -26,6 +26,7 @@ struct EvaluationResultTests {
             result.losses = predictions.map { _ in loss }
             result.distances = isAttacked ? predictions.map { Double($0) / 8 } : []
             result.layers = [ExpertUsage(layer: "layer2.0.conv1", sums: sums)]
+            result.outputs = [outputs ?? ExpertOutputs(experts: 2)]
             result.chosen = [experts]
             return result
         }

@@ -16,10 +16,12 @@ extension ConfigurationRoot {
     /// - Parameters:
     ///   - layers: The settings, each above those before it: files first, then the command line.
     ///   - presets: The documented groups of settings by name.
+    ///   - check: Checks combinations beyond those that are impossible whatever the configuration is for.
     /// - Returns: The configuration, and sentences on keys that were given and have no effect.
     /// - Throws: Everything that is wrong in any layer, not only the first.
     static func resolve(
-        layers: [ConfigurationLayer], presets: [String: ConfigurationLayer]
+        layers: [ConfigurationLayer], presets: [String: ConfigurationLayer],
+        check: (Self, inout ConfigurationReader) -> Void = { _, _ in }
     ) throws(ConfigurationError) -> (configuration: Self, warnings: [String]) {
         let (named, naming) = laid(layers)
         var (configuration, reader) = (named, naming)
@@ -35,6 +37,7 @@ extension ConfigurationRoot {
             }
         }
         configuration.check(&reader)
+        check(configuration, &reader)
         guard reader.issues.isEmpty else { throw ConfigurationError(issues: reader.issues) }
         return (configuration, configuration.warnings(reader))
     }

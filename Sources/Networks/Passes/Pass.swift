@@ -60,11 +60,12 @@ public struct Pass {
     }
 
     func check(_ values: [Tensor], after path: String) throws {
-        guard checksValues else { return }
-        for tensor in values {
-            if let bad = tensor.elements.first(where: { !$0.isFinite }) {
-                throw NetworkError.notFinite(layer: path, value: bad)
-            }
-        }
+        for tensor in values { try check(tensor.elements, of: "layer \(path)") }
+    }
+
+    /// Looks at what a part of the network gave, if values are looked at.
+    func check(_ values: some Sequence<Float>, of part: String) throws {
+        guard checksValues, let bad = values.first(where: { !$0.isFinite }) else { return }
+        throw NetworkError.notFinite(part: part, value: bad)
     }
 }

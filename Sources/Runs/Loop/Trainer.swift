@@ -224,6 +224,7 @@ package final class Trainer {
         for input in result.inputs {
             try recorder.say("  \(configuration.resolvedEvaluationSplit.rawValue) \(Console.line(input))")
         }
+        try recorder.warnOfRouting(result, split: configuration.resolvedEvaluationSplit.rawValue)
         return result
     }
 

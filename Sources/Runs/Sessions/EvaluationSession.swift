@@ -50,7 +50,8 @@ package struct EvaluationSession: Sendable {
         let weights = try EvaluatedWeights(checkpointPath, layout: layout)
         let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
         let (configuration, warnings) = try RunConfiguration.resolveWithWarnings(
-            layers: [try weights.configurationLayer()] + file + settings.map { ConfigurationLayer(override: $0) })
+            layers: [try weights.configurationLayer()] + file + settings.map { ConfigurationLayer(override: $0) },
+            for: .evaluation)
         try weights.check(configuration)
         guard configuration.resolvedEvaluationAttacks.allSatisfy({ $0.batchNorm == .frozen }) else {
             throw RunError.unusable(
@@ -136,6 +137,7 @@ package struct EvaluationSession: Sendable {
             }
             try recorder.say(Console.line(input))
         }
+        try recorder.warnOfRouting(result, split: split)
     }
 
     private func row(

@@ -72,7 +72,7 @@ package struct TrainingSession: Sendable {
     ) throws -> (configuration: RunConfiguration, warnings: [String]) {
         let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
         return try RunConfiguration.resolveWithWarnings(
-            layers: below + file + settings.map { ConfigurationLayer(override: $0) })
+            layers: below + file + settings.map { ConfigurationLayer(override: $0) }, for: .training)
     }
 
     private func directoryName(_ configuration: RunConfiguration) -> String {
