@@ -41,7 +41,8 @@ extension RunConfiguration {
             beside: [key])
         reader.require(
             !moe.hasFlatWeights, "moe.straight_through", moe.straightThrough,
-            allowed: "auto or true \(cause) and moe.weights are renormalised, which at moe.top_k 1 are 1 whatever the score",
+            allowed:
+                "auto or true \(cause) and moe.weights are renormalised, which at moe.top_k 1 are 1 whatever the score",
             beside: [key, "moe.weights", "moe.top_k"])
     }
 
@@ -51,7 +52,8 @@ extension RunConfiguration {
         func require(_ condition: Bool, _ setting: String, _ value: some ConfigurationValue) {
             reader.require(
                 condition, "\(section).objective", attack.objective,
-                allowed: "one without routers where \(setting) is \(value.written.flow): auto, cross-entropy, margin or kl",
+                allowed:
+                    "one without routers where \(setting) is \(value.written.flow): auto, cross-entropy, margin or kl",
                 beside: [setting])
         }
         require(moe.kind != .none, "moe.kind", moe.kind)

@@ -77,6 +77,30 @@ struct EvaluationResultTests {
         #expect(expected < 0)
     }
 
+    @Test("The balancing loss has the variance of experts' outputs over all chunks")
+    func variance() throws {
+        func outputs(_ sum: [Double], _ count: [Double]) -> ExpertOutputs {
+            var outputs = ExpertOutputs(experts: 2)
+            outputs.sum = sum
+            outputs.count = count
+            return outputs
+        }
+        func chunk(_ number: Int, _ outputs: ExpertOutputs) -> EvaluationChunk {
+            self.chunk(
+                number, indices: [number], labels: [0], clean: [0], attacked: [0], chosen: [1, 0], cleanChosen: [0],
+                attackedChosen: [0], outputs: outputs)
+        }
+        var settings = try TinyNetwork.make().settings
+        settings.mixture?.router.balance = .none
+        settings.mixture?.router.varianceWeight = 0.25
+        let result = EvaluationResult(
+            chunks: [chunk(0, outputs([2, 1], [10, 5])), chunk(1, outputs([1, 2], [5, 5]))], attacks: try attacks(),
+            network: try Network(settings, seed: 1), classes: 3, secondsOfRankZero: [0, 0])
+        // Means 0.2 and 0.3, whose unbiased variance is 0.005.
+        let expected = 0.25 * (1 - (0.005 + 1e-4).squareRoot())
+        for input in result.inputs { #expect(abs(input.balanceLoss - expected) < 1e-12) }
+    }
+
     @Test("The worst case counts images that are right when clean and under every attack")
     func worstCase() throws {
         let result = try result()

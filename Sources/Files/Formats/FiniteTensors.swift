@@ -1,9 +1,12 @@
 extension NamedTensor {
     /// What is not finite among its values, in words; nil if all are finite.
     fileprivate var notFinite: String? {
-        guard case .float(let values) = values, let first = values.firstIndex(where: { !$0.isFinite }) else { return nil }
+        guard case .float(let values) = values, let first = values.firstIndex(where: { !$0.isFinite }) else {
+            return nil
+        }
         let count = values[first...].count { !$0.isFinite }
-        return "\(count) of the \(values.count) values of \(name) are not finite, the first is \(values[first]) at index "
+        return
+            "\(count) of the \(values.count) values of \(name) are not finite, the first is \(values[first]) at index "
             + "\(first); expected finite numbers"
     }
 }

@@ -30,11 +30,13 @@ package enum Console {
             }
         }
         func use(_ layer: ExpertUsage) -> Double { layer.usageEntropy ?? 0 }
-        guard let worst = alarms.min(by: { use($0.layer) < use($1.layer) }), let all = result.inputs.first?.layers else {
+        guard let worst = alarms.min(by: { use($0.layer) < use($1.layer) }), let all = result.inputs.first?.layers
+        else {
             return nil
         }
         let shares = worst.layer.sums.chosen.indices.map { percent(worst.layer.fraction($0) ?? 0) }
-        return "experts of \(Set(alarms.map(\.layer.layer)).count) of \(all.count) layers are collapsed or dead; worst is "
+        return
+            "experts of \(Set(alarms.map(\.layer.layer)).count) of \(all.count) layers are collapsed or dead; worst is "
             + "\(worst.layer.layer) on \(worst.inputs) (\(worst.alarm.rawValue)), whose experts get "
             + "\(shares.joined(separator: ", ")); routing.csv has all"
     }

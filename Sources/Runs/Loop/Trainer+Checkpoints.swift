@@ -45,7 +45,7 @@ extension Trainer {
         try store.write(
             step: done,
             files: [
-                CheckpointFile(name: Checkpoint.modelFile, tensors: ModelTensors.tensors(network)),
+                CheckpointFile(name: Checkpoint.modelFile, tensors: modelTensors),
                 CheckpointFile(name: Self.optimizerFile, tensors: optimizerTensors),
                 CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors),
                 CheckpointFile(name: "state.json", bytes: try state.data()),
@@ -77,6 +77,10 @@ extension Trainer {
         bestRobustAccuracy = runState.bestRobustAccuracy
     }
 
+    private var modelTensors: [NamedTensor] {
+        step.scores?.withoutMasked { ModelTensors.tensors(network) } ?? ModelTensors.tensors(network)
+    }
+
     private static let optimizerFile = "optimizer.safetensors"
 
     private var optimizerTensors: [NamedTensor] {
@@ -93,7 +97,7 @@ extension Trainer {
         let tensors = try checkpoint.tensors(in: Checkpoint.stateFile)
         let place = "\(checkpoint.path)/\(Checkpoint.stateFile)"
         try step.restoreMethod(tensors, from: place)
-        try step.scores?.restore(tensors, network.parameters, from: place)
+        try step.scores?.restore(tensors, from: place)
         if let average = step.average {
             // A run that begins to average when it goes on begins with the weights it has.
             if WeightAverage.isIn(tensors) {

@@ -240,7 +240,7 @@ extension StepContext {
         waitSeconds += timing.waited
         communicationSeconds += timing.span
         let total = owner.exchange.total
-        owner.scores?.carryBack(total, network.parameters)
+        owner.scores?.carryBack(total)
         let norm = GradientNorm.value(total)
         guard norm.isFinite else {
             throw RunError.numerical("step \(step): the norm of the gradient is \(norm), expected a finite number")
@@ -254,7 +254,7 @@ extension StepContext {
             owner.optimizer.step(
                 network.parameters, total, rate: rate, idle: Self.idleExperts(records), groups: groups)
         }
-        if let scores = owner.scores { scores.update(network.parameters, move) } else { move() }
+        if let scores = owner.scores { scores.update(move) } else { move() }
         return (norm, rate)
     }
 

@@ -8,7 +8,8 @@ extension TrainingStep {
     /// - Parameters:
     ///   - what: What was found not to be finite, in words.
     ///   - isOwn: Whether that is so of this rank's images.
-    func diagnose(_ what: String, _ images: [Tensor], _ batch: TrainingBatch, step: Int, isOwn: Bool) throws -> RunError {
+    func diagnose(_ what: String, _ images: [Tensor], _ batch: TrainingBatch, step: Int, isOwn: Bool) throws -> RunError
+    {
         var finding = ""
         if isOwn {
             var pass = passes.frozen(samples: batch.samples)

@@ -43,7 +43,8 @@ package final class TrainingStep {
         passes = PassFactory(
             network, workspace: workspace, filters: FilterCache(capacityMegabytes: settings.filterCacheMegabytes),
             arithmetic: settings.arithmetic, normalization: settings.normalization,
-            frozenGroups: Set(ParameterGroup.allCases).subtracting(settings.parameters.groups), routing: settings.routing,
+            frozenGroups: Set(ParameterGroup.allCases).subtracting(settings.parameters.groups),
+            routing: settings.routing,
             statistics: CommunicatorStatistics(communicator: communicator, isOrdered: settings.isOrdered))
         average = settings.weightAverage.map { WeightAverage(decay: $0, network.parameters) }
     }
