@@ -135,9 +135,6 @@ extension RunConfiguration {
             allowed: "auto, cross-entropy or margin where training.method is \(training.method.rawValue)",
             beside: ["training.method"])
         reader.require(
-            !objective.readsRouters || moe.kind != .none, "attack.objective", attack.objective,
-            allowed: "auto, cross-entropy, margin or kl where moe.kind is none", beside: ["moe.kind"])
-        reader.require(
             !isAlternating || moe.kind != .none, "training.method", training.method,
             allowed: "any but advmoe where moe.kind is none", beside: ["moe.kind"])
         reader.require(

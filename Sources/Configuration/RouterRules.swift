@@ -68,8 +68,8 @@ extension RunConfiguration {
         let learns = moe.kind != .none && moe.routes == .learned && moe.router.hasParameters
         guard learns, training.parameters == .all, training.method != .advmoe, moe.hasFlatWeights else { return [] }
         return [
-            "moe.straight_through false beside renormalised moe.weights and moe.top_k 1: weights are 1 whatever the score, so "
-                + "routers learn by balancing losses alone"
+            "moe.straight_through is false beside renormalised moe.weights and moe.top_k 1: weights are 1 whatever the score, so "
+                + "that routers learn nothing but balance"
         ]
     }
 }

@@ -85,7 +85,7 @@ struct RouterRulesTests {
     @Test("Weights without a slope beside other parameters that learn are a warning")
     func warnings() {
         let flat = ["moe.kind=conv", "moe.straight_through=false"]
-        #expect(outcome(.training, flat).warnings.first?.contains("moe.straight_through false") == true)
+        #expect(outcome(.training, flat).warnings.first?.contains("moe.straight_through is false") == true)
         for others in [["moe.weights=plain"], ["moe.top_k=2"], ["moe.straight_through=auto"], ["moe.kind=none"]] {
             #expect(outcome(.training, flat + others).warnings == [])
         }
