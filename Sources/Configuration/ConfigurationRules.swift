@@ -137,9 +137,6 @@ extension RunConfiguration {
             allowed: "auto, cross-entropy or margin where training.method is \(training.method.rawValue)",
             beside: ["training.method"])
         reader.require(
-            !objective.readsRouters || moe.kind != .none, "attack.objective", attack.objective,
-            allowed: "auto, cross-entropy, margin or kl where moe.kind is none", beside: ["moe.kind"])
-        reader.require(
             !isAlternating || moe.kind != .none, "training.method", training.method,
             allowed: "any but advmoe where moe.kind is none", beside: ["moe.kind"])
         reader.require(
@@ -283,7 +280,7 @@ extension ConfigurationReader {
     ///   - allowed: What may stand there, in words.
     ///   - others: The keys of the others.
     ///   - suggestion: What was probably meant.
-    fileprivate mutating func require(
+    mutating func require(
         _ condition: Bool, _ key: String, _ value: some ConfigurationValue, allowed: String,
         beside others: [String] = [], suggestion: String? = nil
     ) {

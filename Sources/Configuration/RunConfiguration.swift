@@ -38,11 +38,13 @@ package struct RunConfiguration: Sendable, Equatable {
         try resolve(layers: layers, presets: presets).configuration
     }
 
-    /// The same, with what there is to say of the configuration.
+    /// The same for one use, whose own rules are checked too, with what there is to say of the configuration.
     package static func resolveWithWarnings(
-        layers: [ConfigurationLayer]
+        layers: [ConfigurationLayer], for use: Use
     ) throws(ConfigurationError) -> ResolvedConfiguration<RunConfiguration> {
-        try resolve(layers: layers, presets: presets)
+        var resolved = try resolve(layers: layers, presets: presets) { $0.checkRouters(for: use, &$1) }
+        if use == .training { resolved.warnings += resolved.configuration.trainingWarnings }
+        return resolved
     }
 
     /// Returns the configuration as YAML with every default, in the order of the sections, ready to be run again.

@@ -51,6 +51,7 @@ package struct EvaluationResult {
             var correct = 0
             var loss = 0.0
             var layers: [ExpertUsage] = []
+            var outputs: [ExpertOutputs] = []
             let count = chunks.first?.outcomes[index].chosen.count ?? 0
             var flips = [Int](repeating: 0, count: count)
             let none = [[Int]](repeating: [Int](repeating: 0, count: classes), count: mixture?.experts ?? 0)
@@ -63,6 +64,7 @@ package struct EvaluationResult {
                 correct += zip(outcome.predictions, chunk.labels).count { $0 == $1 }
                 loss = outcome.losses.reduce(loss, +)
                 ExpertUsage.add(outcome.layers, to: &layers)
+                ExpertOutputs.add(outcome.outputs, to: &outputs)
                 confusion.add(labels: chunk.labels, predictions: outcome.predictions)
                 for layer in flips.indices {
                     flips[layer] += chunk.flips(index, layer: layer)
@@ -72,8 +74,8 @@ package struct EvaluationResult {
                 }
             }
             let balance = mixture.map { settings in
-                layers.reduce(0.0) { total, layer in
-                    total + (layer.sums.images > 0 ? settings.balanceWeight * settings.balance.value(layer.sums) : 0)
+                zip(layers, outputs).reduce(0.0) { total, layer in
+                    total + (layer.0.isRouted ? settings.balanceLoss(layer.0.sums, layer.1) : 0)
                 }
             }
             inputs.append(

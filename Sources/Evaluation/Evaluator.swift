@@ -119,11 +119,12 @@ package struct Evaluator {
     ) throws -> EvaluationChunk.Outcome {
         let record = PassRecord()
         var pass = passes.frozen(samples: [samples], record: record)
+        // Folded filters give the experts' outputs times the batch norm's factor, which the variance is not of.
+        if network.settings.mixture.map({ $0.router.varianceWeight > 0 }) == true { pass.folds = false }
         let (logits, _) = try network.forward([images], pass)
         var outcome = EvaluationChunk.Outcome()
         outcome.losses = CrossEntropy.evaluate(logits[0], labels, divisor: 1).losses
-        let scores = record.routers.flatMap { $0.perShard[0].sums.probability }
-        guard (outcome.losses + scores).allSatisfy(\.isFinite) else {
+        guard outcome.losses.allSatisfy(\.isFinite), record.routers.allSatisfy(\.isFinite) else {
             // The same pass once more, to name the layer where it begins.
             pass.record = nil
             pass.checksValues = true
@@ -133,6 +134,7 @@ package struct Evaluator {
         }
         outcome.predictions = CrossEntropy.predictions(logits[0]).map(Int.init)
         outcome.layers = record.routers.map { ExpertUsage(layer: $0.layer, sums: $0.perShard[0].sums) }
+        outcome.outputs = record.routers.map(\.perShard[0].outputs)
         outcome.chosen = record.routers.map { $0.perShard[0].routes.experts }
         return outcome
     }
@@ -145,6 +147,8 @@ package struct EvaluationChunk: Codable {
         package var losses: [Double] = []
         package var distances: [Double] = []
         package var layers: [ExpertUsage] = []
+        /// For each mixture layer, what its experts gave, where the loss of its variance is weighed; else of no image.
+        package var outputs: [ExpertOutputs] = []
         /// For each mixture layer, the experts that were chosen, `[images][choices]`.
         package var chosen: [[Int]] = []
         package var seconds = 0.0

@@ -80,6 +80,16 @@ public struct Network {
         try Network(settings, registering: Parameters()).parameters.slots
     }
 
+    /// What would be left of this network's slots, by name, if its ``prunable`` convolutions kept these filters alone.
+    /// - Parameter kept: At least one filter of each, rising.
+    package func selections(keeping kept: [String: [Int]]) -> [String: SlotSelection] {
+        var settings = settings
+        settings.keptFilters = kept
+        do { return try Network(settings, registering: Parameters()).selections } catch {
+            preconditionFailure("a network that was built cannot be pruned: \(error)")
+        }
+    }
+
     /// What an image of this size costs such a network, without memory for its values.
     /// - Throws: As ``init(_:seed:)``.
     public static func cost(_ settings: NetworkSettings, imageSize: MapSize) throws -> NetworkCost {

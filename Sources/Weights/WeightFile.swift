@@ -62,7 +62,7 @@ package struct WeightFile: Sendable {
     ///
     /// The router of the whole network may be absent where the layout allows it.
     /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells that a
-    ///   repetition is none.
+    ///   repetition is none; ``RunError/numerical(_:)`` where a value is not finite.
     package func tensors(_ slots: [Slot], channels: Int) throws -> [String: NamedTensor] {
         let lacksRouter = layout.repeatsRouter && !hasImageRouter
         var expected = slots.filter { !lacksRouter || $0.group != .router }.map { ($0.name, $0.layout.shape) }
@@ -71,6 +71,7 @@ package struct WeightFile: Sendable {
         try TensorMismatch(kinds, expected: expected.map { (foreign[$0.0] ?? $0.0, $0.1) }).check(path)
         let found: [String: NamedTensor]
         do { found = try SafetensorsFile.read(path) } catch { throw CheckpointError(error) }
+        try found.requireFinite(path)
         for (name, original) in repetitions.sorted(by: { $0.key < $1.key })
         where found[name]?.values != found[original]?.values || found[name]?.shape != found[original]?.shape {
             throw RunError.checkpoint(

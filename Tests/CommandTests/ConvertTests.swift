@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import Files
+
 extension CommandSuite {
     @Suite("Conversion", .serialized, .enabled(if: CommandJob.hasMPI, "no mpirun"))
     struct ConvertTests {
@@ -56,6 +58,45 @@ extension CommandSuite {
             let original = try TrainedRun.onTwoRanks.get().latest().path + "/model.safetensors"
             #expect(
                 try Data(contentsOf: URL(fileURLWithPath: back)) == Data(contentsOf: URL(fileURLWithPath: original)))
+        }
+
+        @Test(
+            "a weight that is not finite is named and refused, of an expert that nobody chose too, by all that read it")
+        func notFinite() throws {
+            let folder = try Scratch.folder()
+            let latest = try TrainedRun.onTwoRanks.get().latest()
+            let name = "layer4.1.conv2.experts.1.weight"
+            var tensors = try latest.tensors(in: "model.safetensors")
+            let whole = try #require(tensors[name])
+            guard case .float(var values) = whole.values else { return }
+            values[5] = .nan
+            values[7] = .infinity
+            tensors[name] = NamedTensor(name: name, shape: whole.shape, values: .float(values))
+            let broken = Array(tensors.values)
+            let store = CheckpointStore(directory: folder + "/run/checkpoints")
+            let files = try latest.files.keys.filter { $0 != "model.safetensors" }.map {
+                CheckpointFile(name: $0, bytes: try latest.data(in: $0))
+            }
+            let checkpoint = try store.write(
+                step: latest.step, files: files + [CheckpointFile(name: "model.safetensors", tensors: broken)])
+            let file = checkpoint.path + "/model.safetensors"
+            let output = folder + "/out"
+            for arguments in [
+                ["evaluate", "--checkpoint", checkpoint.path, "--output", output],
+                ["evaluate", "--checkpoint", file, "--layout", "robustmoe", "--output", output] + Self.data,
+                ["experts", "--checkpoint", checkpoint.path, "--output", output],
+                ["convert", "--from", "robustmoe", "--to", "robust-sparse-moes", file, output],
+                ["train", "--resume", checkpoint.path, "--output", output, "training.epochs=4"],
+                TrainedRun.arguments(output, ["training.initial_checkpoint=\(checkpoint.path)"]),
+            ] {
+                let outcome = try robustmoe(arguments)
+                #expect(outcome.status == 5, "\(arguments[0]): \(outcome.status), \(outcome.errors)")
+                #expect(
+                    outcome.errors.contains("2 of the \(values.count) values of \(name) are not finite")
+                        && outcome.errors.contains("index 5"), "\(arguments[0]): \(outcome.errors)")
+                #expect(!Scratch.exists(output + "/metrics.csv") && !Scratch.exists(output + "/evaluation.csv"))
+            }
+            #expect(!FileManager.default.fileExists(atPath: output))
         }
 
         @Test("wrong layouts, files and networks end with their status and reason")

@@ -5,7 +5,9 @@ import Testing
 @Suite("What has no effect, or was probably not meant")
 struct ConfigurationDoubtTests {
     private func warnings(_ yaml: String) throws -> [String] {
-        try RunConfiguration.resolveWithWarnings(layers: [ConfigurationLayer(yaml: yaml, origin: "run.yaml")]).warnings
+        try RunConfiguration.resolveWithWarnings(
+            layers: [ConfigurationLayer(yaml: yaml, origin: "run.yaml")], for: .training
+        ).warnings
     }
 
     private func problems(_ yaml: String) -> String {
@@ -84,7 +86,7 @@ struct ConfigurationDoubtTests {
     func silence() throws {
         for preset in RunConfiguration.presets.keys {
             let resolved = try RunConfiguration.resolveWithWarnings(
-                layers: [ConfigurationLayer(yaml: "preset: \(preset)", origin: "run.yaml")])
+                layers: [ConfigurationLayer(yaml: "preset: \(preset)", origin: "run.yaml")], for: .training)
             #expect(resolved.warnings.isEmpty, "\(preset): \(resolved.warnings)")
             #expect(try warnings(resolved.configuration.yaml()).isEmpty, "\(preset)")
         }

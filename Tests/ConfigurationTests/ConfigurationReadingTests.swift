@@ -27,6 +27,7 @@ struct ConfigurationReadingTests {
                   ratio: 1
                   normalize: dataset
                   skip_first_activation: false
+                  initialization: pytorch
                   masks: null
                 moe:
                   kind: none

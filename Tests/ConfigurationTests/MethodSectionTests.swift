@@ -9,7 +9,7 @@ struct MethodSectionTests {
     ) throws -> ResolvedConfiguration<RunConfiguration> {
         try RunConfiguration.resolveWithWarnings(
             layers: [ConfigurationLayer(yaml: yaml, origin: "run.yaml")]
-                + overrides.map { ConfigurationLayer(override: $0) })
+                + overrides.map { ConfigurationLayer(override: $0) }, for: .training)
     }
 
     @Test("Every key that moved into a method's section is refused with its new name")

@@ -12,7 +12,7 @@ import Testing
 struct EvaluationResultTests {
     private func chunk(
         _ number: Int, indices: [Int], labels: [Int], clean: [Int], attacked: [Int], chosen: [Double],
-        cleanChosen: [Int], attackedChosen: [Int]
+        cleanChosen: [Int], attackedChosen: [Int], outputs: ExpertOutputs? = nil
     ) -> EvaluationChunk {
         func outcome(
             _ predictions: [Int], loss: Double, isAttacked: Bool, _ experts: [Int]
@@ -27,6 +27,7 @@ struct EvaluationResultTests {
             result.losses = predictions.map { _ in loss }
             result.distances = isAttacked ? predictions.map { Double($0) / 8 } : []
             result.layers = [ExpertUsage(layer: "layer2.0.conv1", sums: sums)]
+            result.outputs = [outputs ?? ExpertOutputs(experts: 2)]
             result.chosen = [experts]
             return result
         }
@@ -75,6 +76,30 @@ struct EvaluationResultTests {
         let expected = 0.5 * BalanceLoss.entropy.value(sums)
         #expect(abs(result.inputs[0].balanceLoss - expected) < 1e-15)
         #expect(expected < 0)
+    }
+
+    @Test("The balancing loss has the variance of experts' outputs over all chunks")
+    func variance() throws {
+        func outputs(_ sum: [Double], _ count: [Double]) -> ExpertOutputs {
+            var outputs = ExpertOutputs(experts: 2)
+            outputs.sum = sum
+            outputs.count = count
+            return outputs
+        }
+        func chunk(_ number: Int, _ outputs: ExpertOutputs) -> EvaluationChunk {
+            self.chunk(
+                number, indices: [number], labels: [0], clean: [0], attacked: [0], chosen: [1, 0], cleanChosen: [0],
+                attackedChosen: [0], outputs: outputs)
+        }
+        var settings = try TinyNetwork.make().settings
+        settings.mixture?.router.balance = .none
+        settings.mixture?.router.varianceWeight = 0.25
+        let result = EvaluationResult(
+            chunks: [chunk(0, outputs([2, 1], [10, 5])), chunk(1, outputs([1, 2], [5, 5]))], attacks: try attacks(),
+            network: try Network(settings, seed: 1), classes: 3, secondsOfRankZero: [0, 0])
+        // Means 0.2 and 0.3, whose unbiased variance is 0.005.
+        let expected = 0.25 * (1 - (0.005 + 1e-4).squareRoot())
+        for input in result.inputs { #expect(abs(input.balanceLoss - expected) < 1e-12) }
     }
 
     @Test("The worst case counts images that are right when clean and under every attack")

@@ -20,7 +20,7 @@ struct ExitStatusTests {
         let expected: [(any Error, Files.ExitStatus)] = [
             (RunError.numerical(""), .numerical), (RunError.replicasDiffer(""), .peer),
             (RunError.unusable(""), .usage), (RunError.checkpoint(""), .checkpoint),
-            (NetworkError.invalid(""), .usage), (NetworkError.notFinite(layer: "", value: .nan), .numerical),
+            (NetworkError.invalid(""), .usage), (NetworkError.notFinite(part: "", value: .nan), .numerical),
             (AttackError(description: ""), .numerical),
             (collective(.noAnswer(elapsedSeconds: 1, silent: [])), .peer), (collective(.startedTwice), .environment),
             (DatasetError.empty(file: ""), .data),

@@ -21,7 +21,7 @@ struct RunStateTests {
         configuration.attack.epsilon = 0.1
         var window = TrainingWindow()
         window.add(
-            PassOutcome(lossSum: 0.3, correct: 2, balanceLoss: 0, layers: []), samples: 5, gradientNorm: 0.7,
+            PassOutcome(lossSum: 0.3, correct: 2, balanceLoss: 0, layers: []), images: 5, gradientNorm: 0.7,
             learningRate: 0.01)
         return RunState(
             runID: "abc", step: 17, stepsPerEpoch: 5, configuration: configuration.yaml(),

@@ -144,10 +144,10 @@ struct TrainerTests {
         // Three rows of training, twice as many where clean images are a pass too, and clean and attacked images after
         // the second and the third epoch.
         let metrics = try table("whole", "metrics")
-        // Averaged weights are evaluated beside the others, and free counts every replay.
+        // Averaged weights are evaluated beside the others.
         #expect(metrics.count == 1 + (method == .advmoe ? 6 : 3) + (hasState ? 8 : 4))
         let samples = try #require(metrics[0].firstIndex(of: "samples"))
-        #expect(metrics[1][samples] == (hasState ? "68" : "34"))
+        #expect(metrics[1][samples] == "34")
     }
 
     @Test("Checkpoints between epochs change nothing but their number")
@@ -186,6 +186,25 @@ struct TrainerTests {
         #expect(text.contains("step 0: the loss is not finite"))
         #expect(text.contains("rank 0 on ") && text.contains("layer layer2.0.conv1 gave nan"))
         #expect(ExitStatus(try #require(error)) == .numerical)
+    }
+
+    @Test(
+        "A router whose score is not a number ends training and evaluations, naming it, though every image finds an expert"
+    )
+    func routerNotANumber() throws {
+        let trainer = try trainer(eventful(), in: "broken-router")
+        let router = "layer4.0.conv2"
+        let slot = try #require(trainer.network.parameters.slots.first { $0.name == "\(router).router.bias" })
+        trainer.network.parameters.update { $0.values(of: slot)[1] = .nan }
+        let words = "the router of layer \(router) gave nan"
+        let evaluator = Evaluator(trainer.step.passes, SoloCommunicator(), chunk: 8, seed: 1)
+        #expect { _ = try evaluator.run(trainer.data.train, [0, 1], attacks: []) } throws: {
+            "\($0)".contains(words) && ExitStatus($0) == .numerical
+        }
+        #expect { _ = try trainer.run() } throws: {
+            "\($0)".contains("step 0: a router's score is not finite") && "\($0)".contains(words)
+                && ExitStatus($0) == .numerical
+        }
     }
 
     @Test("A new run begins with another's weights and nothing else of it")

@@ -21,7 +21,7 @@ package struct ResolvedConfiguration<Root: Sendable>: Sendable {
     /// The configuration.
     package let configuration: Root
     /// Sentences on keys that were given and have no effect, and on what was probably not meant.
-    package let warnings: [String]
+    package internal(set) var warnings: [String]
     /// The dotted keys that a person gave, in a file or on the command line.
     package let given: Set<String>
 
@@ -35,9 +35,11 @@ extension ConfigurationRoot {
     /// - Parameters:
     ///   - layers: The settings, each above those before it: files first, then the command line.
     ///   - presets: The documented groups of settings by name.
+    ///   - check: Checks combinations beyond those that are impossible whatever the configuration is for.
     /// - Throws: Everything that is wrong in any layer, not only the first.
     static func resolve(
-        layers: [ConfigurationLayer], presets: [String: ConfigurationLayer]
+        layers: [ConfigurationLayer], presets: [String: ConfigurationLayer],
+        check: (Self, inout ConfigurationReader) -> Void = { _, _ in }
     ) throws(ConfigurationError) -> ResolvedConfiguration<Self> {
         let (named, naming) = laid(layers)
         var (configuration, reader) = (named, naming)
@@ -54,6 +56,7 @@ extension ConfigurationRoot {
         }
         configuration.spellings.own = reader.spellings
         configuration.check(&reader)
+        check(configuration, &reader)
         guard reader.issues.isEmpty else { throw ConfigurationError(issues: reader.issues) }
         return ResolvedConfiguration(
             configuration: configuration, warnings: configuration.warnings(reader) + configuration.doubts,

@@ -40,6 +40,9 @@ extension RunConfiguration {
         /// The first so many images, at least 1; nil means all.
         package var samples: Int?
         /// Images that are run together, at least 1, whatever the number of ranks.
+        ///
+        /// Which algorithm computes a convolution depends on how many images it meets (`ConvolutionAlgorithm.chosen`), so
+        /// another chunk may change losses by rounding, in the sixth digit.
         package var chunk = 64
 
         /// Makes the section with every default.
@@ -76,6 +79,7 @@ extension RunConfiguration.Evaluation: ConfigurationSection {
             .ifGiven(.notEmpty)),
         ConfigurationKey("split", \.split, "which images; null: validation if there is one, else test"),
         ConfigurationKey("samples", \.samples, "the first so many images; null: all", .ifGiven(.atLeast(1))),
-        ConfigurationKey("chunk", \.chunk, "images that are run together", .atLeast(1)),
+        ConfigurationKey(
+            "chunk", \.chunk, "images that are run together; another number may round losses otherwise", .atLeast(1)),
     ]
 }

@@ -25,6 +25,8 @@ extension RunConfiguration {
         /// Whether pre-activation blocks that change the channels skip their first batch norm and ReLU, as the released
         /// AdvMoE code does by mistake; other architectures have no such block.
         package var skipFirstActivation = false
+        /// How first weights are drawn; presets set what their reference does.
+        package var initialization = Initialization.pytorch
         /// The run, or checkpoint, whose masks the network is pruned by; nil means it is whole.
         ///
         /// Its own checkpoints hold the masks, and need that one no more.
@@ -47,6 +49,7 @@ extension RunConfiguration.Model: ConfigurationSection {
         ConfigurationKey(
             "skip_first_activation", \.skipFirstActivation,
             "pre-activation blocks that change the channels skip their first batch norm and ReLU"),
+        ConfigurationKey("initialization", \.initialization, "how first weights are drawn"),
         ConfigurationKey(
             "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.notEmpty)),
     ]
@@ -54,3 +57,4 @@ extension RunConfiguration.Model: ConfigurationSection {
 
 extension ArchitectureName: ConfigurationChoice {}
 extension NetworkSettings.Stem: ConfigurationChoice {}
+extension Initialization: ConfigurationChoice {}

@@ -56,9 +56,14 @@ package struct Checkpoint: Equatable, Sendable {
     package let files: [String: FileDigest]
 
     /// Reads all tensors of one of the files.
-    package func tensors(in name: String) throws(CheckpointError) -> [String: NamedTensor] {
+    /// - Throws: ``CheckpointError``, or ``RunError/numerical(_:)`` where a value is not finite.
+    package func tensors(in name: String) throws -> [String: NamedTensor] {
         try requireFile(name)
-        do { return try SafetensorsFile.read(FileSystem.join(path, name)) } catch { throw CheckpointError(error) }
+        let place = FileSystem.join(path, name)
+        let tensors: [String: NamedTensor]
+        do { tensors = try SafetensorsFile.read(place) } catch { throw CheckpointError(error) }
+        try tensors.requireFinite(place)
+        return tensors
     }
 
     /// Reads all bytes of one of the files.

@@ -23,7 +23,7 @@ final class RunRecorder {
         try tables.append(window.metricsRow(position, tellsStep: tellsStep))
         for layer in window.layers {
             for row in layer.expertRows(position) { try tables.append(row) }
-            try tables.append(layer.routingRow(position, samples: window.samples))
+            try tables.append(layer.routingRow(position, samples: window.passedImages))
         }
     }
 
@@ -41,16 +41,15 @@ final class RunRecorder {
                 for row in layer.expertRows(position) { try tables.append(row) }
                 let flipRate = input.attack == nil ? nil : Double(input.flips[index]) / Double(max(1, input.samples))
                 try tables.append(layer.routingRow(position, samples: input.samples, flipRate: flipRate))
-                if let alarm = layer.alarm(samples: input.samples) {
-                    let shares = layer.expertRows(position).map { Console.percent($0.fraction ?? 0) }
-                    try say(
-                        "warning: \(alarm.rawValue) in \(layer.layer) on \(split) \(input.name): experts get "
-                            + shares.joined(separator: ", "))
-                }
             }
         }
         for row in result.rows(subject) { try tables.append(row) }
         for warning in result.warnings { try say("warning: \(warning)") }
+    }
+
+    /// Says in one line where experts are not used as they should be; the rows of `routing.csv` tell the rest.
+    func warnOfRouting(_ result: EvaluationResult, split: String) throws {
+        if let warning = Console.routingWarning(result) { try say("warning: on \(split), \(warning)") }
     }
 
     /// Says something on the console and in the log.

@@ -38,7 +38,7 @@ extension Trainer {
         guard let recorder else { return }
         let store = recorder.directory.checkpoints
         let files = [
-            CheckpointFile(name: Checkpoint.modelFile, tensors: ModelTensors.tensors(network)),
+            CheckpointFile(name: Checkpoint.modelFile, tensors: modelTensors),
             CheckpointFile(name: Self.optimizerFile, tensors: optimizerTensors),
             CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors),
         ]
@@ -104,6 +104,10 @@ extension Trainer {
         self.saved = checkpoint
     }
 
+    private var modelTensors: [NamedTensor] {
+        step.scores?.withoutMasked { ModelTensors.tensors(network) } ?? ModelTensors.tensors(network)
+    }
+
     private static let optimizerFile = "optimizer.safetensors"
 
     private var optimizerTensors: [NamedTensor] {
@@ -120,7 +124,7 @@ extension Trainer {
         let tensors = try checkpoint.tensors(in: Checkpoint.stateFile)
         let place = "\(checkpoint.path)/\(Checkpoint.stateFile)"
         try step.restoreMethod(tensors, from: place)
-        try step.scores?.restore(tensors, network.parameters, from: place)
+        try step.scores?.restore(tensors, from: place)
         if let average = step.average {
             // A run that begins to average when it goes on begins with the weights it has.
             if WeightAverage.isIn(tensors) {

@@ -259,6 +259,7 @@ package final class Trainer {
         let subject = configuration.evaluationSubject(checkpoint: CheckpointStore.name(ofStep: done), sha256: nil)
         try recorder.record(result, subject, epoch: done / stepsPerEpoch, step: done)
         for input in result.inputs { try recorder.say("  \(subject.split) \(Console.line(input))") }
+        try recorder.warnOfRouting(result, split: subject.split)
     }
 
     private static func millions(_ cost: NetworkCost) -> String {

@@ -52,7 +52,8 @@ package struct EvaluationSession: Sendable {
         let weights = try EvaluatedWeights(checkpointPath, layout: layout)
         let files = configFiles.map { ConfigurationLayer(file: $0) }
         let resolved = try RunConfiguration.resolveWithWarnings(
-            layers: [try weights.configurationLayer()] + files + settings.map { ConfigurationLayer(override: $0) })
+            layers: [try weights.configurationLayer()] + files + settings.map { ConfigurationLayer(override: $0) },
+            for: .evaluation)
         let configuration = resolved.configuration
         try weights.check(resolved)
         guard configuration.resolvedEvaluationAttacks.allSatisfy({ $0.batchNorm == .frozen }) else {
@@ -148,6 +149,7 @@ package struct EvaluationSession: Sendable {
             }
             try recorder.say(Console.line(input))
         }
+        try recorder.warnOfRouting(result, split: split)
     }
 
     private func row(

@@ -72,7 +72,7 @@ package struct TrainingSession: Sendable {
     ) throws -> (configuration: RunConfiguration, warnings: [String]) {
         let files = configFiles.map { ConfigurationLayer(file: $0) }
         let resolved = try RunConfiguration.resolveWithWarnings(
-            layers: below + files + settings.map { ConfigurationLayer(override: $0) })
+            layers: below + files + settings.map { ConfigurationLayer(override: $0) }, for: .training)
         return (resolved.configuration, resolved.warnings)
     }
 

@@ -135,8 +135,13 @@ extension StepContext {
         if wantsToStop { sums[0].stopRequests = 1 }
         let (list, settled) = try record.settle(
             extra: sums.map(\.list), owner.passes.statistics, network.parameters)
-        let isOwn = !sums.allSatisfy(\.loss.isFinite)
-        guard list[0].isFinite else { throw try owner.diagnose(images, batch, step: step, isOwn: isOwn) }
+        // The loss need not feel a score that is no number: its image goes to some expert all the same.
+        let isLossFinite = list[0].isFinite
+        let isOwn = !sums.allSatisfy(\.loss.isFinite) || !record.routers.allSatisfy(\.isFinite)
+        guard isLossFinite, settled.routers.allSatisfy(\.isFinite) else {
+            let what = isLossFinite ? "a router's score" : "the loss"
+            throw try owner.diagnose(what, images, batch, step: step, isOwn: isOwn)
+        }
         let totals = PassTotals(list: list)
         if totals.stopRequests > 0 { isAskedToStop = true }
         let outcome = PassOutcome(
@@ -239,7 +244,7 @@ extension StepContext {
         waitSeconds += timing.waited
         communicationSeconds += timing.span
         let total = owner.exchange.total
-        owner.scores?.carryBack(total, network.parameters)
+        owner.scores?.carryBack(total)
         let norm = GradientNorm.value(total)
         guard norm.isFinite else {
             throw RunError.numerical("step \(step): the norm of the gradient is \(norm), expected a finite number")
@@ -253,7 +258,7 @@ extension StepContext {
             owner.optimizer.step(
                 network.parameters, total, rate: rate, idle: Self.idleExperts(records), groups: groups)
         }
-        if let scores = owner.scores { scores.update(network.parameters, move) } else { move() }
+        if let scores = owner.scores { scores.update(move) } else { move() }
         return (norm, rate)
     }
 
