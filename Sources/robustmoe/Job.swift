@@ -61,10 +61,10 @@ enum Job {
         if status != .done { throw ExitCode(status.rawValue) }
     }
 
-    /// Prints to stderr, every line with the rank and the host that say it.
+    /// Prints to stderr, every line with the rank and the host that say it; what could steer the terminal is escaped.
     private static func complain(_ text: String) {
         let speaker = "[rank \(LaunchEnvironment.current.rank)@\(currentHostName())]"
-        let lines = text.split(separator: "\n").map { "\(speaker) \($0)\n" }
+        let lines = text.printable.split(separator: "\n").map { "\(speaker) \($0)\n" }
         try? FileHandle.standardError.write(contentsOf: Data(lines.joined().utf8))
     }
 }

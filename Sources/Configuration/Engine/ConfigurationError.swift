@@ -36,7 +36,7 @@ package struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible 
             case .duplicate: "\(key): set more than once (found \(found)); allowed: \(allowed)"
             case .unreadable: "\(found); allowed: \(allowed)"
             }
-        return "\(origin): \(text)" + (suggestion.map { "; did you mean \($0)?" } ?? "")
+        return ("\(origin): \(text)" + (suggestion.map { "; did you mean \($0)?" } ?? "")).printableLine
     }
 }
 
