@@ -45,8 +45,15 @@ package struct ConfigurationError: ErrorWithStatus, Sendable, Equatable, CustomS
     /// The mistakes, in the order of the layers; never empty.
     package let issues: [ConfigurationIssue]
 
+    /// Mistakes that are told one by one; of more, the rest is counted.
+    static let told = 100
+
     /// The mistakes, one a line.
-    package var description: String { issues.map(\.description).joined(separator: "\n") }
+    package var description: String {
+        let rest = issues.count - Self.told
+        let lines = issues.prefix(Self.told).map(\.description) + (rest > 0 ? ["and \(rest) more mistakes"] : [])
+        return lines.joined(separator: "\n")
+    }
 
     package var exitStatus: ExitStatus { .usage }
 }

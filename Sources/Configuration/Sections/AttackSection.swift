@@ -99,10 +99,14 @@ extension RunConfiguration.Attack: ConfigurationSection {
         ConfigurationKey("id", \.id, "name in files; null: such as pgd-linf-8of255-10", .ifGiven(.identifier)),
         ConfigurationKey("name", \.name, "the search"),
         ConfigurationKey("norm", \.norm, "how the size of a change is measured"),
-        ConfigurationKey("epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .atLeast(0)),
-        ConfigurationKey("step_size", \.stepSize, "length of a step, for images in [0, 1]", .atLeast(0)),
-        ConfigurationKey("steps", \.steps, "steps of each restart", .atLeast(0)),
-        ConfigurationKey("restarts", \.restarts, "searches of which each image gets the worst", .atLeast(1)),
+        ConfigurationKey(
+            "epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .within(0...ConfigurationLimits.radius)),
+        ConfigurationKey(
+            "step_size", \.stepSize, "length of a step, for images in [0, 1]", .within(0...ConfigurationLimits.radius)),
+        ConfigurationKey("steps", \.steps, "steps of each restart", .within(0...ConfigurationLimits.repetitions)),
+        ConfigurationKey(
+            "restarts", \.restarts, "searches of which each image gets the worst",
+            .within(1...ConfigurationLimits.repetitions)),
         ConfigurationKey("start", \.start, "where the search starts"),
         ConfigurationKey(
             "random_start", \.randomStart, "true: start uniform, false: start none", anotherSpellingOf: "start"),

@@ -125,8 +125,8 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
             .ifGiven(.each(.parameterPath))),
         ConfigurationKey("routes", \.routes, "who decides which expert an image goes to"),
         ConfigurationKey("include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too"),
-        ConfigurationKey("experts", \.experts, "experts of a layer", .atLeast(1)),
-        ConfigurationKey("top_k", \.topK, "experts that an image goes to", .atLeast(1)),
+        ConfigurationKey("experts", \.experts, "experts of a layer", .within(1...NetworkLimits.experts)),
+        ConfigurationKey("top_k", \.topK, "experts that an image goes to", .within(1...NetworkLimits.experts)),
         ConfigurationKey("router", \.router, "how scores are made"),
         ConfigurationKey("router_kernel", \.routerKernel, "side of a convolutional router's filters", .oneOf([1, 3])),
         ConfigurationKey("scope", \.scope, "how far one choice of channel experts reaches"),
@@ -135,7 +135,7 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
         ConfigurationKey("noise", \.noise, "noise on scores in training, in their deviations", .atLeast(0)),
         ConfigurationKey(
             "capacity", \.capacity, "most images an expert takes in training, in even shares; null: no limit",
-            .ifGiven(.above(0))),
+            .ifGiven(.above(0, atMost: Double(NetworkLimits.experts)))),
         ConfigurationKey("statistics", \.statistics, "what router statistics are taken over"),
         ConfigurationKey("balance", \.balance, "the balancing loss"),
         ConfigurationKey(

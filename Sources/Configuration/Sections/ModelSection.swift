@@ -40,7 +40,8 @@ extension RunConfiguration.Model: ConfigurationSection {
         ConfigurationKey("architecture", \.architecture, "the backbone"),
         ConfigurationKey("stem", \.stem, "what stands before the first stage"),
         ConfigurationKey(
-            "width", \.width, "channels of the first stage; null: the architecture's own", .ifGiven(.atLeast(1))),
+            "width", \.width, "channels of the first stage; null: the architecture's own",
+            .ifGiven(.within(1...NetworkLimits.width))),
         ConfigurationKey(
             "ratio", \.ratio, "factor of all numbers of channels, truncated", .above(0, atMost: 1)),
         ConfigurationKey("normalize", \.normalize, "what images are normalised by, inside the model"),
@@ -48,7 +49,7 @@ extension RunConfiguration.Model: ConfigurationSection {
             "skip_first_activation", \.skipFirstActivation,
             "pre-activation blocks that change the channels skip their first batch norm and ReLU"),
         ConfigurationKey(
-            "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.notEmpty)),
+            "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.path)),
     ]
 }
 

@@ -89,14 +89,18 @@ extension RunConfiguration.Training: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] =
         [
             ConfigurationKey("method", \.method, "what a step minimizes"),
-            ConfigurationKey("epochs", \.epochs, "passes over the training images", .atLeast(1)),
-            ConfigurationKey("global_batch", \.globalBatch, "images of a step over all ranks", .atLeast(1)),
             ConfigurationKey(
-                "micro_batch", \.microBatch, "images that a rank runs at once; null: all", .ifGiven(.atLeast(1))),
+                "epochs", \.epochs, "passes over the training images", .within(1...ConfigurationLimits.epochs)),
+            ConfigurationKey(
+                "global_batch", \.globalBatch, "images of a step over all ranks",
+                .within(1...ConfigurationLimits.batch)),
+            ConfigurationKey(
+                "micro_batch", \.microBatch, "images that a rank runs at once; null: all",
+                .ifGiven(.within(1...ConfigurationLimits.batch))),
             ConfigurationKey("seed", \.seed, "what all random numbers are drawn from"),
             ConfigurationKey(
                 "initial_checkpoint", \.initialCheckpoint, "checkpoint or run whose weights a new run begins with",
-                .ifGiven(.notEmpty)),
+                .ifGiven(.path)),
             ConfigurationKey(
                 "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
                 .ifGiven(.within(0..<1))),
@@ -107,11 +111,11 @@ extension RunConfiguration.Training: ConfigurationSection {
                 "validation_fraction", \.validationFraction, "share of the training images held back", .within(0..<1)),
             ConfigurationKey(
                 "checkpoint_every", \.checkpointEvery, "steps between checkpoints; always at an epoch's end",
-                .ifGiven(.atLeast(1))),
-            ConfigurationKey("keep", \.keep, "checkpoints that are kept", .atLeast(1)),
+                .ifGiven(.within(1...ConfigurationLimits.steps))),
+            ConfigurationKey("keep", \.keep, "checkpoints that are kept", .within(1...ConfigurationLimits.checkpoints)),
             ConfigurationKey(
                 "stop_after_steps", \.stopAfterSteps, "global step after which this invocation ends, with exit code 75",
-                .ifGiven(.atLeast(1))),
+                .ifGiven(.within(1...ConfigurationLimits.steps))),
             ConfigurationKey(
                 "time_limit", \.timeLimit, "time after which this invocation ends, with exit code 75"),
             ConfigurationKey(

@@ -5,7 +5,7 @@ struct SafetensorsHeader {
     /// One tensor and the bytes of the data that hold it.
     struct Entry {
         let name: String
-        let type: ElementType
+        let type: StoredElement
         let shape: [Int]
         let range: Range<Int>
     }
@@ -19,6 +19,11 @@ struct SafetensorsHeader {
         var names: Set<String> = []
         var entries: [Entry] = []
         try scanner.object { (name, scanner) throws(FileFormatError) in
+            if name.printableLine != name {
+                throw .malformed(
+                    path: path, subject: "tensor \(name)", expected: "a name without control characters",
+                    found: "one with them")
+            }
             if !names.insert(name).inserted {
                 throw .malformed(
                     path: path, subject: "tensor \(name)", expected: "every name once", found: "it a second time")
@@ -87,7 +92,9 @@ struct SafetensorsHeader {
             let missing = type == nil ? "dtype" : shape == nil ? "shape" : "data_offsets"
             throw refusal("dtype, shape and data_offsets", "no \(missing)")
         }
-        guard let element = ElementType(rawValue: type) else { throw refusal("dtype F32 or I64", type) }
+        guard let element = StoredElement(rawValue: type) else {
+            throw refusal("dtype \(StoredElement.allCases.map(\.rawValue).joined(separator: ", "))", type)
+        }
         guard shape.allSatisfy({ $0 >= 0 }) else { throw refusal("extents of at least 0", "\(shape)") }
         guard offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1], offsets[1] <= dataBytes else {
             throw refusal("data_offsets [begin, end] in order within the \(dataBytes) bytes of data", "\(offsets)")

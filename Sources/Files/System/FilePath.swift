@@ -22,7 +22,9 @@ extension FileSystem {
     package static func lastComponent(of path: String) -> String {
         let named = trimmed(path.utf8)
         if named.isEmpty { return "." }
-        guard let cut = named.lastIndex(of: slash), named.count > 1 else { return String(decoding: named, as: UTF8.self) }
+        guard let cut = named.lastIndex(of: slash), named.count > 1 else {
+            return String(decoding: named, as: UTF8.self)
+        }
         return String(decoding: named[named.index(after: cut)...], as: UTF8.self)
     }
 

@@ -62,6 +62,7 @@ extension Trainer {
                 "\(checkpoint.path) cannot be continued with this configuration:\n  "
                     + (conflicts + mismatch(checkpoint)).joined(separator: "\n  "))
         }
+        try runState.validateWindows(inputs: step.method.inputs.count, network, from: checkpoint.path)
         try loadModel(checkpoint)
         let place = "\(checkpoint.path)/\(Self.optimizerFile)"
         var open = try checkpoint.tensors(in: Self.optimizerFile)
