@@ -1,4 +1,5 @@
 import Training
+import Weights
 
 extension RunConfiguration {
     /// The section `training`: how the network is trained.
@@ -13,8 +14,10 @@ extension RunConfiguration {
         package var microBatch: Int?
         /// What all random numbers are drawn from.
         package var seed: UInt64 = 12345
-        /// The checkpoint, or run, whose weights a new run begins with; nil means random ones.
+        /// The checkpoint, run or file whose weights a new run begins with; nil means random ones.
         package var initialCheckpoint: String?
+        /// Whose names the tensors of `initialCheckpoint` have, if it is a file.
+        package var initialLayout = CheckpointLayout.robustmoe
         /// The decay of the moving average of the weights, at least 0 and below 1; nil means no average is kept.
         package var weightAverage: Double?
         /// What is trained.
@@ -99,8 +102,13 @@ extension RunConfiguration.Training: ConfigurationSection {
                 .ifGiven(.within(1...ConfigurationLimits.batch))),
             ConfigurationKey("seed", \.seed, "what all random numbers are drawn from"),
             ConfigurationKey(
-                "initial_checkpoint", \.initialCheckpoint, "checkpoint or run whose weights a new run begins with",
+                "initial_checkpoint", \.initialCheckpoint,
+                "checkpoint, run or safetensors file whose weights a new run begins with; null: random ones",
                 .ifGiven(.path)),
+            ConfigurationKey(
+                "initial_layout", \.initialLayout,
+                "whose names the tensors of initial_checkpoint have, if it is a file",
+                onlyWhere: ConfigurationCondition(text: "training.initial_checkpoint") { $0.initialCheckpoint != nil }),
             ConfigurationKey(
                 "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
                 .ifGiven(.within(0..<1))),
@@ -132,3 +140,4 @@ extension RunConfiguration.Scores: ConfigurationSection {
 }
 
 extension TrainedParameters: ConfigurationChoice {}
+extension CheckpointLayout: ConfigurationChoice {}
