@@ -219,12 +219,13 @@ struct ConfigurationWritingTests {
             var run = RunConfiguration()
             run.training.method = method
             run.training.parameters = .scores
+            run.training.initialCheckpoint = "weights"
             written.formUnion(run.written.leaves().map(\.key))
         }
         #expect(Set(keys).subtracting(["attack.random_start"]) == written)
         let experts = RunConfiguration.help.first { $0.key == "moe.experts" }
         #expect(experts?.normal == "4")
-        #expect(experts?.allowed == "an integer, at least 1")
+        #expect(experts?.allowed == "an integer, from 1 to 1024")
         #expect(RunConfiguration.help.allSatisfy { !$0.summary.isEmpty })
     }
 }

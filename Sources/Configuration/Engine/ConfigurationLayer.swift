@@ -9,7 +9,9 @@ import Yams
 package struct ConfigurationLayer: Sendable {
     /// Bytes of a text; a configuration with every key has some 8000.
     static let largestText = 1 << 18
-    /// Aliases in a text. Where they are within each other, and the whole is a key, the parser goes through all that they
+    /// Aliases in a text.
+    ///
+    /// Where they are within each other, and the whole is a key, the parser goes through all that they
     /// stand for, which is at most e^(n/e) times the text for n of them.
     private static let mostAliases = 32
     /// Keys that stand twice which are told one by one.
