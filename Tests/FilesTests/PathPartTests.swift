@@ -5,7 +5,7 @@ import Testing
 @testable import Files
 
 @Suite("Parts of paths")
-struct FilePathTests {
+struct PathPartTests {
     @Test(
         "a path's directory and last name are those of POSIX's dirname and basename",
         arguments: [
