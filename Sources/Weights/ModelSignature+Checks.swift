@@ -13,16 +13,16 @@ extension ModelSignature {
     /// Checks that no tensor is empty or longer than any.
     static func checkExtents(_ shapes: [String: [Int]], _ path: String) throws {
         for (name, shape) in shapes where !shape.allSatisfy((1...largestExtent).contains) {
-            throw RunError.checkpoint(
-                "\(path): tensor \(name) has shape \(shape), expected extents from 1 to \(largestExtent)")
+            throw refusal(path, "tensor \(name) has shape \(shape), expected extents from 1 to \(largestExtent)")
         }
     }
 
     /// Checks an index in a name: where they count from 0, none reaches the number of tensors.
     static func checkIndex(_ index: Int, of name: [String], among names: [[String]], _ path: String) throws {
         guard (0..<names.count).contains(index) else {
-            throw RunError.checkpoint(
-                "\(path): tensor \(name.joined(separator: ".")) has the index \(index), expected one from 0 to "
+            throw refusal(
+                path,
+                "tensor \(name.joined(separator: ".")) has the index \(index), expected one from 0 to "
                     + "\(names.count - 1) among \(names.count) tensors")
         }
     }
@@ -40,12 +40,17 @@ extension ModelSignature {
             ]
         }
         for (name, found, limit) in sizes where !(1...limit).contains(found) {
-            throw RunError.checkpoint("\(path): found \(found) for \(name), expected from 1 to \(limit)")
+            throw Self.refusal(path, "found \(found) for \(name), expected from 1 to \(limit)")
         }
         for layer in mixture?.layers ?? [] where !Self.isPath(layer) {
-            throw RunError.checkpoint(
-                "\(path): found experts in a layer called \(layer), expected a path such as layer4.0.conv1")
+            throw Self.refusal(
+                path, "found experts in a layer called \(layer), expected a path such as layer4.0.conv1")
         }
+    }
+
+    /// An error that quotes names of the file, on one line.
+    private static func refusal(_ path: String, _ text: String) -> RunError {
+        .checkpoint("\(path): \(text)".printableLine)
     }
 
     private static func isPath(_ text: String) -> Bool {

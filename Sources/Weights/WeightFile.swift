@@ -31,7 +31,7 @@ package struct WeightFile: Sendable {
         guard let prefix = prefixes.first(where: { prefix in names.contains { $0.hasPrefix(prefix) } }) else {
             throw RunError.checkpoint(
                 "\(path): expected names that begin with \(layout.prefixes.joined(separator: " or ")), as layout "
-                    + "\(layout.rawValue) has them, found \(names.min() ?? "no tensor")")
+                    + "\(layout.rawValue) has them, found \(names.min()?.printableLine ?? "no tensor")")
         }
         self.prefix = prefix
     }

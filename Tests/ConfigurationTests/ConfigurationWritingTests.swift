@@ -33,6 +33,7 @@ private func unusual() -> RunConfiguration {
     run.preset = "robust-sparse-moes"
     run.training.method = .pgd
     run.training.initialCheckpoint = "results/a run"
+    run.training.initialLayout = .torchvision
     // Not written, so that it is the preset's.
     run.training.methods.free.replayBalanceFactor = 2
     run.training.weightAverage = 0.995

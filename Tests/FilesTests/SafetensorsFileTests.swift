@@ -86,8 +86,8 @@ struct SafetensorsFileTests {
                 "tensor a: expected dtype F32, F16, BF16, F64, I64, found U8"
             ),
             (
-                #"{"a\u001b[2J":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 4,
-                #"tensor a\u{1b}[2J: expected a name without control characters"#
+                #"{"a\u001b[2J\n":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4,
+                #"tensor a\u{1b}[2J\u{a}: expected 8 bytes"#
             ),
             (
                 #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4,

@@ -10,6 +10,9 @@ struct SafetensorsHeader {
         let range: Range<Int>
     }
 
+    /// Bytes of a tensor's name.
+    private static let longestName = 1024
+
     /// The tensors in the order of their data.
     let entries: [Entry]
 
@@ -19,10 +22,10 @@ struct SafetensorsHeader {
         var names: Set<String> = []
         var entries: [Entry] = []
         try scanner.object { (name, scanner) throws(FileFormatError) in
-            if name.printableLine != name {
+            guard name.utf8.count <= Self.longestName else {
                 throw .malformed(
-                    path: path, subject: "tensor \(name)", expected: "a name without control characters",
-                    found: "one with them")
+                    path: path, subject: "tensor \(name.prefix(80))…",
+                    expected: "a name of at most \(Self.longestName) bytes", found: "\(name.utf8.count)")
             }
             if !names.insert(name).inserted {
                 throw .malformed(
