@@ -227,6 +227,14 @@ extension RunConfiguration {
                 attack.routing != .noisy, "\(key).routing", attack.routing,
                 allowed: "deterministic or clean in evaluations, which have no noise")
         }
+        let count =
+            (evaluation.attacks?.count ?? 1) * (evaluation.steps?.count ?? 1) * (evaluation.epsilons?.count ?? 1)
+        guard count <= ConfigurationLimits.attacks else {
+            return reader.require(
+                false, "evaluation.attacks", evaluation.attacks,
+                allowed: "at most \(ConfigurationLimits.attacks) with every one of evaluation.steps and "
+                    + "evaluation.epsilons, which would be \(count)")
+        }
         // Attacks that differ in nothing but what a sweep sets become the same.
         ids = []
         for attack in resolvedEvaluationAttacks where evaluation.steps != nil || evaluation.epsilons != nil {

@@ -46,6 +46,10 @@ package struct Sweep: Sendable {
         }
         columns = contents.columns
         runs = contents.runs
+        for run in runs where !FileSystem.isPlainName(run.run) {
+            throw ReportError(
+                description: "\(file): expected plain names of runs, found \(run.run.printableLine)")
+        }
         for run in runs where run.values.count != columns.count {
             throw ReportError(
                 description: "\(file): expected \(columns.count) values of \(run.run), found \(run.values.count)")

@@ -38,7 +38,7 @@ package struct TensorMismatch {
             .filter { !$0.1.isEmpty }
         guard !kinds.isEmpty else { return }
         let lines = kinds.flatMap { kind, sentences in
-            sentences.prefix(Self.told)
+            sentences.prefix(Self.told).map(\.printableLine)
                 + (sentences.count > Self.told ? ["and \(sentences.count - Self.told) more \(kind)"] : [])
         }
         let counts = kinds.map { "\($0.1.count) \($0.0)" }.joined(separator: ", ")

@@ -33,6 +33,7 @@ private func unusual() -> RunConfiguration {
     run.preset = "robust-sparse-moes"
     run.training.method = .pgd
     run.training.initialCheckpoint = "results/a run"
+    run.training.initialLayout = .torchvision
     // Not written, so that it is the preset's.
     run.training.methods.free.replayBalanceFactor = 2
     run.training.weightAverage = 0.995
@@ -221,12 +222,13 @@ struct ConfigurationWritingTests {
             var run = RunConfiguration()
             run.training.method = method
             run.training.parameters = .scores
+            run.training.initialCheckpoint = "weights"
             written.formUnion(run.written.leaves().map(\.key))
         }
         #expect(Set(keys).subtracting(["attack.random_start"]) == written)
         let experts = RunConfiguration.help.first { $0.key == "moe.experts" }
         #expect(experts?.normal == "4")
-        #expect(experts?.allowed == "an integer, at least 1")
+        #expect(experts?.allowed == "an integer, from 1 to 1024")
         #expect(RunConfiguration.help.allSatisfy { !$0.summary.isEmpty })
     }
 }

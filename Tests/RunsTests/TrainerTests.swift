@@ -225,6 +225,47 @@ struct TrainerTests {
         }
     }
 
+    @Test("A new run begins with a file of weights in any layout, and a dense one fills every expert")
+    func initialFile() throws {
+        var dense = eventful()
+        dense.moe.kind = .none
+        dense.training.parameters = .all
+        dense.training.epochs = 1
+        #expect(try trainer(dense, in: "dense").run() == .done)
+        let saved = try checkpoint("dense", 3).tensors(in: "model.safetensors")
+        let foreign = saved.values.filter { !$0.name.hasPrefix("normalize.") && !$0.name.hasSuffix("batches_tracked") }
+        try SafetensorsFile.write(foreign, to: scratch("weights"))
+        var second = dense
+        second.training.seed += 1
+        second.training.initialCheckpoint = scratch("weights")
+        second.training.initialLayout = .torchvision
+        let plain = try trainer(second, in: "plain")
+        for tensor in ModelTensors.tensors(plain.network) where !tensor.name.hasSuffix("batches_tracked") {
+            #expect(saved[tensor.name] == tensor)
+        }
+        #expect(try plain.run() == .done)
+        let words = "begins with weights \(scratch("weights")), layout torchvision, images normalised by this run's"
+        #expect(try scratch.text("plain/events.log").contains(words))
+        second.training.initialLayout = .robustmoe
+        #expect { _ = try self.trainer(second, in: "no") } throws: {
+            "\($0)".contains("expected a tensor normalize.mean")
+        }
+        for (name, layout) in [("weights", CheckpointLayout.torchvision), ("dense", .robustmoe)] {
+            var mixture = eventful()
+            mixture.training.initialCheckpoint = scratch(name)
+            mixture.training.initialLayout = layout
+            let trainer = try trainer(mixture, in: "mixture-\(name)")
+            let experts = ModelTensors.tensors(trainer.network).filter { $0.name.contains("layer4.0.conv1.experts.") }
+            #expect(experts.count > 1)
+            for expert in experts { #expect(expert.values == saved["layer4.0.conv1.weight"]?.values) }
+        }
+        second.training.initialCheckpoint = scratch("dense")
+        second.training.initialLayout = .torchvision
+        #expect { _ = try self.trainer(second, in: "no") } throws: {
+            "\($0)".contains("initial_checkpoint is no file") && ExitStatus($0) == .usage
+        }
+    }
+
     @Test("Attacks may be made every other evaluation, or after the last epoch alone")
     func attacksNowAndThen() throws {
         for (every, expected) in [

@@ -1,3 +1,5 @@
+import Files
+
 /// The description of one key of a section, from which reading, writing, help and messages follow.
 struct ConfigurationKey<Section>: Sendable {
     /// The name within the section, in snake case.
@@ -157,6 +159,18 @@ extension ConfigurationBound where Value == Double {
 extension ConfigurationBound where Value == String {
     static var notEmpty: ConfigurationBound { ConfigurationBound(text: "not empty") { !$0.isEmpty } }
 
+    /// The path of a file or directory: the system would take what stands before a NUL for all of it.
+    static var path: ConfigurationBound {
+        ConfigurationBound(text: "not empty, without NUL") { !$0.isEmpty && !$0.utf8.contains(0) }
+    }
+
+    /// The name of a directory within another one.
+    static var plainName: ConfigurationBound {
+        ConfigurationBound(text: "one plain name: not . or .., without slashes and control characters") {
+            FileSystem.isPlainName($0)
+        }
+    }
+
     /// A name that may stand in columns and file names.
     static var identifier: ConfigurationBound {
         ConfigurationBound(text: "made of letters, digits, dots, dashes and underscores") { text in
@@ -175,10 +189,13 @@ extension ConfigurationBound {
         ConfigurationBound(text: "each once") { Set($0.map(\.rawValue)).count == $0.count }
     }
 
-    static func increasing<Element: Comparable & Sendable & ConfigurationValue>(from low: Element) -> ConfigurationBound
-    where Value == [Element] {
-        ConfigurationBound(text: "at least \(low.written.flow), each above the one before") { list in
-            list.allSatisfy { $0 >= low } && zip(list, list.dropFirst()).allSatisfy { $0 < $1 }
+    /// A list of so many elements at most, rising within a range.
+    static func increasing<Element: Comparable & Sendable & ConfigurationValue>(
+        within range: ClosedRange<Element>, atMost most: Int
+    ) -> ConfigurationBound where Value == [Element] {
+        let bound = ConfigurationBound<Element>.within(range)
+        return ConfigurationBound(text: "\(bound.text), each above the one before, at most \(most) of them") { list in
+            list.count <= most && list.allSatisfy(bound.contains) && zip(list, list.dropFirst()).allSatisfy { $0 < $1 }
         }
     }
 }

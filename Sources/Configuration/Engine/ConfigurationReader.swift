@@ -80,10 +80,13 @@ struct ConfigurationReader {
     /// Reports a key that does not exist in its section.
     mutating func rejectKey(_ key: String, _ node: ConfigurationNode, in section: [String], prefix: String) {
         let near = section.map { ConfigurationKeyPath.join(prefix, $0) } + keyNames
+        // Nobody reads hints on what is told no more, and each takes a comparison with every key.
+        let isTold = issues.count < ConfigurationError.told
+        let suggestion = movedKeys[key] ?? (isTold ? Spelling.nearestKey(to: key, among: near) : nil)
         issues.append(
             ConfigurationIssue(
                 kind: .unknownKey, key: key, found: node.found, allowed: section.joined(separator: ", "),
-                origin: node.origin, suggestion: movedKeys[key] ?? Spelling.nearestKey(to: key, among: near)))
+                origin: node.origin, suggestion: suggestion))
     }
 }
 

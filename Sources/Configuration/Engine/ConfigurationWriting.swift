@@ -3,7 +3,13 @@ extension ConfigurationNode {
     var found: String {
         var text = flow
         if case .scalar(let quoted, plain: false) = content { text = Self.quoted(quoted) }
-        return text.count > 80 ? text.prefix(80) + "…" : text
+        return Self.shortened(text)
+    }
+
+    /// A text for messages, cut after 80 characters.
+    static func shortened(_ text: String) -> String {
+        // Bytes first: counting characters goes through all of the text.
+        text.utf8.count > 80 && text.count > 80 ? text.prefix(80) + "…" : text
     }
 
     /// The value on one line of YAML.

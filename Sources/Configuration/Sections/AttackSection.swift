@@ -105,14 +105,17 @@ extension RunConfiguration.Attack: ConfigurationSection {
         ConfigurationKey("name", \.name, "the search"),
         ConfigurationKey("norm", \.norm, "how the size of a change is measured", onlyWhere: .gradients),
         ConfigurationKey(
-            "epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .atLeast(0),
+            "epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .within(0...ConfigurationLimits.radius),
             onlyWhere: ConfigurationCondition("any name but none") { $0.name != .none }),
         ConfigurationKey(
-            "step_size", \.stepSize, "length of a step, for images in [0, 1]", .atLeast(0), onlyWhere: .name(.pgd)),
+            "step_size", \.stepSize, "length of a step, for images in [0, 1]", .within(0...ConfigurationLimits.radius),
+            onlyWhere: .name(.pgd)),
         ConfigurationKey(
-            "steps", \.steps, "steps of each restart", .atLeast(0), onlyWhere: .name(.pgd, .apgdCE)),
+            "steps", \.steps, "steps of each restart", .within(0...ConfigurationLimits.repetitions),
+            onlyWhere: .name(.pgd, .apgdCE)),
         ConfigurationKey(
-            "restarts", \.restarts, "searches of which each image gets the worst", .atLeast(1), onlyWhere: .gradients),
+            "restarts", \.restarts, "searches of which each image gets the worst",
+            .within(1...ConfigurationLimits.repetitions), onlyWhere: .gradients),
         ConfigurationKey("start", \.start, "where the search starts", onlyWhere: .gradients),
         ConfigurationKey(
             "random_start", \.randomStart, "true: start uniform, false: start none", anotherSpellingOf: "start"),

@@ -1,4 +1,5 @@
 import Datasets
+import Networks
 
 extension RunConfiguration {
     /// The section `data`: the images.
@@ -37,21 +38,24 @@ extension RunConfiguration {
 extension RunConfiguration.DataSource: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("dataset", \.dataset, "the data set"),
-        ConfigurationKey("path", \.path, "folder of its files, or a pack", .ifGiven(.notEmpty)),
+        ConfigurationKey("path", \.path, "folder of its files, or a pack", .ifGiven(.path)),
         ConfigurationKey(
-            "train_samples", \.trainSamples, "the first so many training images; null: all", .ifGiven(.atLeast(1))),
+            "train_samples", \.trainSamples, "the first so many training images; null: all",
+            .ifGiven(.within(1...ConfigurationLimits.images))),
         ConfigurationKey(
-            "test_samples", \.testSamples, "the first so many test images; null: all", .ifGiven(.atLeast(1))),
+            "test_samples", \.testSamples, "the first so many test images; null: all",
+            .ifGiven(.within(1...ConfigurationLimits.images))),
         ConfigurationKey(
             "augmentation", \.augmentation, "changes of training images; null: the data set's own",
             .ifGiven(.distinct())),
         ConfigurationKey(
             "resize", \.resize,
-            "side in pixels of the stored images of folder and tiny-imagenet; null: 256 and 64", .ifGiven(.atLeast(1))),
+            "side in pixels of the stored images of folder and tiny-imagenet; null: 256 and 64",
+            .ifGiven(.within(1...NetworkLimits.imageSide))),
         ConfigurationKey(
             "crop", \.crop,
             "side of the part of a stored image that networks see; null: 224 of images stored at 256, else all of it",
-            .ifGiven(.atLeast(1))),
+            .ifGiven(.within(1...NetworkLimits.imageSide))),
         ConfigurationKey("corrupt", \.corrupt, "what becomes of image files that cannot be decoded"),
     ]
 }

@@ -63,23 +63,28 @@ extension RunConfiguration.Evaluation: ConfigurationSection {
         ConfigurationKey(
             "attacks", \.attacks, "attacks beside clean images, with the keys of attack; null: that one, []: none"),
         ConfigurationKey("seed", \.seed, "what attacks' random numbers are drawn from; null: training.seed"),
-        ConfigurationKey("every_epochs", \.everyEpochs, "epochs between evaluations", .atLeast(1)),
+        ConfigurationKey(
+            "every_epochs", \.everyEpochs, "epochs between evaluations", .within(1...ConfigurationLimits.epochs)),
         ConfigurationKey(
             "attacks_every_epochs", \.attacksEveryEpochs,
-            "epochs between evaluations that attack; 0: only after the last; null: all", .ifGiven(.atLeast(0))),
+            "epochs between evaluations that attack; 0: only after the last; null: all",
+            .ifGiven(.within(0...ConfigurationLimits.epochs))),
         ConfigurationKey(
             "steps", \.steps, "numbers of steps to run every attack with; null: its own",
-            .ifGiven(.increasing(from: 1))),
+            .ifGiven(.increasing(within: 1...ConfigurationLimits.repetitions, atMost: ConfigurationLimits.elements))),
         ConfigurationKey(
             "epsilons", \.epsilons, "radii to run every attack with, steps in proportion; null: its own",
-            .ifGiven(.increasing(from: 0))),
+            .ifGiven(.increasing(within: 0...ConfigurationLimits.radius, atMost: ConfigurationLimits.elements))),
         ConfigurationKey("weights", \.weights, "the weights, or their average, for evaluate and experts"),
         ConfigurationKey(
             "masks", \.masks, "run or checkpoint whose masks pathways are compared with; null: none",
-            .ifGiven(.notEmpty)),
+            .ifGiven(.path)),
         ConfigurationKey("split", \.split, "which images; null: validation if there is one, else test"),
-        ConfigurationKey("samples", \.samples, "the first so many images; null: all", .ifGiven(.atLeast(1))),
         ConfigurationKey(
-            "chunk", \.chunk, "images that are run together; another number may round losses otherwise", .atLeast(1)),
+            "samples", \.samples, "the first so many images; null: all",
+            .ifGiven(.within(1...ConfigurationLimits.images))),
+        ConfigurationKey(
+            "chunk", \.chunk, "images that are run together; another number may round losses otherwise",
+            .within(1...ConfigurationLimits.batch)),
     ]
 }

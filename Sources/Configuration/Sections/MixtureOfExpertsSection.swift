@@ -127,8 +127,10 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
         ConfigurationKey(
             "include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too",
             onlyWhere: ConfigurationCondition("moe.kind: conv") { $0.kind.value == .conv }),
-        ConfigurationKey("experts", \.experts, "experts of a layer", .atLeast(1), onlyWhere: .mixtures),
-        ConfigurationKey("top_k", \.topK, "experts that an image goes to", .atLeast(1), onlyWhere: .mixtures),
+        ConfigurationKey(
+            "experts", \.experts, "experts of a layer", .within(1...NetworkLimits.experts), onlyWhere: .mixtures),
+        ConfigurationKey(
+            "top_k", \.topK, "experts that an image goes to", .within(1...NetworkLimits.experts), onlyWhere: .mixtures),
         ConfigurationKey("router", \.router, "how scores are made", onlyWhere: .mixtures),
         ConfigurationKey(
             "router_kernel", \.routerKernel, "side of a convolutional router's filters", .oneOf([1, 3]),
@@ -145,7 +147,7 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
             }),
         ConfigurationKey(
             "capacity", \.capacity, "most images an expert takes in training, in even shares; null: no limit",
-            .ifGiven(.above(0)), onlyWhere: .mixtures),
+            .ifGiven(.above(0, atMost: Double(NetworkLimits.experts))), onlyWhere: .mixtures),
         ConfigurationKey("statistics", \.statistics, "what router statistics are taken over", onlyWhere: .mixtures),
         ConfigurationKey("balance", \.balance, "the balancing loss", onlyWhere: .mixtures),
         ConfigurationKey(

@@ -42,7 +42,8 @@ extension RunConfiguration.Model: ConfigurationSection {
         ConfigurationKey("architecture", \.architecture, "the backbone"),
         ConfigurationKey("stem", \.stem, "what stands before the first stage"),
         ConfigurationKey(
-            "width", \.width, "channels of the first stage; null: the architecture's own", .ifGiven(.atLeast(1))),
+            "width", \.width, "channels of the first stage; null: the architecture's own",
+            .ifGiven(.within(1...NetworkLimits.width))),
         ConfigurationKey(
             "ratio", \.ratio, "factor of all numbers of channels, truncated", .above(0, atMost: 1)),
         ConfigurationKey("normalize", \.normalize, "what images are normalised by, inside the model"),
@@ -51,7 +52,7 @@ extension RunConfiguration.Model: ConfigurationSection {
             "pre-activation blocks that change the channels skip their first batch norm and ReLU"),
         ConfigurationKey("initialization", \.initialization, "how first weights are drawn"),
         ConfigurationKey(
-            "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.notEmpty)),
+            "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.path)),
     ]
 }
 

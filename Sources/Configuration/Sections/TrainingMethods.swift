@@ -112,7 +112,8 @@ extension ConfigurationCondition where Section == RunConfiguration.Training {
 
 extension Free.Settings: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("replays", \.replays, "update steps on each batch", .atLeast(1)),
+        ConfigurationKey(
+            "replays", \.replays, "update steps on each batch", .within(1...ConfigurationLimits.repetitions)),
         ConfigurationKey("replay_balance_factor", \.replayBalanceFactor, "factor of balancing losses", .atLeast(0)),
     ]
 }

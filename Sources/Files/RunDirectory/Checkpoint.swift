@@ -47,6 +47,8 @@ package struct Checkpoint: Equatable, Sendable {
     package static let modelFile = "model.safetensors"
     /// What methods keep from step to step beside weights and the optimizer's state.
     package static let stateFile = "state.safetensors"
+    /// Bytes of a file of text; those of a run with a thousand mixture layers of a hundred experts have a tenth of it.
+    package static let largestText = 1 << 26
 
     /// The directory.
     package let path: String
@@ -66,9 +68,13 @@ package struct Checkpoint: Equatable, Sendable {
         return tensors
     }
 
-    /// Reads all bytes of one of the files.
+    /// Reads all bytes of one of the files, at most ``largestText``.
     package func data(in name: String) throws(CheckpointError) -> Data {
         try requireFile(name)
+        if let bytes = files[name]?.bytes, bytes > Self.largestText {
+            throw .damaged(
+                path: path, file: name, expected: "at most \(Self.largestText) bytes", found: "\(bytes)")
+        }
         return try asCheckpointError { () throws(FileSystemError) in
             let file = try InputFile(FileSystem.join(path, name))
             return Data(try file.prefix(file.size))

@@ -153,7 +153,7 @@ package struct RunDirectory: Sendable {
 
     /// Appends a line to `events.log`: the time in UTC, a space, and the event with its line breaks made spaces.
     package func log(_ event: String, at time: Date = Date()) throws(RunDirectoryError) {
-        let text = event.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let text = event.split(whereSeparator: \.isNewline).joined(separator: " ").printableLine
         let line = Array("\(time.ISO8601Format()) \(text)\n".utf8)
         let path = file("events.log")
         let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)

@@ -5,10 +5,10 @@ import Networks
 
 /// What rank 0 says to the person who started the run: whole lines, at once, also into a pipe.
 package enum Console {
-    /// Prints a line to stdout.
+    /// Prints a line to stdout; what could steer the terminal is shown escaped, see `String.printable`.
     package static func print(_ text: String) {
         // Nobody may be listening any more: that ends no run.
-        try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+        try? FileHandle.standardOutput.write(contentsOf: Data((text.printable + "\n").utf8))
     }
 
     static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }

@@ -62,16 +62,20 @@ struct RunState: Codable {
         do {
             let data = try checkpoint.data(in: "state.json")
             try requireFormat(data, of: checkpoint.path)
-            return try JSONDecoder().decode(RunState.self, from: data)
+            let state = try JSONDecoder().decode(RunState.self, from: data)
+            try state.validate(of: checkpoint)
+            return state
         } catch let error as DecodingError {
-            throw RunError.checkpoint("\(checkpoint.path)/state.json: expected a run's state, found \(error)")
+            throw RunError.checkpoint(
+                "\(checkpoint.path)/state.json: expected a run's state, found \(error)".printableLine)
         }
     }
 
     /// Throws if a checkpoint, damaged or not, says that it is of another format; looks at nothing else.
     static func requireFormat(ofCheckpointAt path: String) throws {
-        guard let text = try? FileSystem.text(of: FileSystem.join(path, "state.json")) else { return }
-        do { try requireFormat(Data(text.utf8), of: path) } catch is DecodingError {}
+        let file = FileSystem.join(path, "state.json")
+        guard let bytes = try? FileSystem.beginning(of: file, atMost: Checkpoint.largestText) else { return }
+        do { try requireFormat(Data(bytes), of: path) } catch is DecodingError {}
     }
 
     private static func requireFormat(_ data: Data, of path: String) throws {

@@ -87,6 +87,7 @@ extension Trainer {
                 "\(checkpoint.path) cannot be continued with these images: found \(difference)"
                     + (changed.isEmpty ? "" : " (\(changed.joined(separator: ", ")))"))
         }
+        try runState.validateWindows(inputs: step.method.inputs.count, network, from: checkpoint.path)
         try loadModel(checkpoint)
         let place = "\(checkpoint.path)/\(Self.optimizerFile)"
         var open = try checkpoint.tensors(in: Self.optimizerFile)

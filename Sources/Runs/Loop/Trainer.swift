@@ -23,6 +23,8 @@ package final class Trainer {
     var recorder: RunRecorder?
     /// The checkpoint that this run goes on from.
     let resumed: (name: String, state: RunState, configuration: RunConfiguration)?
+    /// What weights a new run begins with, in words; nil where they are random.
+    private let beginning: String?
     private let preparer: BatchPreparer
     /// What makes the routers' batches, where they have their own.
     private let routerPreparer: BatchPreparer?
@@ -59,9 +61,7 @@ package final class Trainer {
         let settings = try configuration.networkSettings(data.train.traits, own: checkpoint)
         network = try Network(settings, seed: configuration.training.seed)
         try configuration.checkExclusions(network.parameters)
-        if checkpoint == nil, let path = configuration.training.initialCheckpoint {
-            try ModelTensors.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
-        }
+        beginning = try checkpoint == nil ? InitialWeights.load(configuration, into: network) : nil
         let training = configuration.training
         let method = configuration.trainingMethod(data.train.traits, communicator)
         windows = method.inputs.map { _ in TrainingWindow() }
@@ -269,6 +269,7 @@ package final class Trainer {
 
     private func announce() throws {
         guard let recorder else { return }
+        if let beginning { try recorder.say(beginning) }
         let mixture = network.mixtureLayers
         try recorder.say(
             "run \(recorder.runID) in \(recorder.directory.path): \(configuration.model.architecture.rawValue) of "

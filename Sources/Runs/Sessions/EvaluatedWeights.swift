@@ -159,19 +159,7 @@ enum EvaluatedWeights: Sendable {
             try WeightAverage.load(tensors, into: network, from: "\(checkpoint.path)/\(Checkpoint.stateFile)")
         case .file(let file, _):
             guard weights == .raw else { throw Self.noAverage(file.path) }
-            var tensors = try file.tensors(network.parameters.slots, channels: network.settings.channels)
-            if !file.layout.holdsNormalization {
-                let settings = network.settings
-                let stored = ModelTensors.normalization(mean: settings.mean, deviation: settings.deviation)
-                for tensor in stored { tensors[tensor.name] = tensor }
-            }
-            if file.layout.repeatsRouter, !file.hasImageRouter {
-                // First values, which nobody asks for.
-                for tensor in ModelTensors.tensors(network) where tensor.name.hasPrefix("router.") {
-                    tensors[tensor.name] = tensor
-                }
-            }
-            try ModelTensors.load(tensors, into: network, from: file.path)
+            try file.load(into: network)
         }
     }
 

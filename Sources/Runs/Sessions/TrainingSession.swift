@@ -1,7 +1,6 @@
 import Collectives
 import Configuration
 import Files
-import Foundation
 
 /// One invocation of `robustmoe train`: finds the configuration and the checkpoint, opens the run directory, trains.
 package struct TrainingSession: Sendable {
@@ -42,7 +41,7 @@ package struct TrainingSession: Sendable {
         if resume == "auto" {
             let directory = try output ?? directoryName(try resolve([]).configuration)
             let saved = "\(directory)/config.yaml"
-            let isThere = FileManager.default.fileExists(atPath: saved)
+            let isThere = FileSystem.exists(saved)
             // A run of another format has keys of another time: that it is one says more than each of them.
             if let newest = try? CheckpointStore.locate(directory) {
                 try RunState.requireFormat(ofCheckpointAt: newest)
@@ -152,8 +151,7 @@ package struct TrainingSession: Sendable {
 
     /// Whether a checkpoint is one of a run directory's own.
     private func owns(_ checkpoint: String, _ directory: RunDirectory) -> Bool {
-        func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-        return real(FileSystem.parent(of: checkpoint)) == real(directory.checkpoints.directory)
+        FileSystem.areSame(FileSystem.parent(of: checkpoint), directory.checkpoints.directory)
     }
 
     /// Rank 0's text on every rank.
