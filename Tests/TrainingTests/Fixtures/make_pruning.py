@@ -4,12 +4,13 @@
     python make_pruning.py --search   look for the first salt that meets the margins, print it, use it
 
 A ResNet-18 of width 8 as in NetworksTests/Fixtures/make_fixtures.py, values by its scheme, images as they are. Every
-convolution of its blocks, shortcuts aside, has scores s, which begin as sqrt(6 / fan_in)·w / max|w|, while w stands still; m is
-0 for the int((1 - share)·filters) filters with the least sum of |s|, 1 for the others. What comes of a filter behind batch norm
-and ReLU (behind batch norm, where the block's input is added) is multiplied by m, whose gradient passes to the mean of |s| over
-the filter. Scores and the weights and biases of batch norms move, by SGD with momentum and decay, on the mean cross entropy of
-clean images; a masked channel's weight and bias stand still, and only their momentum fades. label[i] of batch b is
-(7i + 3b) mod 10.
+convolution of its blocks, shortcuts aside, has scores s, which begin as sqrt(6 / fan_in)·w / max|w|, while w stands still;
+m is 0 for the int((1 - share)·filters) filters with the least sum of |s|, 1 for the others. What comes of a filter behind
+batch norm and ReLU (behind batch norm, where the block's input is added) is multiplied by m, whose gradient passes to the
+mean of |s| over the filter; it is 2^-40 rather than 0, so that the gradient behind a ReLU is that of an m from above.
+Scores and the weights and biases of batch norms move, by SGD with momentum and decay, on the mean cross entropy of clean
+images; a masked channel's weight and bias stand still, and only their momentum fades. label[i] of batch b is (7i + 3b) mod
+10.
 
 In the file, for each step: the loss before it, the right predictions, and the filters kept after it; at the end scores and
 batch norms: norm, values at spread places, and the distance of PyTorch's float32 from its float64. The salt is such that no
@@ -32,6 +33,7 @@ IMAGE = dict(channels=3, size=16, mean=[0.0, 0.0, 0.0], std=[1.0, 1.0, 1.0])
 CASE = case("dense", IMAGE, width=8)
 SHARE, STEPS, RATE, MOMENTUM, DECAY, MARGIN = 0.4, 3, 0.5, 0.9, 0.01, 2e-4
 PROBES = 4
+SHADOW = 2.0 ** -40
 
 
 class Scored(nn.Module):
@@ -51,9 +53,9 @@ class Scored(nn.Module):
 
     def mask(self):
         magnitudes = self.scores.abs().flatten(1).mean(1)
-        mask = torch.zeros_like(magnitudes)
+        mask = torch.full_like(magnitudes, SHADOW)
         mask[self.kept()[0]] = 1
-        return (mask + magnitudes - magnitudes.detach()).view(1, -1, 1, 1)
+        return (mask + (magnitudes - magnitudes.detach())).view(1, -1, 1, 1)
 
     def kept(self):
         sums = self.scores.detach().abs().flatten(1).sum(1)
@@ -81,7 +83,7 @@ class PrunedBlock(nn.Module):
 def step(optimizer, masked):
     """A step that leaves masked channels of batch norms as they are."""
     with torch.no_grad():
-        before = [(p, p.clone(), scored.mask().flatten() == 0) for norm, scored in masked for p in norm.parameters()]
+        before = [(p, p.clone(), scored.mask().flatten() < 0.5) for norm, scored in masked for p in norm.parameters()]
         for p, _, gone in before:
             p[gone] = p.grad[gone] = 0  # moves and decays nothing
         optimizer.step()
