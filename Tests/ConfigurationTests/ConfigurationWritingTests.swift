@@ -12,6 +12,7 @@ private func unusual() -> RunConfiguration {
     run.model.width = 24
     run.model.ratio = 0.2
     run.model.skipFirstActivation = true
+    run.model.initialization = .advmoe
     run.model.normalize = .none
     run.model.ratio = 0.5
     run.moe.kind = .given(.block)

@@ -200,7 +200,7 @@ struct FilterScoresTests {
 
     @Test("a masked filter's batch norm stands still, and is there again when the filter is")
     func masked() throws {
-        let scene = try ScoreScene(try PruningFixture.load(), "training.optimizer.rate=0.2")
+        let scene = try ScoreScene(try PruningFixture.load(), "training.optimizer.rate=1")
         let scores = try #require(scene.step.scores)
         func unmasked(_ slot: String) throws -> [Float] {
             let tensor = try #require(scores.tensors.first { $0.name == "\(slot).unmasked" })

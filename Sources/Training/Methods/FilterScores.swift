@@ -6,32 +6,33 @@ import Weights
 /// Scores by which filters are pruned, and which are learned in place of weights (HYDRA, Sehwag et al., arXiv:2002.10509;
 /// whole filters as in AdvMoE's baseline, arXiv:2308.10110).
 ///
-/// Of each convolution the filters with the least Σ|s| are masked, weights w stand still, and a gradient passes to the scores s
-/// as if the mask m were |s|: ds = d(w·m)·w·sign(s), for masked filters too. Of all other parameters only those of batch norms
-/// move. A function of the global gradient, so the same on every rank.
+/// Of each convolution the filters with the least Σ|s| are masked, weights w stand still, and the gradient of a filter's mask m
+/// passes to its n scores as if the mask were their mean magnitude: ds = dm·sign(s)/n, for masked filters too. Of all other
+/// parameters only those of batch norms move. A function of the global gradient, so the same on every rank.
 ///
-/// The network is what is left once masked filters are gone: the mask is on what their batch norms give, whose weights and
-/// biases stand still meanwhile. So that gradients still find the way back to a masked filter, and its running statistics are
-/// there when it comes back, its batch norms are not 0 but scaled by 2⁻⁴⁰: what passes on is lost in the rounding of any sum,
-/// while signs, and gradients but for that factor, are whole. Filters that meet no batch norm of their own have weights of 0.
+/// The network is what is left once masked filters are gone: a mask multiplies what comes of its filter behind the batch norm,
+/// that is, the norm's weight and bias, and the filter itself only where none follows before it is added to others. (A mask in
+/// front of a batch norm would leave a constant behind it, and of a filter that is kept it would have no gradient, since its
+/// scale is normalized away.) Weight and bias of a masked channel stand still, and come back with the filter.
+///
+/// So that gradients of masks are there, what is masked is not 0 but scaled by 2⁻⁴⁰: what it passes on is lost in the rounding
+/// of any sum, while the signs that ReLU looks at are whole.
 package final class FilterScores {
     private let network: Network
     private let layers: [PrunableConvolution]
     private let norms: [Slot]
     private let trained: Set<String>
-    /// The layers, by path, whose channels meet batch norms of their own before they are added to others.
-    private let normalized: Set<String>
     private let dropped: (Int) -> Int
+    /// Of each layer and filter, the places in the parameter arena that its mask multiplies.
+    private let places: [[[Int]]]
     /// Without masks, laid out like the parameters, and used where convolutions and batch norms are.
     private var weights: [Float]
     /// Laid out like the parameters, and used where convolutions are.
     private var scores: [Float]
-    /// The places of batch norms' parameters whose channels are masked.
-    private var maskedNorms: Set<Int> = []
     /// Of each layer, whether its filters are masked.
     private var masked: [[Bool]] = []
 
-    /// What is left of a masked batch norm; a power of two, so that nothing is rounded by it.
+    /// What is left of what is masked; a power of two, by which nothing is rounded.
     private static let shadow: Float = 0x1p-40
 
     /// Begins from the network's weights, s = √(6 / fan_in)·w / max|w|, and masks them.
@@ -48,11 +49,7 @@ package final class FilterScores {
         }
         self.norms = norms
         trained = Set((layers.map(\.weight) + norms).map(\.name))
-        normalized = Set(
-            layers.lazy.filter { layer in
-                let narrower = network.selections(keeping: [layer.path: Array(0..<max(1, layer.filters - 1))])
-                return norms.contains { narrower[$0.name] != nil }
-            }.map(\.path))
+        places = layers.map { Self.places($0, norms, network) }
         weights = Array(parameters.values)
         scores = weights
         for layer in layers {
@@ -65,20 +62,43 @@ package final class FilterScores {
         mask()
     }
 
+    /// Of each filter, the places that its mask multiplies: of all batch norms that meet it, or its own.
+    private static func places(_ layer: PrunableConvolution, _ norms: [Slot], _ network: Network) -> [[Int]] {
+        // Without its first filter, batch norms lose the channel that is the first one's.
+        let others = network.selections(keeping: [layer.path: Array(min(1, layer.filters - 1)..<layer.filters)])
+        let first = norms.compactMap { norm -> Int? in
+            guard let left = others[norm.name]?.outputs else { return nil }
+            return norm.range.first { !left.contains($0 - norm.offset) }
+        }
+        return (0..<layer.filters).map { filter in
+            first.isEmpty ? Self.range(layer, filter) : first.map { $0 + filter }
+        }
+    }
+
+    /// The places of a filter's weights; the filter is the innermost index.
+    private static func range(_ layer: PrunableConvolution, _ filter: Int) -> [Int] {
+        let range = layer.weight.range
+        return Array(stride(from: range.lowerBound + filter, to: range.upperBound, by: layer.filters))
+    }
+
     /// Whether scores, or what moves beside them, stand in the place of a slot.
     package func trains(_ slot: Slot) -> Bool { trained.contains(slot.name) }
 
-    /// Turns the gradient of the network's weights into that of the scores; what does not move gets zeros.
+    /// Turns the gradient of the network's parameters into that of the scores; what does not move gets zeros.
     package func carryBack(_ gradient: UnsafeMutableBufferPointer<Float>) {
         for slot in network.parameters.slots where !slot.isStatistic && !trains(slot) {
             UnsafeMutableBufferPointer(rebasing: gradient[slot.range]).update(repeating: 0)
         }
-        for index in maskedNorms { gradient[index] = 0 }
-        for (layer, masked) in zip(layers, masked) {
-            let factor = normalized.contains(layer.path) ? 1 / Self.shadow : 1
-            for (place, index) in layer.weight.range.enumerated() {
-                let sign: Float = scores[index] > 0 ? 1 : scores[index] < 0 ? -1 : 0
-                gradient[index] *= weights[index] * sign * (masked[place % layer.filters] ? factor : 1)
+        for (number, layer) in layers.enumerated() {
+            for filter in 0..<layer.filters {
+                let places = places[number][filter]
+                let ofMask = places.reduce(Float(0)) { $0 + gradient[$1] * weights[$1] }
+                if masked[number][filter] { for place in places { gradient[place] = 0 } }
+                let range = Self.range(layer, filter)
+                for index in range {
+                    let sign: Float = scores[index] > 0 ? 1 : scores[index] < 0 ? -1 : 0
+                    gradient[index] = ofMask * sign / Float(range.count)
+                }
             }
         }
     }
@@ -87,22 +107,32 @@ package final class FilterScores {
     package func update(_ update: () -> Void) {
         let parameters = network.parameters
         parameters.update([.backbone]) {
-            for layer in layers { for index in layer.weight.range { $0.values[index] = scores[index] } }
             // What stands still decays nothing.
-            for index in maskedNorms { $0.values[index] = 0 }
+            for place in maskedPlaces { $0.values[place] = 0 }
+            for layer in layers { for index in layer.weight.range { $0.values[index] = scores[index] } }
         }
         update()
         let values = parameters.values
         for layer in layers { for index in layer.weight.range { scores[index] = values[index] } }
-        for norm in norms {
-            for index in norm.range where !maskedNorms.contains(index) { weights[index] = values[index] }
-        }
+        let still = Set(maskedPlaces)
+        for norm in norms { for index in norm.range where !still.contains(index) { weights[index] = values[index] } }
         mask()
+    }
+
+    private var maskedPlaces: [Int] {
+        zip(places, masked).flatMap { places, masked in zip(places, masked).flatMap { $1 ? $0 : [] } }
     }
 
     /// Calls `body` while masked filters and their batch norms are 0, as files of a pruned network have them.
     package func withoutMasked<Result>(_ body: () throws -> Result) rethrows -> Result {
         place(shadow: 0)
+        network.parameters.update([.backbone]) {
+            for (layer, masked) in zip(layers, masked) {
+                for filter in masked.indices where masked[filter] {
+                    for index in Self.range(layer, filter) { $0.values[index] = 0 }
+                }
+            }
+        }
         defer { place(shadow: Self.shadow) }
         return try body()
     }
@@ -120,34 +150,21 @@ package final class FilterScores {
 
     /// Masks the filters that the scores do not keep.
     private func mask() {
-        let kept = Dictionary(uniqueKeysWithValues: layers.map { ($0.path, self.kept($0)) })
         masked = layers.map { layer in
-            let kept = Set(kept[layer.path] ?? [])
-            return (0..<layer.filters).map { !kept.contains($0) }
+            var masked = [Bool](repeating: true, count: layer.filters)
+            for filter in kept(layer) { masked[filter] = false }
+            return masked
         }
-        let selections = network.selections(keeping: kept)
-        maskedNorms = Set(
-            norms.flatMap { norm in
-                let left = selections[norm.name]?.outputs.map(Set.init)
-                return norm.range.filter { left?.contains($0 - norm.offset) == false }
-            })
         place(shadow: Self.shadow)
     }
 
-    /// Fills the network, what is masked of its batch norms scaled by `shadow`; where that is 0, no filter of theirs is left.
+    /// Fills the network, what is masked scaled by `shadow`.
     private func place(shadow: Float) {
         network.parameters.update([.backbone]) {
-            for (layer, masked) in zip(layers, masked) {
-                let left: Float = shadow > 0 && normalized.contains(layer.path) ? 1 : 0
-                for (place, index) in layer.weight.range.enumerated() {
-                    $0.values[index] = weights[index] * (masked[place % layer.filters] ? left : 1)
-                }
+            for slot in layers.map(\.weight) + norms {
+                for index in slot.range { $0.values[index] = weights[index] }
             }
-            for norm in norms {
-                for index in norm.range {
-                    $0.values[index] = weights[index] * (maskedNorms.contains(index) ? shadow : 1)
-                }
-            }
+            for place in maskedPlaces { $0.values[place] *= shadow }
         }
     }
 

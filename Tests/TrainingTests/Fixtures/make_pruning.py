@@ -4,12 +4,13 @@
     python make_pruning.py --search   look for the first salt that meets the margins, print it, use it
 
 A ResNet-18 of width 8 as in NetworksTests/Fixtures/make_fixtures.py, values by its scheme, images as they are. Every
-convolution of its blocks, shortcuts aside, has scores s, which begin as sqrt(6 / fan_in)·w / max|w|, while w stands still; m is
-0 for the int((1 - share)·filters) filters with the least sum of |s|, 1 for the others. What comes of a filter behind batch norm
-and ReLU (behind batch norm, where the block's input is added) is multiplied by m; gradients pass m as it were 1, and reach |s| as
-if w were w·|s|. Scores and the weights and biases of batch norms move, by SGD with momentum and decay, on the mean cross entropy
-of clean images; a masked channel's weight and bias stand still, and only their momentum fades. label[i] of batch b is
-(7i + 3b) mod 10.
+convolution of its blocks, shortcuts aside, has scores s, which begin as sqrt(6 / fan_in)·w / max|w|, while w stands still;
+m is 0 for the int((1 - share)·filters) filters with the least sum of |s|, 1 for the others. What comes of a filter behind
+batch norm and ReLU (behind batch norm, where the block's input is added) is multiplied by m, whose gradient passes to the
+mean of |s| over the filter; it is 2^-40 rather than 0, so that the gradient behind a ReLU is that of an m from above.
+Scores and the weights and biases of batch norms move, by SGD with momentum and decay, on the mean cross entropy of clean
+images; a masked channel's weight and bias stand still, and only their momentum fades. label[i] of batch b is (7i + 3b) mod
+10.
 
 In the file, for each step: the loss before it, the right predictions, and the filters kept after it; at the end scores and
 batch norms: norm, values at spread places, and the distance of PyTorch's float32 from its float64. The salt is such that no
@@ -30,20 +31,9 @@ from make_fixtures import ResNet, Rounded, case, distance, initialise, made_imag
 
 IMAGE = dict(channels=3, size=16, mean=[0.0, 0.0, 0.0], std=[1.0, 1.0, 1.0])
 CASE = case("dense", IMAGE, width=8)
-SHARE, STEPS, RATE, MOMENTUM, DECAY, MARGIN = 0.4, 3, 0.05, 0.9, 0.01, 2e-4
+SHARE, STEPS, RATE, MOMENTUM, DECAY, MARGIN = 0.4, 3, 0.5, 0.9, 0.01, 2e-4
 PROBES = 4
-
-
-class Masked(torch.autograd.Function):
-    """Zeros where the mask is 0; the gradient passes."""
-
-    @staticmethod
-    def forward(context, values, mask):
-        return values * mask.view(1, -1, 1, 1)
-
-    @staticmethod
-    def backward(context, gradient):
-        return gradient, None
+SHADOW = 2.0 ** -40
 
 
 class Scored(nn.Module):
@@ -58,14 +48,14 @@ class Scored(nn.Module):
         self.scores = nn.Parameter(math.sqrt(6 / fan) * weight / weight.abs().max())
 
     def forward(self, x):
-        magnitudes = self.scores.abs()
-        weight = self.convolution.weight * (1 + magnitudes - magnitudes.detach())
-        return F.conv2d(x, weight, stride=self.convolution.stride, padding=self.convolution.padding)
+        convolution = self.convolution
+        return F.conv2d(x, convolution.weight, stride=convolution.stride, padding=convolution.padding)
 
     def mask(self):
-        mask = torch.zeros(len(self.scores), dtype=self.scores.dtype)
+        magnitudes = self.scores.abs().flatten(1).mean(1)
+        mask = torch.full_like(magnitudes, SHADOW)
         mask[self.kept()[0]] = 1
-        return mask
+        return (mask + (magnitudes - magnitudes.detach())).view(1, -1, 1, 1)
 
     def kept(self):
         sums = self.scores.detach().abs().flatten(1).sum(1)
@@ -86,14 +76,14 @@ class PrunedBlock(nn.Module):
 
     def forward(self, x):
         identity = x if self.downsample is None else self.downsample(x)
-        y = Masked.apply(self.relu(self.bn1(self.conv1(x))), self.conv1.mask())
-        return self.relu(Masked.apply(self.bn2(self.conv2(y)), self.conv2.mask()) + identity)
+        y = self.relu(self.bn1(self.conv1(x))) * self.conv1.mask()
+        return self.relu(self.bn2(self.conv2(y)) * self.conv2.mask() + identity)
 
 
 def step(optimizer, masked):
     """A step that leaves masked channels of batch norms as they are."""
     with torch.no_grad():
-        before = [(p, p.clone(), scored.mask() == 0) for norm, scored in masked for p in norm.parameters()]
+        before = [(p, p.clone(), scored.mask().flatten() < 0.5) for norm, scored in masked for p in norm.parameters()]
         for p, _, gone in before:
             p[gone] = p.grad[gone] = 0  # moves and decays nothing
         optimizer.step()
@@ -150,7 +140,7 @@ def search():
 
 
 def main(arguments):
-    salt = f"pruning/{search() if '--search' in arguments else 40}"
+    salt = f"pruning/{search() if '--search' in arguments else 18}"
     (steps, single, margin), (_, double, _) = (train(salt, precision) for precision in (torch.float32, torch.float64))
     content = text(dict(
         salt=salt, width=CASE["width"], size=IMAGE["size"], gain=CASE["gain"], share=SHARE, rate=RATE, momentum=MOMENTUM,
