@@ -99,7 +99,7 @@ struct ConfigurationErrorTests {
             ("moe.balance.loss=kl", "auto, entropy, column-entropy, switch, variance, none"),
             ("data.augmentation=[crop, crop]", "a list of: crop, flip, color-jitter, each once; or null"),
             ("data.test_samples=0", "\(positive(1_000_000_000)); or null"),
-            ("distributed.deterministic_shards=-2", "an integer, from 0 to 65536"),
+            ("distributed.deterministic_shards=-2", "an integer, from 0 to 4096"),
             ("distributed.threads=0", "auto, \(positive(1024))"),
             ("evaluation.split=train", "validation, test; or null"),
             ("preset=advmoe", "advmoe-code, advmoe-paper, robust-sparse-moes, null"),

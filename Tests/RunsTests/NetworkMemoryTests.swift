@@ -17,7 +17,7 @@ struct NetworkMemoryTests {
         #expect(count > 1 << 37)
         let error = #expect(throws: RunError.self) { try settings.requireMemory(count * 4 - 1) }
         let text = "\(try #require(error))"
-        #expect(text.contains("\(count) parameters, \(count * 4 >> 20) MiB") && error?.exitStatus == .usage)
+        #expect(text.contains("\(count) parameters, \((count * 4) >> 20) MiB") && error?.exitStatus == .usage)
         try settings.requireMemory(count * 4)
         #expect(throws: RunError.self) {
             _ = try configuration.networkSettings(configuration.data.dataset.traits, own: nil)

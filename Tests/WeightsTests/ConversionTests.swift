@@ -202,6 +202,9 @@ struct ConversionTests {
         try expect(.usage, "expected one of cifar10") {
             try convert(.robustSparseMoEs, .robustmoe, scratch("foreign"), scratch("no"), normalize: "cifar")
         }
+        try expect(.usage, "leave the option out") {
+            try convert(.robustmoe, .robustmoe, own, scratch("no"), normalize: "cifar10")
+        }
         try expect(.usage, "has 1 channels") {
             try convert(.robustSparseMoEs, .robustmoe, scratch("foreign"), scratch("no"), normalize: "mnist")
         }

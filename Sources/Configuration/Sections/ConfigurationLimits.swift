@@ -19,7 +19,7 @@ enum ConfigurationLimits {
     /// Threads of a rank.
     static let threads = 1024
     /// Shards of a batch.
-    static let shards = 65_536
+    static let shards = 4096
     /// Mebibytes of what a rank holds in one piece.
     static let mebibytes = 1_048_576
     /// Seconds of silence: a year.

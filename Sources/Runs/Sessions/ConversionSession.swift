@@ -50,6 +50,12 @@ package struct ConversionSession: Sendable {
         if target.holdsNormalization {
             if !file.holdsNormalization {
                 for tensor in try normalizationTensors(signature) { tensors[tensor.name] = tensor }
+            } else if normalization != nil {
+                for asked in try normalizationTensors(signature) where tensors[asked.name] != asked {
+                    throw RunError.unusable(
+                        "\(file.path) says itself what images are normalised by, and \(asked.name) is not that of "
+                            + "--normalize; leave the option out")
+                }
             }
         } else {
             for name in ModelTensors.normalizationNames {
