@@ -20,7 +20,7 @@ final class Liveness {
     private var worked: [ContinuousClock.Instant]
     private var places: [String]
     private var requests: [MPI_Request?]
-    /// A message for each rank. It is never given back: MPI may read it as long as the process lives.
+    /// A message for each rank, never given back: MPI may read it as long as the process lives.
     private let outgoing: UnsafeMutablePointer<UInt8>
     private let incoming: UnsafeMutablePointer<UInt8>
     private var sentCounts: [Int64]

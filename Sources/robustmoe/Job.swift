@@ -61,8 +61,9 @@ enum Job {
         if status != .done { throw ExitCode(status.rawValue) }
     }
 
-    /// Prints to stderr; under a launcher, every line with the rank and the host that say it. What could steer the terminal is
-    /// escaped.
+    /// Prints to stderr, under a launcher every line with the rank and the host that say it.
+    ///
+    /// What could steer the terminal is escaped.
     private static func complain(_ text: String) {
         let launch = LaunchEnvironment.current
         let speaker = launch.isLaunched ? "[rank \(launch.rank)@\(currentHostName())] " : ""

@@ -83,7 +83,8 @@ extension CommandSuite {
             let output = folder + "/out"
             for arguments in [
                 ["evaluate", "--checkpoint", checkpoint.path, "--output", output],
-                ["evaluate", "--checkpoint", file, "--layout", "robustmoe", "--output", output] + Self.data,
+                ["evaluate", "--checkpoint", file, "--layout", "robustmoe", "--output", output, "moe.top_k=1"]
+                    + Self.data,
                 ["experts", "--checkpoint", checkpoint.path, "--output", output],
                 ["convert", "--from", "robustmoe", "--to", "robust-sparse-moes", file, output],
                 ["train", "--resume", checkpoint.path, "--output", output, "training.epochs=4"],

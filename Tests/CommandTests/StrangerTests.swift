@@ -27,7 +27,8 @@ extension CommandSuite {
                 ["convert", "--from", "robustmoe", "--to", "torchvision", "a", "w"],
                 ["convert", "--from", "torchvision", "--to", "robustmoe", "--normalize", "cifar10", "w", "v"],
                 ["report", "a"], ["evaluate", "--checkpoint", "a", "--output", "h"] + Self.settings,
-                ["evaluate", "--checkpoint", "w", "--layout", "torchvision", "--output", "i"] + Self.settings,
+                ["evaluate", "--checkpoint", "w", "--layout", "torchvision", "--output", "i", "model.normalize=none"]
+                    + Self.settings,
                 ["train", "--output", "j", "training.initial_checkpoint=w", "training.initial_layout=torchvision"]
                     + Self.settings,
             ] {

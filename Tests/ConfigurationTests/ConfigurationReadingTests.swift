@@ -55,6 +55,7 @@ struct ConfigurationReadingTests {
                   micro_batch: null
                   seed: 12345
                   initial_checkpoint: null
+                  initial_layout: robustmoe
                   weight_average: null
                   parameters: all
                   optimizer:
