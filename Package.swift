@@ -59,7 +59,7 @@ let package = Package(
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Files", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "TestSupport"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport", swiftCSV]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "TestSupport"]),
         .testTarget(name: "WeightsTests", dependencies: ["Runs", "TestSupport", "Weights"]),
         .testTarget(name: "TrainingTests", dependencies: ["Runs", "TestSupport", "Training"], exclude: ["Fixtures"]),
         .testTarget(name: "EvaluationTests", dependencies: ["Configuration", "Evaluation", "TestSupport"]),

@@ -26,4 +26,16 @@ static inline int CMPI_sharedMemory(void) { return MPI_COMM_TYPE_SHARED; }
 // Without a status to fill in: MPI_STATUS_IGNORE is a macro too.
 static inline int CMPI_test(MPI_Request *request, int *done) { return MPI_Test(request, done, MPI_STATUS_IGNORE); }
 
+// The rank whose message of tag 0 is here, if there is one; MPI_ANY_SOURCE and MPI_Status stay on this side.
+static inline int CMPI_probe(MPI_Comm communicator, int *found, int *source) {
+    MPI_Status status;
+    int code = MPI_Iprobe(MPI_ANY_SOURCE, 0, communicator, found, &status);
+    *source = code == MPI_SUCCESS && *found ? status.MPI_SOURCE : -1;
+    return code;
+}
+
+static inline int CMPI_receive(void *bytes, int count, int source, MPI_Comm communicator) {
+    return MPI_Recv(bytes, count, MPI_BYTE, source, 0, communicator, MPI_STATUS_IGNORE);
+}
+
 #endif

@@ -4,8 +4,8 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
     public enum Cause: Equatable, Sendable {
         /// MPI returned an error code; the text is MPI's own.
         case refused(code: Int32, message: String)
-        /// The other ranks did not take part within the communicator's `timeoutSeconds`.
-        case noAnswer(elapsedSeconds: Double)
+        /// Ranks that had to take part have said nothing for the communicator's `timeoutSeconds`.
+        case noAnswer(elapsedSeconds: Double, silent: [SilentRank])
         /// The ranks called with different numbers of something that must be the same everywhere.
         case unequal(quantity: String, smallest: Int, largest: Int)
         /// The launcher promised another number of ranks than MPI found.
@@ -54,9 +54,13 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
         switch cause {
         case .refused(let code, let message):
             return "\(place)\(amount): \(message) (code \(code))"
-        case .noAnswer(let elapsedSeconds):
-            let seconds = (elapsedSeconds * 10).rounded() / 10
-            return "\(place)\(amount): expected every rank to take part, but no answer came for \(seconds) s"
+        case .noAnswer(let elapsedSeconds, let silent):
+            func tenths(_ seconds: Double) -> Double { (seconds * 10).rounded() / 10 }
+            let few = silent.prefix(5).map {
+                "rank \($0.rank) is silent for \(tenths($0.seconds)) s, last in \($0.place)"
+            }
+            return "\(place)\(amount): expected every rank to take part, waited \(tenths(elapsedSeconds)) s; "
+                + few.joined(separator: "; ") + (silent.count > 5 ? "; and \(silent.count - 5) ranks more" : "")
         case .unequal(let quantity, let smallest, let largest):
             return "\(place)\(amount): expected the same \(quantity) on every rank, found \(smallest) to \(largest)"
         case .wrongWorld(let launcher, let expected, let found):

@@ -19,8 +19,14 @@ public protocol Communicator: AnyObject {
     var localRank: Int { get }
     /// The number of ranks that share this rank's host.
     var localSize: Int { get }
-    /// How long a call waits for the other ranks, in seconds; nil waits for ever.
+    /// How long a rank that is waited for may be silent, in seconds; nil means for ever.
     var timeoutSeconds: Double? { get set }
+
+    /// Says that this rank is at work, and where, such as `step 17, attack`: work between two such notes may take as long as
+    /// ``timeoutSeconds`` before others give this rank up.
+    ///
+    /// Not collective, and cheap: notes that follow each other closely are dropped before their text is made.
+    func note(_ place: @autoclosure () -> String)
 
     /// Replaces each element of `buffer`, on every rank, by its sum, largest or smallest value over all ranks.
     ///

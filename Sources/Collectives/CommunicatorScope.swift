@@ -7,7 +7,7 @@
 /// error is thrown on. The process must then end with a status other than 0, upon which the launcher ends the others;
 /// better, `body` catches its own errors and calls ``Communicator/abort(exitCode:)``, which takes the job down at once
 /// with that status.
-/// - Parameter timeoutSeconds: how long a collective waits for the other ranks; nil waits for ever.
+/// - Parameter timeoutSeconds: how long a rank that a collective waits for may be silent; nil means for ever.
 /// - Throws: a ``CollectiveError`` when MPI cannot be started or ended, and what `body` throws.
 public func withCommunicator<Result>(
     _ launch: LaunchEnvironment = .current, timeoutSeconds: Double? = 300,
@@ -17,6 +17,7 @@ public func withCommunicator<Result>(
     let communicator = try MPICommunicator.start(launch)
     communicator.timeoutSeconds = timeoutSeconds
     let result = try body(communicator)
+    try communicator.endNotes()
     MPICommunicator.finish()
     return result
 }

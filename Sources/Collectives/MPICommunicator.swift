@@ -16,13 +16,15 @@ public final class MPICommunicator: Communicator {
     public let localRank: Int
     /// The number of ranks that share this rank's host.
     public let localSize: Int
-    /// How long a call waits for the other ranks, in seconds; nil waits for ever.
+    /// How long a rank that is waited for may be silent, in seconds; nil means for ever.
     public var timeoutSeconds: Double? = 300
 
     /// Carries the calls that are waited for at once.
     let immediate: MPI_Comm
     /// Carries the reductions that are started early, so that their order is their own.
     let overlapped: MPI_Comm
+    /// Carries what ranks say of themselves.
+    private let liveness: Liveness
     /// How long vectors are added up.
     let reductionAlgorithm: ReductionAlgorithm
     /// The most elements that one call of MPI may be asked to move.
@@ -112,6 +114,8 @@ public final class MPICommunicator: Communicator {
         }
         immediate = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         overlapped = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
+        liveness = Liveness(
+            try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }, rank: Int(rank), size: Int(size))
         var host: MPI_Comm? = try made("MPI_Comm_split_type") {
             MPI_Comm_split_type(world, CMPI_sharedMemory(), rank, CMPI_infoNull(), &$0)
         }
@@ -157,7 +161,22 @@ public final class MPICommunicator: Communicator {
         try MPIOperation(self, call, count: count, [issue(call, count: count, start)]).wait()
     }
 
-    /// Polls until `isDone`, or throws when the other ranks take longer than the limit.
+    /// Says that this rank is at work, and where.
+    public func note(_ place: @autoclosure () -> String) {
+        if size == 1 || liveness.isFresh(.now) { return }
+        liveness.tell(place(), after: interval)
+    }
+
+    /// Takes what ranks have said and nobody has heard yet, so that MPI can end; collective.
+    func endNotes() throws(CollectiveError) {
+        if size == 1 { return }
+        try liveness.end { (counts) throws(CollectiveError) in try allGatherCounted(counts) }
+    }
+
+    /// After how long a rank says again that it is there: often within the time after which it would be given up.
+    private var interval: Duration { .seconds(min(1, (timeoutSeconds ?? 5) / 5)) }
+
+    /// Polls until `isDone`, or throws when ranks that are waited for have been silent for longer than the limit.
     func poll(
         _ call: String, count: Int?, until isDone: () throws(CollectiveError) -> Bool
     ) throws(CollectiveError) {
@@ -169,9 +188,14 @@ public final class MPICommunicator: Communicator {
             if polls < 64 { continue }
             sched_yield()
             if sleepsWhileWaiting && polls > 4096 { usleep(50) }
-            guard polls % 64 == 0, let timeoutSeconds else { continue }
+            guard polls % 64 == 0, size > 1 else { continue }
+            liveness.tell(nil, after: interval)
+            guard let timeoutSeconds, ContinuousClock.now - start > .seconds(timeoutSeconds) else { continue }
+            liveness.receive()
+            let silent = liveness.silent(since: start, longerThan: .seconds(timeoutSeconds))
+            guard !silent.isEmpty else { continue }
             let elapsed = (ContinuousClock.now - start) / .seconds(1)
-            if elapsed > timeoutSeconds { throw failed(call, count, .noAnswer(elapsedSeconds: elapsed)) }
+            throw failed(call, count, .noAnswer(elapsedSeconds: elapsed, silent: silent))
         }
     }
 

@@ -18,6 +18,9 @@ public final class SoloCommunicator: Communicator {
     /// Makes the communicator of a process that is alone.
     public init() {}
 
+    /// Does nothing: nobody waits.
+    public func note(_ place: @autoclosure () -> String) {}
+
     /// Leaves `buffer` as it is: one rank's value is the sum and both extremes.
     public func allReduce<Element: CollectiveElement>(
         _ buffer: UnsafeMutableBufferPointer<Element>, _ reduction: Reduction

@@ -1,7 +1,10 @@
 extension RunConfiguration {
     /// What a continued run must not change: whole sections, and single keys.
+    ///
+    /// The images are compared by their contents, wherever they lie.
     private static let fixedOnResume = [
-        "model", "moe", "data", "training.method", "training.global_batch", "training.seed",
+        "model", "moe", "training.method", "training.parameters", "training.global_batch", "training.seed",
+        "training.validation_fraction",
     ]
 
     /// The configuration as the lowest layer of its own continuation.
@@ -12,7 +15,7 @@ extension RunConfiguration {
         var carried = self
         carried.training.stopAfterSteps = nil
         carried.training.timeLimit = nil
-        return ConfigurationLayer(yaml: carried.yaml(), origin: origin)
+        return ConfigurationLayer(yaml: carried.yaml(), origin: origin, giver: .program)
     }
 
     /// Returns what forbids to continue a checkpoint with this configuration, one message a key; empty if nothing does.
@@ -24,6 +27,27 @@ extension RunConfiguration {
         }
     }
 
+    /// Every single value by its dotted key, but for some keys.
+    package func leaves(except left: Set<String>) -> [String: String] {
+        let leaves = written.leaves().filter { !left.contains($0.key) }
+        return Dictionary(leaves.map { ($0.key, $0.text) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Returns what differs from a checkpoint's configuration in the network.
+    package func changedNetworkKeys(from checkpointed: RunConfiguration) -> [String] {
+        changes(from: checkpointed).filter { $0.key.hasPrefix("model.") || $0.key.hasPrefix("moe.") }.map {
+            "\($0.key): the checkpoint has \($0.old), this run has \($0.new)"
+        }
+    }
+
+    /// Returns what differs from another configuration among the settings that choose images, such as
+    /// `data.train_samples: null -> 100`.
+    package func changedImageKeys(from other: RunConfiguration) -> [String] {
+        changes(from: other).filter { change in
+            change.key.hasPrefix("data.") || ["training.seed", "training.validation_fraction"].contains(change.key)
+        }.map { "\($0.key): \($0.old) -> \($0.new)" }
+    }
+
     /// Returns what differs from another configuration, one line such as `training.epochs: 10 -> 20` a key.
     /// - Parameter other: The configuration before.
     package func changedKeys(from other: RunConfiguration) -> [String] {
@@ -31,13 +55,15 @@ extension RunConfiguration {
     }
 
     private func changes(from other: RunConfiguration) -> [(key: String, old: String, new: String)] {
-        let (old, new) = (other.written.leaves(), written.leaves())
-        let oldText = Dictionary(old.map { ($0.key, $0.text) }, uniquingKeysWith: { first, _ in first })
-        let newText = Dictionary(new.map { ($0.key, $0.text) }, uniquingKeysWith: { first, _ in first })
-        let keys = new.map(\.key) + old.map(\.key).filter { newText[$0] == nil }
-        return keys.compactMap { key in
-            let (before, after) = (oldText[key] ?? "absent", newText[key] ?? "absent")
-            return before == after ? nil : (key, before, after)
+        func texts(_ node: ConfigurationNode) -> [String: String] {
+            Dictionary(node.leaves().map { ($0.key, $0.text) }, uniquingKeysWith: { first, _ in first })
+        }
+        let (old, new) = (texts(other.written), texts(written))
+        // Numbers are compared by value and shown as they were written.
+        let (oldShown, newShown) = (texts(other.written.spelled(other.spellings)), texts(written.spelled(spellings)))
+        let keys = written.leaves().map(\.key) + other.written.leaves().map(\.key).filter { new[$0] == nil }
+        return keys.filter { old[$0] != new[$0] }.map { key in
+            (key, oldShown[key] ?? "absent", newShown[key] ?? "absent")
         }
     }
 }

@@ -9,7 +9,9 @@ extension RunConfiguration {
         checkTraining(&reader)
         checkMethod(&reader)
         attack.check("attack", &reader)
-        for (index, attack) in evaluation.attacks.enumerated() {
+        trainingAttack?.checkStart("attack", &reader)
+        for (index, attack) in (evaluation.attacks ?? []).enumerated() {
+            attack.checkStart("evaluation.attacks.\(index)", &reader)
             attack.check("evaluation.attacks.\(index)", &reader)
         }
         checkEvaluation(&reader)
@@ -117,7 +119,7 @@ extension RunConfiguration {
         reader.require(
             !fast || attack.name != .pgd || attack.stepSize >= attack.epsilon, "attack.step_size", attack.stepSize,
             allowed:
-                "at least attack.epsilon, \(attack.epsilon), where training.method is fast, such as 10/255 for 8/255",
+                "at least attack.epsilon, \(text(of: attack.epsilon, at: "attack.epsilon")), where training.method is fast, such as 10/255 for 8/255",
             beside: ["training.method", "attack.epsilon", "attack.name"])
         checkAlternation(&reader)
         checkPruning(&reader)
@@ -141,9 +143,6 @@ extension RunConfiguration {
             divides || !(objective.readsCleanImages || objective.readsRouters), "attack.objective", attack.objective,
             allowed: "auto, cross-entropy or margin where training.method is \(training.method.rawValue)",
             beside: ["training.method"])
-        reader.require(
-            !objective.readsRouters || moe.kind != .none, "attack.objective", attack.objective,
-            allowed: "auto, cross-entropy, margin or kl where moe.kind is none", beside: ["moe.kind"])
         reader.require(
             !isAlternating || moe.kind != .none, "training.method", training.method,
             allowed: "any but advmoe where moe.kind is none", beside: ["moe.kind"])
@@ -223,7 +222,7 @@ extension RunConfiguration {
             evaluation.split != .validation || training.validationFraction > 0, "evaluation.split", evaluation.split,
             allowed: "test, or a training.validation_fraction above 0", beside: ["training.validation_fraction"])
         var ids: Set<String> = []
-        for (index, attack) in evaluation.attacks.enumerated() {
+        for (index, attack) in (evaluation.attacks ?? []).enumerated() {
             let key = "evaluation.attacks.\(index)"
             reader.require(
                 ids.insert(attack.resolvedId).inserted, "\(key).id", attack.resolvedId,
@@ -234,6 +233,14 @@ extension RunConfiguration {
             reader.require(
                 attack.routing != .noisy, "\(key).routing", attack.routing,
                 allowed: "deterministic or clean in evaluations, which have no noise")
+        }
+        let count =
+            (evaluation.attacks?.count ?? 1) * (evaluation.steps?.count ?? 1) * (evaluation.epsilons?.count ?? 1)
+        guard count <= ConfigurationLimits.attacks else {
+            return reader.require(
+                false, "evaluation.attacks", evaluation.attacks,
+                allowed: "at most \(ConfigurationLimits.attacks) with every one of evaluation.steps and "
+                    + "evaluation.epsilons, which would be \(count)")
         }
         // Attacks that differ in nothing but what a sweep sets become the same.
         ids = []
@@ -257,13 +264,25 @@ extension RunConfiguration.Attack {
             beside: ["\(section).name"])
         reader.require(
             norm != .linf || epsilon <= 1, "\(section).epsilon", epsilon, allowed: "from 0 to 1 where the norm is linf",
-            beside: ["\(section).norm"])
+            beside: ["\(section).norm"], suggestion: "\(epsilon.written.flow)/255")
         reader.require(
             name != .pgd || steps == 0 || stepSize > 0, "\(section).step_size", stepSize,
             allowed: "above 0 where there are steps", beside: ["\(section).steps"])
         reader.require(
             id.map { !Self.reservedIds.contains($0) || name == .none } ?? true, "\(section).id", id,
             allowed: "any name but \(Self.reservedIds.joined(separator: ", "))")
+    }
+}
+
+extension RunConfiguration.Attack {
+    /// Refuses a search that cannot leave its start: at the clean images, divergences from them have no slope.
+    fileprivate func checkStart(_ section: String, _ reader: inout ConfigurationReader) {
+        reader.require(
+            !isGradientSearch || !resolvedObjective.readsCleanImages || resolvedStart != .none, "\(section).start",
+            start,
+            allowed: "auto, uniform, uniform-unclamped or gaussian where the objective is "
+                + "\(resolvedObjective.rawValue), which has no slope at the clean images",
+            beside: ["\(section).objective", "\(section).name"])
     }
 }
 
@@ -275,9 +294,10 @@ extension ConfigurationReader {
     ///   - value: The value.
     ///   - allowed: What may stand there, in words.
     ///   - others: The keys of the others.
-    fileprivate mutating func require(
+    ///   - suggestion: What was probably meant.
+    mutating func require(
         _ condition: Bool, _ key: String, _ value: some ConfigurationValue, allowed: String,
-        beside others: [String] = []
+        beside others: [String] = [], suggestion: String? = nil
     ) {
         let keys = [key] + others
         guard !condition, failed.isDisjoint(with: keys) else { return }
@@ -285,6 +305,6 @@ extension ConfigurationReader {
         let near = origins.keys.filter { $0.hasPrefix(section) }.sorted()
         let origin = (keys + near).compactMap { origins[$0] }.first ?? "defaults"
         failed.insert(key)
-        issues.append(.value(key, found: value.written.flow, allowed: allowed, origin: origin))
+        issues.append(.value(key, found: value.written.flow, allowed: allowed, origin: origin, suggestion: suggestion))
     }
 }

@@ -15,6 +15,7 @@ extension RunConfiguration {
     /// 4/255 and, `fast`, with `attack.name: fgsm` and `attack.start: uniform-unclamped`; ResNet-50 with
     /// `schedule: {name: cosine, warmup_epochs: 5, minimum_rate: 5e-5}`.
     private static let robustSparseMoEs = """
+        model: {initialization: robust-sparse-moes}
         moe: {experts: 4, top_k: 1, straight_through: auto, noise: 0.1, balance: {loss: entropy, weight: 0.5}}
         training:
           epochs: 100
@@ -43,7 +44,7 @@ extension RunConfiguration {
     /// AdvMoE as its paper tells it (arXiv:2308.10110, algorithm 1): a router in every layer; in each step routers first, then
     /// experts, on batches of their own, both by TRADES against a two-step attack on the divergence.
     private static let advMoEPaper = """
-        model: {normalize: none, ratio: 0.5}
+        model: {normalize: none, ratio: 0.5, initialization: advmoe}
         moe: {kind: channel, scope: layer, router: gap-linear, experts: 2}
         training:
           method: advmoe
@@ -70,7 +71,7 @@ extension RunConfiguration {
     /// experts have moved, by the same batch; an attack on model and router at once; running statistics moved by every one of
     /// its passes; batch norm over the whole batch; wide ResNets that skip a batch norm by mistake; rates set once an epoch, a cosine that lags by one.
     private static let advMoECode = """
-        model: {normalize: none, ratio: 0.5, skip_first_activation: true}
+        model: {normalize: none, ratio: 0.5, skip_first_activation: true, initialization: advmoe}
         moe: {kind: channel, scope: image, router: resnet20, experts: 2}
         training:
           method: advmoe

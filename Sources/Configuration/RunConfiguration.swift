@@ -25,6 +25,8 @@ package struct RunConfiguration: Sendable, Equatable {
     package var kernels = Kernels()
     /// The run directory.
     package var output = Output()
+    /// How fractions are written.
+    var spellings = NumberSpellings(usual: ["epsilon": "8/255", "step_size": "2/255"])
 
     /// Makes a configuration of defaults.
     package init() {}
@@ -36,18 +38,25 @@ package struct RunConfiguration: Sendable, Equatable {
         try resolve(layers: layers, presets: presets).configuration
     }
 
-    /// The same, with sentences on keys that were given and have no effect.
+    /// The same for one use, whose own rules are checked too, with what there is to say of the configuration.
     package static func resolveWithWarnings(
-        layers: [ConfigurationLayer]
-    ) throws(ConfigurationError) -> (configuration: RunConfiguration, warnings: [String]) {
-        try resolve(layers: layers, presets: presets)
+        layers: [ConfigurationLayer], for use: Use
+    ) throws(ConfigurationError) -> ResolvedConfiguration<RunConfiguration> {
+        var resolved = try resolve(layers: layers, presets: presets) { $0.checkRouters(for: use, &$1) }
+        if use == .training { resolved.warnings += resolved.configuration.trainingWarnings }
+        return resolved
     }
 
     /// Returns the configuration as YAML with every default, in the order of the sections, ready to be run again.
     ///
-    /// Numbers are printed in the shortest form that reads back as the same number; settings of methods other than its own
-    /// are left out.
-    package func yaml() -> String { written.block.joined(separator: "\n") + "\n" }
+    /// Fractions are printed as they were written, other numbers in the shortest form that reads back as the same number;
+    /// settings of methods other than its own are left out.
+    package func yaml() -> String { written.spelled(spellings).block.joined(separator: "\n") + "\n" }
+
+    /// A number of the configuration as it was written.
+    func text(of number: Double, at key: String) -> String {
+        spellings.text(of: key, number.written.flow) ?? number.written.flow
+    }
 
     /// The configuration as one line of JSON with sorted keys: equal configurations have equal text.
     ///
@@ -55,12 +64,32 @@ package struct RunConfiguration: Sendable, Equatable {
     package var canonicalJSON: String { written.json }
 
     /// Every key in the order of the sections, with its default, what is allowed and what it means.
-    package static var help: [ConfigurationHelp] { help(under: "") }
+    package static var help: [ConfigurationHelp] {
+        let spellings = RunConfiguration().spellings
+        return help(under: "").map { line in
+            ConfigurationHelp(
+                key: line.key, normal: spellings.text(of: line.key, line.normal) ?? line.normal, allowed: line.allowed,
+                summary: line.summary)
+        }
+    }
 }
 
 extension RunConfiguration: ConfigurationRoot {
-    /// What version 0.1 called keys that belong to one method, and what their names are now.
+    /// What version 0.1 called keys that belong to one method, and what other programs call keys; and the names here.
     static let movedKeys = [
+        "lr": "training.optimizer.rate",
+        "learning_rate": "training.optimizer.rate",
+        "optimizer": "training.optimizer.name",
+        "weight_decay": "training.optimizer.weight_decay",
+        "batch_size": "training.global_batch",
+        "data.root": "data.path",
+        "data_dir": "data.path",
+        "dataset": "data.dataset",
+        "arch": "model.architecture",
+        "eps": "attack.epsilon",
+        "epsilon": "attack.epsilon",
+        "steps": "attack.steps",
+        "workers": "distributed.threads",
         "training.replays": "training.free.replays",
         "training.replay_balance_factor": "training.free.replay_balance_factor",
         "training.filter_share": "training.scores.filter_share",

@@ -40,8 +40,8 @@ package enum DatasetError: ErrorWithStatus, Equatable, Sendable {
     case unusablePack(file: String, reason: String)
     /// A setting does not go with the images.
     case wrongSetting(key: String, value: String, allowed: String)
-    /// Ranks hold other images than rank 0.
-    case ranksDiffer(own: String, first: String)
+    /// Images are not those that a network was made for.
+    case otherImages(String)
     /// More images are asked for than there are, or none.
     case wrongSampleCount(dataset: DatasetName, split: DatasetSplit, asked: Int, found: Int)
 }
@@ -91,8 +91,8 @@ extension DatasetError: CustomStringConvertible {
             return "\(file): \(reason)"
         case .wrongSetting(let key, let value, let allowed):
             return "\(key) is \(value), allowed is \(allowed)"
-        case .ranksDiffer(let own, let first):
-            return "this rank holds other images than rank 0: \(own), expected \(first)"
+        case .otherImages(let text):
+            return text
         case .wrongSampleCount(let dataset, let split, let asked, let found):
             return "data set \(dataset.rawValue): data.\(split.rawValue)_samples is \(asked), "
                 + "allowed are 1 to \(found), the images that were found"

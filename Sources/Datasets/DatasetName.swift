@@ -9,9 +9,6 @@ package enum DatasetName: String, CaseIterable, Sendable {
     case folder
     case synthetic
 
-    /// The sides that a stored image can have, in pixels.
-    package static let sides = 1...65_535
-
     /// The side of the stored square images where the configuration names none; nil where the files fix the size.
     package var usualSide: Int? {
         switch self {

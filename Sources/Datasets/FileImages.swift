@@ -72,7 +72,7 @@ func loadFileImages(
         return ImageSet(
             name: name, split: split, traits: traits, window: window,
             images: images.prefix(kept * pack.index.imageSize), labels: Array(labels.prefix(kept)), warnings: [],
-            source: sha256)
+            contentDigest: kept == labels.count ? sha256 : nil)
     case .tree(let images):
         let wanted = try checkedSamples(name, split, samples, found: images.tree.files.count)
         let (pixels, labels, reading) = try decoded(images, wanted, options)
@@ -80,7 +80,7 @@ func loadFileImages(
         let warnings = images.tree.warnings + reading.warnings(images.tree) + images.sizeWarning(reading.count)
         return ImageSet(
             name: name, split: split, traits: traits, window: window, images: pixels, labels: labels,
-            warnings: warnings, source: images.tree.fingerprint(reading))
+            warnings: warnings)
     }
 }
 
@@ -135,15 +135,5 @@ extension TreeReading {
             "\(tree.folder): \(corrupt.count) of \(filesRead) images cannot be decoded and are left out: "
                 + CorruptImage.few(corrupt)
         ]
-    }
-}
-
-extension ImageTree {
-    /// A text that tells the images that were read from others.
-    fileprivate func fingerprint(_ reading: TreeReading) -> String {
-        var digest = ContentDigest()
-        for file in files[..<reading.filesRead] { digest.append(file.bytes + [0]) }
-        for image in reading.corrupt { digest.append(image.file.utf8) }
-        return digest.hexadecimal
     }
 }

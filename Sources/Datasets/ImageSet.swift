@@ -20,8 +20,9 @@ package struct ImageSet: Sendable {
     package let labels: [Int32]
     /// What a person should know about how the set was loaded, a sentence each.
     package let warnings: [String]
-    /// A text that two ranks have in common where they hold the same images.
-    package let fingerprint: String
+    /// The SHA-256 of the stored pixels and, after them, the labels in 32 bits, little-endian: the same wherever the images
+    /// came from.
+    package let contentDigest: String
 
     /// Makes a set of images that are stored in the size in which networks see them.
     package init(
@@ -36,10 +37,10 @@ package struct ImageSet: Sendable {
     }
 
     /// Makes a set of images of any stored size.
-    /// - Parameter source: What tells these images from others with the same labels, such as a checksum.
+    /// - Parameter contentDigest: See ``contentDigest``, where it is known already.
     init(
         name: DatasetName, split: DatasetSplit, traits: DatasetTraits, window: ImageWindow, images: Data,
-        labels: [Int32], warnings: [String], source: String = ""
+        labels: [Int32], warnings: [String], contentDigest: String? = nil
     ) {
         let storedSize = window.storedHeight * window.storedWidth * traits.channels
         precondition(
@@ -56,11 +57,13 @@ package struct ImageSet: Sendable {
         self.images = images
         self.labels = labels
         self.warnings = warnings
-        var digest = ContentDigest()
-        labels.withUnsafeBytes { digest.append($0) }
-        fingerprint =
-            "\(name.rawValue) \(split.rawValue) \(labels.count) \(traits.height) \(traits.width) "
-            + "\(digest.hexadecimal) \(source)"
+        self.contentDigest = contentDigest ?? SplitDigest.of(images, labels)
+    }
+
+    /// A text that two ranks have in common where they hold the same images.
+    package var fingerprint: String {
+        "\(name.rawValue) \(split.rawValue), \(count) images, networks see \(height) x \(width), classes "
+            + "\(ContentDigest(of: classNames.joined(separator: "\n").utf8).hexadecimal.prefix(12)), content \(contentDigest)"
     }
 
     /// The number of images.

@@ -141,7 +141,7 @@ struct PackIndex: Codable, Equatable {
 
     /// What cannot be, if anything; `end` is the byte at which the index begins.
     private func fault(end: Int) -> String? {
-        let sides = DatasetName.sides
+        let sides = 1...65_535
         guard sides.contains(height), sides.contains(width), [1, 3].contains(channels) else {
             return "images of \(height) x \(width) x \(channels)"
         }

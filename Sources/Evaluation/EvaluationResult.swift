@@ -22,6 +22,8 @@ package struct EvaluationResult {
         /// How experts and predictions gave way; nil without mixtures.
         package let dissection: Dissection?
         package let seconds: Double
+        /// Whether there was an attack, and every image stayed as it was.
+        package let isUnmoved: Bool
         package var accuracy: Double { Double(correct) / Double(max(1, samples)) }
     }
 
@@ -49,16 +51,20 @@ package struct EvaluationResult {
             var correct = 0
             var loss = 0.0
             var layers: [ExpertUsage] = []
+            var outputs: [ExpertOutputs] = []
             let count = chunks.first?.outcomes[index].chosen.count ?? 0
             var flips = [Int](repeating: 0, count: count)
             let none = [[Int]](repeating: [Int](repeating: 0, count: classes), count: mixture?.experts ?? 0)
             var expertClasses = [[[Int]]](repeating: none, count: count)
             var confusion = ClassCounts(classes: classes)
+            var isUnmoved = index > 0
             for chunk in chunks {
                 let outcome = chunk.outcomes[index]
+                isUnmoved = isUnmoved && outcome.distances.allSatisfy { $0 == 0 }
                 correct += zip(outcome.predictions, chunk.labels).count { $0 == $1 }
                 loss = outcome.losses.reduce(loss, +)
                 ExpertUsage.add(outcome.layers, to: &layers)
+                ExpertOutputs.add(outcome.outputs, to: &outputs)
                 confusion.add(labels: chunk.labels, predictions: outcome.predictions)
                 for layer in flips.indices {
                     flips[layer] += chunk.flips(index, layer: layer)
@@ -68,8 +74,8 @@ package struct EvaluationResult {
                 }
             }
             let balance = mixture.map { settings in
-                layers.reduce(0.0) { total, layer in
-                    total + (layer.sums.images > 0 ? settings.balanceWeight * settings.balance.value(layer.sums) : 0)
+                zip(layers, outputs).reduce(0.0) { total, layer in
+                    total + (layer.0.isRouted ? settings.balanceLoss(layer.0.sums, layer.1) : 0)
                 }
             }
             inputs.append(
@@ -78,7 +84,7 @@ package struct EvaluationResult {
                     taskLoss: loss / Double(max(1, samples)), balanceLoss: balance ?? 0, layers: layers, flips: flips,
                     expertClasses: expertClasses, confusion: confusion,
                     dissection: Self.dissection(chunks, index, mask),
-                    seconds: index < secondsOfRankZero.count ? secondsOfRankZero[index] : 0))
+                    seconds: index < secondsOfRankZero.count ? secondsOfRankZero[index] : 0, isUnmoved: isUnmoved))
         }
         self.inputs = inputs
         perSample = chunks.flatMap { chunk in
@@ -97,32 +103,51 @@ package struct EvaluationResult {
     /// The lowest accuracy over the attacks, taken image by image; what `best` is chosen by.
     package var robustAccuracy: Double { Double(worstCaseCorrect) / Double(max(1, samples)) }
 
-    private var flags: String? { suffix == EvaluationResult.averageSuffix ? "weight-average" : nil }
+    private static func flags(_ subject: EvaluationSubject, _ own: [String]) -> String? {
+        let flags = own + subject.flags
+        return flags.isEmpty ? nil : flags.joined(separator: ";")
+    }
 
     /// Rows of `evaluation.csv`: clean, each attack, and the pointwise worst over all of them.
-    package func rows(checkpoint: String, sha256: String?, dataset: String, split: String, seed: UInt64)
-        -> [EvaluationRow]
-    {
+    package func rows(_ subject: EvaluationSubject) -> [EvaluationRow] {
+        let ofWeights = suffix == EvaluationResult.averageSuffix ? ["weight-average"] : []
+        func row(_ attack: String, correct: Int, _ flags: [String]) -> EvaluationRow {
+            EvaluationRow(
+                checkpoint: subject.checkpoint, checkpointSHA256: subject.sha256, dataset: subject.dataset,
+                split: subject.split, samples: samples, attack: attack, correct: correct,
+                flags: Self.flags(subject, ofWeights + flags), normalization: subject.normalization)
+        }
         var rows = inputs.map { input in
             let attack = input.attack
             let search = attack?.description
-            return EvaluationRow(
-                checkpoint: checkpoint, checkpointSHA256: sha256, dataset: dataset, split: split, samples: samples,
-                attack: attack == nil ? "none" + suffix : input.name, norm: search?.norm?.rawValue,
-                epsilon: search?.epsilon, stepSize: search?.stepSize, steps: search?.steps,
-                restarts: search?.restarts, objective: search?.steps == nil ? nil : attack?.objective.rawValue,
-                randomStart: search?.isRandom, batchNorm: "frozen",
-                routing: attack?.routing == .clean ? "clean" : "deterministic",
-                seed: attack == nil ? nil : Int(truncatingIfNeeded: seed), correct: input.correct,
-                seconds: input.seconds, flags: flags)
+            var row = row(
+                attack == nil ? "none" + suffix : input.name, correct: input.correct,
+                input.isUnmoved ? [Self.unmovedFlag] : [])
+            row.norm = search?.norm?.rawValue
+            row.epsilon = search?.epsilon
+            row.stepSize = search?.stepSize
+            row.steps = search?.steps
+            row.restarts = search?.restarts
+            row.objective = search?.steps == nil ? nil : attack?.objective.rawValue
+            row.randomStart = search?.isRandom
+            row.batchNorm = "frozen"
+            row.routing = attack?.routing == .clean ? "clean" : "deterministic"
+            row.seed = attack == nil ? nil : subject.seed
+            row.seconds = input.seconds
+            return row
         }
-        if inputs.count > 1 {
-            rows.append(
-                EvaluationRow(
-                    checkpoint: checkpoint, checkpointSHA256: sha256, dataset: dataset, split: split, samples: samples,
-                    attack: "worst-case" + suffix, correct: worstCaseCorrect, flags: flags))
-        }
+        if inputs.count > 1 { rows.append(row("worst-case" + suffix, correct: worstCaseCorrect, [])) }
         return rows
+    }
+
+    /// The flag of an attack that left every image as it was: its accuracy says nothing of robustness.
+    private static let unmovedFlag = "no-image-moved"
+
+    /// What the reader of the figures should be told first.
+    package var warnings: [String] {
+        inputs.filter(\.isUnmoved).map {
+            "\($0.name) moved no image: its accuracy is that of the clean images and says nothing of robustness"
+        }
     }
 }
 

@@ -5,7 +5,7 @@ import NetworkAttacks
 /// routers (robust-sparse-moes, "Fixed-expert evaluation").
 ///
 /// Every attack is made against the network with that expert fixed, in the chunks and with the draws of the gated
-/// evaluation, so that rows differ in the expert alone.
+/// evaluation, so that rows differ in the expert alone. Attacks on routers are left out where the one router is bypassed.
 package struct FixedExperts {
     /// What evaluates the network with its own routes.
     package let evaluator: Evaluator
@@ -31,14 +31,18 @@ package struct FixedExperts {
         _ set: ImageSet, _ indices: [Int], gated: EvaluationResult?,
         _ report: (String, Int?, EvaluationResult.Inputs, EvaluationResult.Inputs) throws -> Void
     ) throws {
-        let experts = evaluator.passes.network.settings.mixture?.router.experts ?? 0
+        let network = evaluator.passes.network
+        let experts = network.settings.mixture?.router.experts ?? 0
+        // With the only router bypassed, an objective of routers depends on nothing.
+        let attacks = attacks.filter { !$0.objective.readsRouters || network.mixtureLayers.count > 1 }
         for layer in layers {
             for expert in 0..<experts {
                 var fixed = evaluator
                 fixed.passes.given[layer] = .expert(expert)
-                let result = try fixed.run(set, indices, attacks: attacks, suffix: suffix)
+                let result = try fixed.run(set, indices, attacks: attacks, suffix: suffix).result
                 guard let result, let gated else { continue }
-                for (input, reference) in zip(result.inputs, gated.inputs) {
+                for input in result.inputs {
+                    guard let reference = gated.inputs.first(where: { $0.name == input.name }) else { continue }
                     try report(layer, expert, input, reference)
                 }
             }

@@ -114,6 +114,7 @@ public struct NetworkAttack: Sendable {
         batch.seed &+= UInt64(draw) << 40
         return try search.perturb(
             batch, objective.objective(labels: batch.labels, network: network, beta: beta, clean: clean),
-            against: NetworkTarget(network, pass, movesStatistics: batchNorm == .batchUpdating))
+            against: NetworkTarget(
+                network, pass, movesStatistics: batchNorm == .batchUpdating, progress: passes.progress))
     }
 }

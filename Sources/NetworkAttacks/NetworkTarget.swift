@@ -11,12 +11,17 @@ public struct NetworkTarget: AttackTarget {
     private let network: Network
     private let pass: Pass
     private let movesStatistics: Bool
+    private let progress: () -> Void
 
     /// Makes the target.
     /// - Parameters:
     ///   - pass: The pass that every call makes, but for its noise and its record.
     ///   - movesStatistics: Whether gradients move the running statistics, where those do not normalize themselves.
-    public init(_ network: Network, _ pass: Pass, movesStatistics: Bool = false) {
+    ///   - progress: Called before every pass.
+    public init(
+        _ network: Network, _ pass: Pass, movesStatistics: Bool = false, progress: @escaping () -> Void = {}
+    ) {
+        self.progress = progress
         self.network = network
         self.pass = pass
         self.movesStatistics = movesStatistics && pass.normalization != .running
@@ -52,6 +57,7 @@ public struct NetworkTarget: AttackTarget {
     }
 
     private func pass(draw: Int, records: Bool) -> Pass {
+        progress()
         var next = pass
         // Noise of draw 0 is that of the training pass itself.
         if case .learned(let training?) = pass.routing { next.routing = .learned(training.redrawn(draw + 1)) }

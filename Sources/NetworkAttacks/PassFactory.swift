@@ -58,23 +58,29 @@ public struct PassFactory {
     public var arithmetic: Arithmetic
     /// What batch norm normalizes by in training passes.
     public var normalization: Normalization
+    /// Groups that are not trained: running statistics normalize their batch norms in every pass, and stay as they are.
+    public var frozenGroups: Set<ParameterGroup>
     /// How images find their experts.
     public var routing: RoutingRule
     /// Sums over the global batch.
     public var statistics: any BatchStatistics
+    /// Called before every pass of an attack, so that a long one can tell others that it goes on.
+    public var progress: () -> Void = {}
     /// Layers, by path, whose routes are given in every pass.
     public var given: [String: GivenRoutes] = [:]
 
     /// Makes a factory; see the properties.
     public init(
         _ network: Network, workspace: Workspace, filters: FilterCache, arithmetic: Arithmetic = .fast,
-        normalization: Normalization = .local, routing: RoutingRule, statistics: any BatchStatistics = SoloStatistics()
+        normalization: Normalization = .local, frozenGroups: Set<ParameterGroup> = [], routing: RoutingRule,
+        statistics: any BatchStatistics = SoloStatistics()
     ) {
         self.network = network
         self.workspace = workspace
         self.filters = filters
         self.arithmetic = arithmetic
         self.normalization = normalization
+        self.frozenGroups = frozenGroups
         self.routing = routing
         self.statistics = statistics
     }
@@ -110,6 +116,7 @@ public struct PassFactory {
             parameters: network.parameters, workspace: workspace, filters: filters, arithmetic: arithmetic,
             normalization: normalization, routing: routing, statistics: statistics, samples: samples, record: record)
         pass.given = given
+        pass.frozenGroups = frozenGroups
         return pass
     }
 }

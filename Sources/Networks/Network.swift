@@ -37,7 +37,7 @@ public struct Network {
 
     /// Builds the network and draws its weights.
     /// - Throws: ``NetworkError/invalid(_:)`` if the placement matches no layer, if images are too small, if a layer is
-    ///   left without channels, or if a router does not fit its map.
+    ///   left without channels, if a router does not fit its map, or if a size is beyond ``NetworkLimits``.
     public init(_ settings: NetworkSettings, seed: UInt64) throws {
         try self.init(settings, registering: Parameters())
         parameters.initialize(seed: seed)
@@ -47,9 +47,11 @@ public struct Network {
     init(_ settings: NetworkSettings, registering parameters: Parameters) throws {
         self.settings = settings
         self.parameters = parameters
+        try NetworkLimits.check(settings)
         let builder = NetworkBuilder(settings, parameters)
         imageRouter = try builder.imageRouter()
         classifier = try builder.build()
+        try NetworkLimits.check(parameters)
         elements = builder.elements
         ranges = builder.ranges
         mixtureLayers = builder.mixtureLayers
@@ -80,14 +82,26 @@ public struct Network {
         try Network(settings, registering: Parameters()).parameters.slots
     }
 
+    /// What would be left of this network's slots, by name, if its ``prunable`` convolutions kept these filters alone.
+    /// - Parameter kept: At least one filter of each, rising.
+    package func selections(keeping kept: [String: [Int]]) -> [String: SlotSelection] {
+        var settings = settings
+        settings.keptFilters = kept
+        do { return try Network(settings, registering: Parameters()).selections } catch {
+            preconditionFailure("a network that was built cannot be pruned: \(error)")
+        }
+    }
+
     /// What an image of this size costs such a network, without memory for its values.
     /// - Throws: As ``init(_:seed:)``.
     public static func cost(_ settings: NetworkSettings, imageSize: MapSize) throws -> NetworkCost {
         var settings = settings
         settings.imageSize = imageSize
+        try NetworkLimits.check(settings)
         let builder = NetworkBuilder(settings, Parameters())
         _ = try builder.imageRouter()
         _ = try builder.build()
+        try NetworkLimits.check(builder.parameters)
         return builder.cost
     }
 

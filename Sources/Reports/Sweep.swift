@@ -34,9 +34,9 @@ package struct Sweep: Sendable {
     /// Reads what runs there are.
     package init(path: String) throws {
         self.path = path
-        let file = FileSystem.join(path, "sweep.json")
+        let file = FileSystem.join(path, Self.fileName)
         guard FileSystem.exists(file) else {
-            throw ReportError(description: "\(path): expected a sweep's directory, with sweep.json, found none")
+            throw ReportError(description: "\(path): expected a sweep's directory, with \(Self.fileName), found none")
         }
         let contents: Contents
         do {
@@ -46,11 +46,27 @@ package struct Sweep: Sendable {
         }
         columns = contents.columns
         runs = contents.runs
+        for run in runs where !FileSystem.isPlainName(run.run) {
+            throw ReportError(
+                description: "\(file): expected plain names of runs, found \(run.run.printableLine)")
+        }
         for run in runs where run.values.count != columns.count {
             throw ReportError(
                 description: "\(file): expected \(columns.count) values of \(run.run), found \(run.values.count)")
         }
     }
+
+    /// The directories that a path given by a user means: those of a sweep's runs that have begun, or the path itself.
+    package static func runs(_ path: String) throws -> [String] {
+        guard FileSystem.exists(FileSystem.join(path, fileName)) else { return [path] }
+        let places = try Sweep(path: path).runs.map { FileSystem.join(path, $0.run) }.filter(FileSystem.isDirectory)
+        guard !places.isEmpty else {
+            throw ReportError(description: "\(path): expected directories of the sweep's runs, found none")
+        }
+        return places
+    }
+
+    private static let fileName = "sweep.json"
 
     /// The first cells of every row of a run: its name and its values.
     func leading(_ run: Run) -> TextRow {

@@ -84,8 +84,6 @@ extension CheckpointLayout {
 
     /// Whether the input's normalisation is stored beside the weights.
     package var holdsNormalization: Bool { self == .robustmoe }
-    /// Whether networks of this layout see images as they are, neither the file nor the user saying anything else.
-    package var usuallyNormalizes: Bool { self != .robustMoECNN }
     /// Whether a network with one router may be without it, and whether every layer that it decides for repeats it.
     package var repeatsRouter: Bool { self == .robustMoECNN }
 

@@ -41,9 +41,15 @@ package struct ModelSignature: Equatable {
     }
 
     /// Reads the signature off tensors with the program's own names.
-    /// - Throws: ``RunError/checkpoint(_:)`` if they are no network's that this program knows.
+    /// - Throws: ``RunError/checkpoint(_:)`` if they are no network's that this program knows, or of a size that none has.
     package init(_ shapes: [String: [Int]], path: String) throws {
-        self = try ReleasedFamily(shapes).map { try $0.signature(shapes, path) } ?? Self.resNet(shapes, path)
+        try Self.checkExtents(shapes, path)
+        do {
+            self = try ReleasedFamily(shapes).map { try $0.signature(shapes, path) } ?? Self.resNet(shapes, path)
+        } catch let error as NetworkError {
+            throw RunError.checkpoint("\(path): \(error)")
+        }
+        try checkSizes(path)
     }
 
     private static func resNet(_ shapes: [String: [Int]], _ path: String) throws -> ModelSignature {
@@ -62,7 +68,7 @@ package struct ModelSignature: Equatable {
         let stem: NetworkSettings.Stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
         let classes = try extent(0, of: "fc.weight", "fc.bias")
         let names = shapes.keys.map { $0.split(separator: ".", omittingEmptySubsequences: false).map(String.init) }
-        let blocks = blocksOfStages(names)
+        let blocks = try blocksOfStages(names, path)
         let isBottleneck = names.contains { $0.contains("bn3") }
         func widest(_ stage: Int, _ norm: String) -> Int {
             shapes.filter { $0.key.hasPrefix("layer\(stage).") && $0.key.hasSuffix(".\(norm).weight") }
@@ -107,11 +113,15 @@ package struct ModelSignature: Equatable {
     }
 
     /// Blocks of stages 1, 2, …, as the highest numbers tell.
-    private static func blocksOfStages(_ names: [[String]]) -> [Int] {
+    private static func blocksOfStages(_ names: [[String]], _ path: String) throws -> [Int] {
         var blocks: [Int: Int] = [:]
         for name in names where name.count > 2 && name[0].hasPrefix("layer") {
             guard let stage = Int(name[0].dropFirst(5)), let block = Int(name[1]) else { continue }
+            try checkIndex(block, of: name, among: names, path)
             blocks[stage] = max(blocks[stage] ?? 0, block + 1)
+            if blocks.count > mostStages {
+                throw RunError.checkpoint("\(path): found more than \(mostStages) stages, expected those of a ResNet")
+            }
         }
         return blocks.keys.sorted().compactMap { blocks[$0] }
     }
@@ -125,6 +135,7 @@ package struct ModelSignature: Equatable {
             guard let place = name.firstIndex(of: "experts"), place + 2 < name.count,
                 let expert = Int(name[place + 1])
             else { continue }
+            try checkIndex(expert, of: name, among: names, path)
             kinds[name[..<place].joined(separator: ".")] = name[(place + 2)...] == ["weight"] ? .conv : .block
             experts = max(experts, expert + 1)
         }

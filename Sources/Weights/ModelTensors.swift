@@ -80,12 +80,19 @@ package enum ModelTensors {
     }
 
     /// Fills the model from a file's tensors.
-    /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous.
+    /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells a count that is
+    ///   none.
     package static func load(_ tensors: [String: NamedTensor], into network: Network, from path: String) throws {
         let parameters = network.parameters
         let expected = parameters.slots.map { ($0.name, shape($0, network)) }
         let fixed = normalization(mean: network.settings.mean, deviation: network.settings.deviation)
         try check(tensors, expected + fixed.map { ($0.name, $0.shape) }, path)
+        for slot in parameters.slots where slot.layout == .counter {
+            guard case .int64(let values) = tensors[slot.name]?.values, (0...largestCount).contains(values[0]) else {
+                throw RunError.checkpoint(
+                    "\(path): \(slot.name) is \(describe(tensors[slot.name])), expected from 0 to \(largestCount)")
+            }
+        }
         for tensor in fixed where tensors[tensor.name] != tensor {
             throw RunError.checkpoint(
                 "\(path): \(tensor.name) is \(describe(tensors[tensor.name])), this run normalises with \(describe(tensor))"
@@ -105,9 +112,15 @@ package enum ModelTensors {
             from: "\(checkpoint.path)/\(Checkpoint.modelFile)")
     }
 
+    /// The largest count that is read; in memory counts are `Float`s, and must come back as whole numbers of 64 bits.
+    private static let largestCount: Int64 = 1 << 53
+
     private static func describe(_ tensor: NamedTensor?) -> String {
-        guard case .float(let values) = tensor?.values else { return "absent" }
-        return "\(values)"
+        switch tensor?.values {
+        case .float(let values): "\(values)"
+        case .int64(let values): "\(values)"
+        case nil: "absent"
+        }
     }
 
     /// Fills an arena laid out like the parameters from `<slot>.<suffix>` tensors.

@@ -3,7 +3,7 @@ import Files
 /// What does not fit between the tensors of a file and those that a model has.
 package struct TensorMismatch {
     /// Tensors of one kind that are told one by one; of more, the rest is counted.
-    private static let told = 40
+    private static let told = 3
 
     /// Sentences on tensors that are missing, misshaped or of another type, in the model's order, then on superfluous ones.
     private(set) var missing: [String] = []
@@ -38,7 +38,7 @@ package struct TensorMismatch {
             .filter { !$0.1.isEmpty }
         guard !kinds.isEmpty else { return }
         let lines = kinds.flatMap { kind, sentences in
-            sentences.prefix(Self.told)
+            sentences.prefix(Self.told).map(\.printableLine)
                 + (sentences.count > Self.told ? ["and \(sentences.count - Self.told) more \(kind)"] : [])
         }
         let counts = kinds.map { "\($0.1.count) \($0.0)" }.joined(separator: ", ")

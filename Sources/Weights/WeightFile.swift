@@ -31,7 +31,7 @@ package struct WeightFile: Sendable {
         guard let prefix = prefixes.first(where: { prefix in names.contains { $0.hasPrefix(prefix) } }) else {
             throw RunError.checkpoint(
                 "\(path): expected names that begin with \(layout.prefixes.joined(separator: " or ")), as layout "
-                    + "\(layout.rawValue) has them, found \(names.min() ?? "no tensor")")
+                    + "\(layout.rawValue) has them, found \(names.min()?.printableLine ?? "no tensor")")
         }
         self.prefix = prefix
     }
@@ -50,6 +50,11 @@ package struct WeightFile: Sendable {
         return signature
     }
 
+    /// Whether the file says what images are normalised by: its layout does, or a layer of its own did.
+    package var holdsNormalization: Bool {
+        layout.holdsNormalization || ModelTensors.normalizationNames.contains { kinds[prefix + $0] != nil }
+    }
+
     /// Whether the file holds a router of the whole network.
     package var hasImageRouter: Bool { kinds.keys.contains { $0.hasPrefix("\(prefix)router.") } }
 
@@ -58,19 +63,24 @@ package struct WeightFile: Sendable {
         return filter?.shape.last == 7 ? .imagenet : .cifar
     }
 
-    /// The tensors of a network's slots, by the slots' names; the normalisation too where the layout stores it.
+    /// The tensors of a network's slots, by the slots' names; the normalisation too where the file holds it.
     ///
-    /// The router of the whole network may be absent where the layout allows it.
+    /// The router of the whole network may be absent where the layout allows it, and batch norms' counters, which nothing
+    /// here reads, anywhere: PyTorch before 0.4.1 had none, and many codes leave them out. They are 0 then.
     /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells that a
-    ///   repetition is none.
+    ///   repetition is none; ``RunError/numerical(_:)`` where a value is not finite.
     package func tensors(_ slots: [Slot], channels: Int) throws -> [String: NamedTensor] {
         let lacksRouter = layout.repeatsRouter && !hasImageRouter
         var expected = slots.filter { !lacksRouter || $0.group != .router }.map { ($0.name, $0.layout.shape) }
-        if layout.holdsNormalization { expected += ModelTensors.normalizationNames.map { ($0, [channels]) } }
+        if holdsNormalization { expected += ModelTensors.normalizationNames.map { ($0, [channels]) } }
         let foreign = layout.foreignNames(expected.map(\.0), stem: stem).mapValues { prefix + $0 }
+        let missing = Set(
+            slots.filter { $0.layout == .counter && kinds[foreign[$0.name] ?? $0.name] == nil }.map(\.name))
+        expected.removeAll { missing.contains($0.0) }
         try TensorMismatch(kinds, expected: expected.map { (foreign[$0.0] ?? $0.0, $0.1) }).check(path)
         let found: [String: NamedTensor]
         do { found = try SafetensorsFile.read(path) } catch { throw CheckpointError(error) }
+        try found.requireFinite(path)
         for (name, original) in repetitions.sorted(by: { $0.key < $1.key })
         where found[name]?.values != found[original]?.values || found[name]?.shape != found[original]?.shape {
             throw RunError.checkpoint(
@@ -78,6 +88,7 @@ package struct WeightFile: Sendable {
         }
         var result: [String: NamedTensor] = [:]
         for (own, name) in foreign { result[own] = found[name]?.renamed(own) }
+        for name in missing { result[name] = NamedTensor(name: name, shape: [], values: .int64([0])) }
         return result
     }
 }

@@ -11,8 +11,8 @@ struct DataCommand: ParsableCommand {
 
     /// Where the images are, in short or as settings.
     struct Source: ParsableArguments {
-        @Option(help: "A YAML file of settings.")
-        var config: String?
+        @Option(parsing: .singleValue, help: "A YAML file of settings; of several, each lies over those before it.")
+        var config: [String] = []
         @Option(help: "The data set, short for data.dataset=.")
         var dataset: String?
         @Option(help: "The folder of its files or a pack, short for data.path=.")
@@ -20,8 +20,9 @@ struct DataCommand: ParsableCommand {
 
         func configuration(_ settings: [String]) throws -> RunConfiguration {
             let short = [dataset.map { "data.dataset=\($0)" }, path.map { "data.path=\($0)" }].compactMap { $0 }
-            let file = config.map { [ConfigurationLayer(file: $0)] } ?? []
-            return try Job.configuration(file + (short + settings).map { ConfigurationLayer(override: $0) })
+            return try Job.configuration(
+                config.map { ConfigurationLayer(file: $0) }
+                    + (short + settings).map { ConfigurationLayer(override: $0) })
         }
     }
 

@@ -12,8 +12,10 @@ struct EvaluationOptions: ParsableArguments {
             \(CheckpointLayout.allCases.map(\.rawValue).joined(separator: ", ")).
             """)
     var layout: CheckpointLayout?
-    @Option(help: "A YAML file of settings, above the checkpoint's own.")
-    var config: String?
+    @Option(
+        parsing: .singleValue,
+        help: "A YAML file of settings, above the checkpoint's own; of several, each lies over those before it.")
+    var config: [String] = []
     @Option(help: "The directory of evaluation.csv and the other tables.")
     var output: String
     @Flag(help: "Replace the results that the directory holds.")
@@ -25,7 +27,7 @@ struct EvaluationOptions: ParsableArguments {
     /// - Parameter fixedLayers: The mixture layers whose experts are evaluated one by one; nil means none.
     func run(fixedLayers: [String]? = nil) throws {
         let session = EvaluationSession(
-            checkpoint: checkpoint, layout: layout, configFile: config, output: output, force: force,
+            checkpoint: checkpoint, layout: layout, configFiles: config, output: output, force: force,
             settings: settings, fixedLayers: fixedLayers)
         let prepared = try Job.prepare { try session.prepare() }
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in

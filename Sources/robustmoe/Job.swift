@@ -61,10 +61,12 @@ enum Job {
         if status != .done { throw ExitCode(status.rawValue) }
     }
 
-    /// Prints to stderr, every line with the rank and the host that say it.
+    /// Prints to stderr; under a launcher, every line with the rank and the host that say it. What could steer the terminal is
+    /// escaped.
     private static func complain(_ text: String) {
-        let speaker = "[rank \(LaunchEnvironment.current.rank)@\(currentHostName())]"
-        let lines = text.split(separator: "\n").map { "\(speaker) \($0)\n" }
+        let launch = LaunchEnvironment.current
+        let speaker = launch.isLaunched ? "[rank \(launch.rank)@\(currentHostName())] " : ""
+        let lines = text.printable.split(separator: "\n").map { "\(speaker)\($0)\n" }
         try? FileHandle.standardError.write(contentsOf: Data(lines.joined().utf8))
     }
 }

@@ -11,7 +11,7 @@ struct Report: ParsableCommand {
             under the sweep's columns.
             """)
 
-    @Argument(help: "Run directories.")
+    @Argument(help: "Run directories; a sweep's stands for those of its runs.")
     var runs: [String] = []
     @Option(help: "The directory of a sweep: put the tables of its runs below each other there, and show accuracies.")
     var joined: String?
@@ -25,7 +25,7 @@ struct Report: ParsableCommand {
     func run() throws {
         guard LaunchEnvironment.current.isRoot else { return }
         try Job.prepare {
-            for path in runs {
+            for path in try runs.flatMap(Sweep.runs) {
                 for line in try RunSummary(RunTables(path: path)).lines { Console.print(line) }
             }
             if let joined {

@@ -13,8 +13,13 @@ struct RobustMoE: ParsableCommand {
         ])
 
     static func main() {
+        // Only training has something to save; all else a signal may end.
+        let trains = CommandLine.arguments.dropFirst().first == "train"
+        if trains { StopRequest.hold() }
         ProcessorKernels.choose()
+        if trains { StopRequest.install() }
         do {
+            try ArgumentChecks.check(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
             try command.run()
         } catch let code as ExitCode {

@@ -13,8 +13,8 @@ struct Train: ParsableCommand {
             \(RunConfiguration.help.map { "\($0.key)=\($0.normal): \($0.summary); \($0.allowed)" }.joined(separator: "\n"))
             """)
 
-    @Option(help: "A YAML file of settings.")
-    var config: String?
+    @Option(parsing: .singleValue, help: "A YAML file of settings; of several, each lies over those before it.")
+    var config: [String] = []
     @Option(help: "The run directory (results/<output.name> by default).")
     var output: String?
     @Option(help: "Go on from a checkpoint: 'auto' for the newest whole one of the run directory, or a path.")
@@ -30,9 +30,8 @@ struct Train: ParsableCommand {
 
     func run() throws {
         let session = TrainingSession(
-            configFile: config, output: output, resume: resume, force: force, settings: settings)
+            configFiles: config, output: output, resume: resume, force: force, settings: settings)
         let prepared = try Job.prepare { try session.prepare() }
-        StopRequest.install()
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
             try session.run(prepared, communicator)
         }

@@ -43,6 +43,7 @@ final class RecordingCommunicator: Communicator {
     let localRank = 0
     let localSize = 2
     var timeoutSeconds: Double?
+    func note(_ place: @autoclosure () -> String) {}
     var started: [Reduction] = []
     var refusal: CollectiveError?
     var delay = Duration.zero
@@ -178,7 +179,7 @@ struct GradientBucketsTests {
         withBuckets(3) { buckets, _, communicator in
             let refusal = CollectiveError(
                 call: "MPI_Iallreduce", rank: 0, size: 2, host: "here", count: 3,
-                cause: .noAnswer(elapsedSeconds: 300))
+                cause: .noAnswer(elapsedSeconds: 300, silent: []))
             communicator.refusal = refusal
             #expect(throws: refusal) { try buckets.markReady(0..<3) }
         }

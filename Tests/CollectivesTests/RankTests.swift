@@ -243,6 +243,21 @@ struct RankTests {
         #expect(own.masks[try #require(own.ranks.firstIndex(of: rank))] == CoreSet.ofThisProcess())
     }
 
+    @Test("A rank that says that it is at work is waited for, however long that takes")
+    func patience() throws {
+        guard size > 1 else { return }
+        let patient = try MPICommunicator(hostName: communicator.hostName)
+        patient.timeoutSeconds = 0.4
+        for worker in 0..<size {
+            for piece in 0..<12 where rank == worker {
+                usleep(80_000)
+                patient.note("piece \(piece)")
+            }
+            try patient.barrier()
+        }
+        try patient.endNotes()
+    }
+
     @Test("A rank that is left alone says so in time, and stays failed")
     func timeLimit() throws {
         guard size > 1 else { return }
@@ -252,8 +267,10 @@ struct RankTests {
         if rank == 0 {
             let error = #expect(throws: CollectiveError.self) { try doomed.barrier() }
             #expect(error?.call == "MPI_Ibarrier" && error?.rank == 0 && error?.host == communicator.hostName)
-            if case .noAnswer(let elapsed) = error?.cause {
+            if case .noAnswer(let elapsed, let silent) = error?.cause {
                 #expect(elapsed >= 0.2 && elapsed < 5)
+                #expect(silent.map(\.rank) == Array(1..<size))
+                #expect(silent.allSatisfy { $0.seconds >= 0.2 && $0.place == "its start" })
             } else {
                 Issue.record("expected no answer, found \(String(describing: error))")
             }

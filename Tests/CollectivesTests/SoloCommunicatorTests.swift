@@ -62,10 +62,12 @@ struct SoloCommunicatorTests {
     func errors() {
         let error = CollectiveError(
             call: "MPI_Iallreduce", rank: 1, size: 4, host: "node02", count: 65537,
-            cause: .noAnswer(elapsedSeconds: 300.04))
+            cause: .noAnswer(
+                elapsedSeconds: 300.04, silent: [SilentRank(rank: 2, seconds: 299.96, place: "step 17, attack")]))
         #expect(
             error.description == "MPI_Iallreduce on rank 1 of 4 (host node02), 65537 elements: "
-                + "expected every rank to take part, but no answer came for 300.0 s")
+                + "expected every rank to take part, waited 300.0 s; rank 2 is silent for 300.0 s, last in step 17, attack"
+        )
         #expect(!error.isEnvironmental)
     }
 

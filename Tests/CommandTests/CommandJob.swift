@@ -10,10 +10,12 @@ final class CommandJob {
         let output: String
         let errors: String
         let seconds: Double
+        /// Whether a launcher started the command.
+        let isLaunched: Bool
 
         /// The lines of stderr that are the command's own, without what `mpirun` adds.
         var complaints: [String] {
-            errors.split(separator: "\n").map(String.init).filter { $0.hasPrefix("[rank ") }
+            errors.split(separator: "\n").map(String.init).filter { !isLaunched || $0.hasPrefix("[rank ") }
         }
     }
 
@@ -21,6 +23,7 @@ final class CommandJob {
     private let output: String
     private let errors: String
     private let start = ContinuousClock.now
+    private let isLaunched: Bool
 
     /// Starts the command, or another program; `ranks` nil means without `mpirun`.
     init(
@@ -30,6 +33,7 @@ final class CommandJob {
         let folder = try Scratch.folder()
         output = folder + "/stdout"
         errors = folder + "/stderr"
+        isLaunched = ranks != nil || program == CommandJob.mpirun
         let own = [program] + arguments
         let line = ranks.map { [CommandJob.mpirun ?? "mpirun", "--oversubscribe", "-np", "\($0)"] + own } ?? own
         process.executableURL = URL(fileURLWithPath: line[0])
@@ -82,7 +86,7 @@ final class CommandJob {
         let bySignal = process.terminationReason == .uncaughtSignal
         return Outcome(
             status: Int(process.terminationStatus) + (bySignal ? 128 : 0), output: text(output), errors: text(errors),
-            seconds: elapsed)
+            seconds: elapsed, isLaunched: isLaunched)
     }
 
     private var elapsed: Double { (ContinuousClock.now - start) / .seconds(1) }
@@ -121,7 +125,7 @@ final class CommandJob {
     static let binary =
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path + "/robustmoe"
 
-    private static let mpirun = path(of: "mpirun")
+    static let mpirun = path(of: "mpirun")
 
     private static func path(of program: String) -> String? {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")

@@ -59,7 +59,7 @@ extension CommandSuite {
             #expect(try run.latest().step == 5)
             #expect(
                 try FileManager.default.contentsOfDirectory(atPath: run.path + "/checkpoints").sorted() == [
-                    "latest", "step-00000005",
+                    ".run", "latest", "step-00000005",
                 ])
             #expect(disk.grow(kilobytes: 20_000))
             let resumed = try robustmoe(["train", "--output", run.path, "--resume", "auto"])

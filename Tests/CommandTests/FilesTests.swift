@@ -67,7 +67,7 @@ extension CommandSuite {
                     "epoch,step,split,inputs,layer,samples,usage_entropy,router_entropy,max_over_mean,flip_rate,alarm",
                 "evaluation.csv": "checkpoint,checkpoint_sha256,dataset,split,samples,attack,norm,epsilon,step_size,"
                     + "steps,restarts,objective,random_start,batch_norm,routing,seed,correct,accuracy,accuracy_low,"
-                    + "accuracy_high,seconds,flags",
+                    + "accuracy_high,seconds,flags,normalization",
             ]
             for (table, columns) in expected {
                 let text = try Scratch.text("\(run.path)/\(table)")

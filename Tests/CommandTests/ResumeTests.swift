@@ -15,7 +15,7 @@ extension CommandSuite {
             let run = TrainedRun(path: try Scratch.copy(of: TrainedRun.onOneRank.get().path))
             let state = try run.latest().path + "/state.json"
             let text = try Scratch.text(state)
-            let old = text.replacingOccurrences(of: "\"format_version\" : 2", with: "\"format_version\" : 1")
+            let old = text.replacingOccurrences(of: "\"format_version\" : 3", with: "\"format_version\" : 2")
             #expect(old != text)
             try old.write(toFile: state, atomically: true, encoding: .utf8)
             let settings = try Scratch.text(run.path + "/config.yaml")
@@ -24,7 +24,7 @@ extension CommandSuite {
             let before = try Scratch.contents(of: run.path)
             let outcome = try resume(run, ranks: nil)
             #expect(outcome.status == 4)
-            #expect(outcome.errors.contains("found a checkpoint of format 1, expected 2"), "\(outcome.errors)")
+            #expect(outcome.errors.contains("found a checkpoint of format 2, expected 3"), "\(outcome.errors)")
             #expect(outcome.errors.contains("--layout robustmoe"))
             #expect(try Scratch.contents(of: run.path) == before)
         }
@@ -115,12 +115,17 @@ extension CommandSuite {
             #expect(steps.status == 75)
             #expect(try run.latest().step == 7)
             let again = try resume(run, ranks: nil, ["training.stop_after_steps=7"])
-            #expect(again.status == 75)
+            #expect(again.status == 2)
+            expectComplaint(
+                again, ["training.stop_after_steps is 7, expected above 7, the step that the run has reached"])
             #expect(try run.latest().step == 7)
             let time = try resume(run, ranks: nil, ["training.time_limit=0.001"])
             #expect(time.status == 75)
             #expect(try run.latest().step == 8)
             #expect(try resume(run, ranks: nil).status == 0)
+            try run.expectSame(as: try TrainedRun.onOneRank.get())
+            let finished = try resume(run, ranks: nil, ["training.stop_after_steps=7"])
+            #expect(finished.status == 0 && finished.output.contains("finished already, at step 27"))
             try run.expectSame(as: try TrainedRun.onOneRank.get())
         }
 

@@ -60,7 +60,7 @@ extension CommandSuite {
                 #expect(try !Scratch.text(run.path + "/events.log").contains(earlier))
             }
             let checkpoints = try FileManager.default.contentsOfDirectory(atPath: second[0].path + "/checkpoints")
-            #expect(Set(checkpoints) == ["latest", "step-00000001"])
+            #expect(Set(checkpoints) == [".run", "latest", "step-00000001"])
 
             // The same evaluation once more: rows take the place of those that are there.
             let once = second.map { run in RunTable.allCases.map { try? run.rows($0.fileName).count } }

@@ -22,9 +22,10 @@ enum Scratch {
         return place
     }
 
-    /// Every file below a folder with its bytes.
+    /// Every file below a folder with its bytes; none where there is no folder.
     static func contents(of folder: String) throws -> [String: Data] {
         var result: [String: Data] = [:]
+        guard exists(folder) else { return result }
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder) {
             var isFolder: ObjCBool = false
             let path = "\(folder)/\(name)"

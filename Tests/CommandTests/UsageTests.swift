@@ -43,6 +43,17 @@ extension CommandSuite {
                 (["moe.top_k=9"], ["moe.top_k", "9", "at most moe.experts, 3"]),
                 (["evaluation.attacks.0.batch_norm=batch"], ["evaluation.attacks.0.batch_norm", "batch", "frozen"]),
                 (["--frobnicate"], ["--frobnicate"]),
+                (["--moe.experts=4"], ["did you mean moe.experts=4?"]), (["-m"], ["launch/sweep"]),
+                (["lr=0.1"], ["did you mean training.optimizer.rate?"]),
+                (["batch_size=8"], ["did you mean training.global_batch?"]),
+                (["data.root=/data"], ["did you mean data.path?"]),
+                (["optimizer=adam"], ["did you mean training.optimizer.name?"]),
+                (["moe.placement=layer4"], ["did you mean [layer4]?"]), (["attack.epsilon=8"], ["did you mean 8/255?"]),
+                (["data.dataset=imagenet"], ["did you mean folder?"]), (["x=1"], ["x: no such key"]),
+                (
+                    ["training.optimizer.decay_exclude=[bais]"],
+                    ["training.optimizer.decay_exclude", "no parameter of the network is called bais"]
+                ),
                 (["--config", "/no/such.yaml"], ["/no/such.yaml"]),
                 (["moe.expert=4", "model.width=wide"], ["moe.experts", "model.width"]),
             ])
@@ -141,7 +152,7 @@ extension CommandSuite {
             #expect(rows.first?["run_id"] != before)
             #expect(try run.latest().step == 4)
             let names = try FileManager.default.contentsOfDirectory(atPath: run.path + "/checkpoints").sorted()
-            #expect(names == ["latest", "step-00000004"])
+            #expect(names == [".run", "latest", "step-00000004"])
         }
 
         @Test("stdout of a job that is no terminal has no carriage return, and one line a message")
@@ -164,7 +175,7 @@ func expectComplaint(
     for phrase in phrases {
         #expect(said.contains(phrase), "\(outcome.errors)", sourceLocation: location)
     }
-    for line in outcome.complaints {
+    for line in outcome.complaints where outcome.isLaunched {
         #expect(line.prefixMatch(of: /\[rank \d+@[^\]\s]+\] ./) != nil, "\(line)", sourceLocation: location)
     }
 }

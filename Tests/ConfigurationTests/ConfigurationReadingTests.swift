@@ -27,6 +27,7 @@ struct ConfigurationReadingTests {
                   ratio: 1
                   normalize: dataset
                   skip_first_activation: false
+                  initialization: pytorch
                   masks: null
                 moe:
                   kind: none
@@ -83,8 +84,8 @@ struct ConfigurationReadingTests {
                   id: null
                   name: pgd
                   norm: linf
-                  epsilon: 0.03137254901960784
-                  step_size: 0.00784313725490196
+                  epsilon: 8/255
+                  step_size: 2/255
                   steps: 10
                   restarts: 1
                   start: auto
@@ -94,7 +95,8 @@ struct ConfigurationReadingTests {
                   batch_norm: frozen
                   routing: deterministic
                 evaluation:
-                  attacks: []
+                  attacks: null
+                  seed: null
                   every_epochs: 1
                   attacks_every_epochs: null
                   steps: null
@@ -191,9 +193,10 @@ struct ConfigurationReadingTests {
         let run = try resolve(
             yaml, "evaluation.attacks.0.steps=50", "evaluation.attacks.2.steps=100",
             "training.schedule.milestones=[50]", "training.schedule.milestones.1=75")
-        #expect(run.evaluation.attacks.map(\.steps) == [50, 10, 100])
-        #expect(run.evaluation.attacks.map(\.name) == [.pgd, .fgsm, .pgd])
-        #expect(run.evaluation.attacks[0].stepSize == 1.0 / 255)
+        let attacks = try #require(run.evaluation.attacks)
+        #expect(attacks.map(\.steps) == [50, 10, 100])
+        #expect(attacks.map(\.name) == [.pgd, .fgsm, .pgd])
+        #expect(attacks[0].stepSize == 1.0 / 255)
         #expect(run.training.schedule.milestones == [50, 75])
         #expect {
             try resolve(yaml, "evaluation.attacks.3.steps=5")
@@ -205,9 +208,10 @@ struct ConfigurationReadingTests {
     @Test("Attacks of evaluations start from the defaults, not from the attack of training")
     func attackDefaults() throws {
         let run = try resolve("attack: {steps: 7, epsilon: 4/255}\nevaluation: {attacks: [{restarts: 5}]}")
-        #expect(run.evaluation.attacks[0].steps == 10)
-        #expect(run.evaluation.attacks[0].epsilon == 8.0 / 255)
-        #expect(run.resolvedEvaluationAttacks == run.evaluation.attacks)
+        let attacks = try #require(run.evaluation.attacks)
+        #expect(attacks[0].steps == 10)
+        #expect(attacks[0].epsilon == 8.0 / 255)
+        #expect(run.resolvedEvaluationAttacks == attacks)
     }
 
     @Test("Without attacks of its own, an evaluation takes that of training with cross entropy")

@@ -33,6 +33,7 @@ private func unusual() -> RunConfiguration {
     run.preset = "robust-sparse-moes"
     run.training.method = .pgd
     run.training.initialCheckpoint = "results/a run"
+    run.training.initialLayout = .torchvision
     // Not written, so that it is the preset's.
     run.training.methods.free.replayBalanceFactor = 2
     run.training.weightAverage = 0.995
@@ -73,10 +74,12 @@ private func unusual() -> RunConfiguration {
     run.attack.keep = .best
     run.attack.batchNorm = .batch
     run.attack.routing = .noisy
-    run.evaluation.attacks = [RunConfiguration.Attack(), run.attack, RunConfiguration.Attack()]
-    run.evaluation.attacks[1].batchNorm = .frozen
-    run.evaluation.attacks[1].routing = .clean
-    run.evaluation.attacks[2].name = .apgdCE
+    var attacks = [RunConfiguration.Attack(), run.attack, RunConfiguration.Attack()]
+    attacks[1].batchNorm = .frozen
+    attacks[1].routing = .clean
+    attacks[2].name = .apgdCE
+    run.evaluation.attacks = attacks
+    run.evaluation.seed = 9
     run.evaluation.attacksEveryEpochs = 5
     run.evaluation.steps = [7, 20]
     run.evaluation.epsilons = [2.0 / 255, 0.5]
@@ -220,12 +223,13 @@ struct ConfigurationWritingTests {
             var run = RunConfiguration()
             run.training.method = method
             run.training.parameters = .scores
+            run.training.initialCheckpoint = "weights"
             written.formUnion(run.written.leaves().map(\.key))
         }
         #expect(Set(keys).subtracting(["attack.random_start"]) == written)
         let experts = RunConfiguration.help.first { $0.key == "moe.experts" }
         #expect(experts?.normal == "4")
-        #expect(experts?.allowed == "an integer, at least 1")
+        #expect(experts?.allowed == "an integer, from 1 to 1024")
         #expect(RunConfiguration.help.allSatisfy { !$0.summary.isEmpty })
     }
 }
@@ -237,7 +241,11 @@ struct ConfigurationResumeTests {
         arguments: [
             ("model.width=16", "model.width: the checkpoint has null, this run has 16"),
             ("moe.balance.weight=1", "moe.balance.weight: the checkpoint has 0.5, this run has 1"),
-            ("data.augmentation=[flip]", "data.augmentation: the checkpoint has null, this run has [flip]"),
+            (
+                "training.validation_fraction=0.1",
+                "training.validation_fraction: the checkpoint has 0, this run has 0.1"
+            ),
+            ("training.parameters=scores", "training.parameters: the checkpoint has all, this run has scores"),
             ("training.method=pgd", "training.method: the checkpoint has standard, this run has pgd"),
             ("training.global_batch=64", "training.global_batch: the checkpoint has 128, this run has 64"),
             ("training.seed=1", "training.seed: the checkpoint has 12345, this run has 1"),
@@ -251,7 +259,7 @@ struct ConfigurationResumeTests {
     func changes() throws {
         let overrides = [
             "training.epochs=7", "training.optimizer.rate=0.01", "distributed.threads=2", "attack.epsilon=0.5",
-            "evaluation.attacks=[{steps: 20}]", "output.name=again",
+            "evaluation.attacks=[{steps: 20}]", "output.name=again", "data.path=elsewhere", "data.augmentation=[flip]",
         ]
         let run = try RunConfiguration.resolve(layers: overrides.map { ConfigurationLayer(override: $0) })
         let old = RunConfiguration()
@@ -260,10 +268,10 @@ struct ConfigurationResumeTests {
         #expect(changed.contains("training.epochs: 100 -> 7"))
         #expect(changed.contains("training.optimizer.rate: 0.1 -> 0.01"))
         #expect(changed.contains("distributed.threads: auto -> 2"))
-        #expect(changed.contains("attack.epsilon: 0.03137254901960784 -> 0.5"))
+        #expect(changed.contains("attack.epsilon: 8/255 -> 0.5"))
         #expect(changed.contains("evaluation.attacks.0.steps: absent -> 20"))
         #expect(changed.contains("output.name: null -> again"))
-        #expect(changed.filter { !$0.hasPrefix("evaluation.attacks") }.count == 5)
+        #expect(changed.filter { !$0.hasPrefix("evaluation.attacks") }.count == 7)
         #expect(old.changedKeys(from: run).contains("evaluation.attacks.0.steps: 20 -> absent"))
         #expect(run.changedKeys(from: run).isEmpty)
     }

@@ -6,10 +6,10 @@ import Testing
 struct MethodSectionTests {
     private func resolve(
         _ yaml: String, _ overrides: String...
-    ) throws -> (configuration: RunConfiguration, warnings: [String]) {
+    ) throws -> ResolvedConfiguration<RunConfiguration> {
         try RunConfiguration.resolveWithWarnings(
             layers: [ConfigurationLayer(yaml: yaml, origin: "run.yaml")]
-                + overrides.map { ConfigurationLayer(override: $0) })
+                + overrides.map { ConfigurationLayer(override: $0) }, for: .training)
     }
 
     @Test("Every key that moved into a method's section is refused with its new name")

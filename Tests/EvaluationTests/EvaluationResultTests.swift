@@ -6,12 +6,13 @@ import Testing
 
 @testable import Configuration
 @testable import Evaluation
+@testable import Files
 
 @Suite("evaluation results")
 struct EvaluationResultTests {
     private func chunk(
         _ number: Int, indices: [Int], labels: [Int], clean: [Int], attacked: [Int], chosen: [Double],
-        cleanChosen: [Int], attackedChosen: [Int]
+        cleanChosen: [Int], attackedChosen: [Int], outputs: ExpertOutputs? = nil
     ) -> EvaluationChunk {
         func outcome(
             _ predictions: [Int], loss: Double, isAttacked: Bool, _ experts: [Int]
@@ -26,6 +27,7 @@ struct EvaluationResultTests {
             result.losses = predictions.map { _ in loss }
             result.distances = isAttacked ? predictions.map { Double($0) / 8 } : []
             result.layers = [ExpertUsage(layer: "layer2.0.conv1", sums: sums)]
+            result.outputs = [outputs ?? ExpertOutputs(experts: 2)]
             result.chosen = [experts]
             return result
         }
@@ -76,6 +78,30 @@ struct EvaluationResultTests {
         #expect(expected < 0)
     }
 
+    @Test("The balancing loss has the variance of experts' outputs over all chunks")
+    func variance() throws {
+        func outputs(_ sum: [Double], _ count: [Double]) -> ExpertOutputs {
+            var outputs = ExpertOutputs(experts: 2)
+            outputs.sum = sum
+            outputs.count = count
+            return outputs
+        }
+        func chunk(_ number: Int, _ outputs: ExpertOutputs) -> EvaluationChunk {
+            self.chunk(
+                number, indices: [number], labels: [0], clean: [0], attacked: [0], chosen: [1, 0], cleanChosen: [0],
+                attackedChosen: [0], outputs: outputs)
+        }
+        var settings = try TinyNetwork.make().settings
+        settings.mixture?.router.balance = .none
+        settings.mixture?.router.varianceWeight = 0.25
+        let result = EvaluationResult(
+            chunks: [chunk(0, outputs([2, 1], [10, 5])), chunk(1, outputs([1, 2], [5, 5]))], attacks: try attacks(),
+            network: try Network(settings, seed: 1), classes: 3, secondsOfRankZero: [0, 0])
+        // Means 0.2 and 0.3, whose unbiased variance is 0.005.
+        let expected = 0.25 * (1 - (0.005 + 1e-4).squareRoot())
+        for input in result.inputs { #expect(abs(input.balanceLoss - expected) < 1e-12) }
+    }
+
     @Test("The worst case counts images that are right when clean and under every attack")
     func worstCase() throws {
         let result = try result()
@@ -89,12 +115,17 @@ struct EvaluationResultTests {
     @Test("Rows are clean, each attack and the worst case, with the attack's settings on its own row")
     func rows() throws {
         let rows = try result().rows(
-            checkpoint: "step-00000004", sha256: "ab", dataset: "mnist", split: "test", seed: 5)
+            EvaluationSubject(
+                checkpoint: "step-00000004", sha256: "ab", dataset: "mnist", split: "test", seed: .max,
+                normalization: "none", flags: ["assumed moe.weights=plain"]))
         #expect(rows.map(\.attack) == ["none", "pgd-linf-8of255-10", "worst-case"])
         #expect(rows.map(\.correct) == [3, 3, 2] && rows.allSatisfy { $0.samples == 4 })
-        #expect(rows.map(\.steps) == [nil, 10, nil] && rows.map(\.seed) == [nil, 5, nil])
+        #expect(rows.map(\.steps) == [nil, 10, nil] && rows.map(\.seed) == [nil, .max, nil])
         #expect(rows.map(\.randomStart) == [nil, true, nil])
         #expect(rows.allSatisfy { $0.checkpoint == "step-00000004" && $0.checkpointSHA256 == "ab" })
+        #expect(rows.allSatisfy { $0.flags == "assumed moe.weights=plain" && $0.normalization == "none" })
+        let cells = zip(EvaluationRow.columns.map(\.name), rows[1].values)
+        #expect(cells.first { $0.0 == "seed" }?.1.field == "18446744073709551615")
     }
 
     @Test("Classes have counts, precision and recall, and experts the classes that they were given")
@@ -133,7 +164,9 @@ struct EvaluationResultTests {
             chunks: [chunk], attacks: try attacks(), network: try TinyNetwork.make(), classes: 3,
             secondsOfRankZero: [0, 0], suffix: EvaluationResult.averageSuffix)
         #expect(result.inputs.map(\.name) == ["clean@average", "pgd-linf-8of255-10@average"])
-        let rows = result.rows(checkpoint: "c", sha256: nil, dataset: "mnist", split: "test", seed: 1)
+        let rows = result.rows(
+            EvaluationSubject(
+                checkpoint: "c", sha256: nil, dataset: "mnist", split: "test", seed: 1, normalization: "mnist"))
         #expect(rows.map(\.attack) == ["none@average", "pgd-linf-8of255-10@average", "worst-case@average"])
         #expect(rows.allSatisfy { $0.flags == "weight-average" })
     }

@@ -96,13 +96,49 @@ struct RunDirectoryTests {
         let manager = FileManager.default
         try manager.moveItem(atPath: scratch("run/checkpoints"), toPath: scratch("disk"))
         try manager.createSymbolicLink(atPath: scratch("run/checkpoints"), withDestinationPath: scratch("disk"))
-        try scratch.write("mine", to: "elsewhere")
+        try scratch.write("preset: null # mine", to: "elsewhere")
         try manager.removeItem(atPath: scratch("run/config.yaml"))
         try manager.createSymbolicLink(atPath: scratch("run/config.yaml"), withDestinationPath: scratch("elsewhere"))
         _ = try RunDirectory(scratch("run"), opening: .force)
         #expect(try scratch.names(in: "disk") == ["notes.txt"])
         #expect(try scratch.names(in: "run") == ["checkpoints", "notes.csv"])
-        #expect(try scratch.text("elsewhere") == "mine")
+        #expect(try scratch.text("elsewhere") == "preset: null # mine")
+    }
+
+    @Test(
+        "force removes nothing where a file with one of our names is somebody else's, and names it",
+        arguments: ["config.yaml", "metrics.csv", "cost.csv", "environment.json", "command.txt", "events.log"])
+    func foreign(_ name: String) throws {
+        try makeRun()
+        try scratch.write("my own text\nand more", to: "run/\(name)")
+        let before = try scratch.names(in: "run") + scratch.names(in: "run/checkpoints")
+        #expect {
+            _ = try RunDirectory(scratch("run"), opening: .force)
+        } throws: { error in
+            "\(error)".contains(scratch("run/\(name)")) && "\(error)".contains("found 'my own text'")
+                && (error as? RunDirectoryError)?.exitStatus == .usage
+        }
+        #expect(try scratch.names(in: "run") + scratch.names(in: "run/checkpoints") == before)
+        #expect(try scratch.text("run/\(name)") == "my own text\nand more")
+    }
+
+    @Test(
+        "rows without the run's checkpoints, or the mark that it has none yet, are told from a run that has just begun")
+    func lostCheckpoints() throws {
+        let run = try RunDirectory(scratch("run"), opening: .fresh)
+        #expect(!run.lacksCheckpoints)
+        let table = try CSVWriter(path: run.file("metrics.csv"), rows: MetricsRow.self, runID: "r")
+        #expect(!run.lacksCheckpoints)
+        let position = RowPosition(epoch: 1, step: 1, split: "train", inputs: "clean")
+        try table.append(
+            MetricsRow(position: position, loss: 1, taskLoss: 1, balanceLoss: 0, accuracy: 0.5, samples: 2))
+        #expect(run.lacksCheckpoints)
+        try run.beginCheckpoints(runID: "r")
+        #expect(!run.lacksCheckpoints)
+        try FileManager.default.removeItem(atPath: scratch("run/checkpoints"))
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch("run/checkpoints"), withDestinationPath: scratch("unmounted"))
+        #expect(run.lacksCheckpoints)
     }
 
     @Test("a file of that name is refused")

@@ -82,8 +82,12 @@ struct SafetensorsFileTests {
             (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#, 4, "'}'"),
             (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}x"#, 4, "nothing after the closing brace"),
             (
-                #"{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}"#, 4,
-                "tensor a: expected dtype F32 or I64, found F16"
+                #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#, 4,
+                "tensor a: expected dtype F32, F16, BF16, F64, I64, found U8"
+            ),
+            (
+                #"{"a\u001b[2J\n":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4,
+                #"tensor a\u{1b}[2J\u{a}: expected 8 bytes"#
             ),
             (
                 #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4,

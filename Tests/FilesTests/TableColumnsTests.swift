@@ -63,16 +63,16 @@ struct TableColumnsTests {
                 checkpoint: "step-00000020", checkpointSHA256: "ab", dataset: "mnist", split: "test", samples: 10,
                 attack: "pgd", norm: "linf", epsilon: 0.25, stepSize: 0.5, steps: 20, restarts: 3, objective: "dlr",
                 randomStart: true, batchNorm: "frozen", routing: "clean", seed: 4, correct: 5, seconds: 6,
-                flags: "a;b"))
+                flags: "a;b", normalization: "cifar10"))
         #expect(
             header
                 == "schema_version,run_id,checkpoint,checkpoint_sha256,dataset,split,samples,attack,norm,epsilon,"
                 + "step_size,steps,restarts,objective,random_start,batch_norm,routing,seed,correct,accuracy,"
-                + "accuracy_low,accuracy_high,seconds,flags")
+                + "accuracy_low,accuracy_high,seconds,flags,normalization")
         #expect(
             fields.dropFirst(2) == [
                 "step-00000020", "ab", "mnist", "test", "10", "pgd", "linf", "0.25", "0.5", "20", "3", "dlr", "true",
-                "frozen", "clean", "4", "5", "0.5", "0.236593091", "0.763406909", "6", "a;b",
+                "frozen", "clean", "4", "5", "0.5", "0.236593091", "0.763406909", "6", "a;b", "cifar10",
             ])
     }
 

@@ -178,6 +178,48 @@ struct ArchitectureTests {
         #expect(try dense("classifier.bias") == 0)
     }
 
+    @Test("published codes' initial weights: AdvMoE's linear layers, the replaced first convolution of Robust Experts")
+    func publishedInitialization() throws {
+        func values(_ change: (inout NetworkSettings) -> Void, _ name: String) throws -> [String: [Float]] {
+            var settings = Self.settings(name)
+            change(&settings)
+            let network = try Network(settings, seed: 3)
+            return Dictionary(
+                uniqueKeysWithValues: network.parameters.slots.map {
+                    ($0.name, Array(network.parameters.values(of: $0)))
+                })
+        }
+        func deviation(_ values: [Float]?) -> Double {
+            let values = values ?? []
+            return (values.reduce(0) { $0 + Double($1) * Double($1) } / Double(values.count)).squareRoot()
+        }
+        for (name, classifier) in [("resnet18", "fc"), ("wrn-16-4", "fc"), ("densenet40", "classifier")] {
+            let (plain, advmoe) = (try values({ _ in }, name), try values({ $0.initialization = .advmoe }, name))
+            let changed = plain.keys.filter { plain[$0] != advmoe[$0] }
+            #expect(Set(changed).isSubset(of: ["\(classifier).weight", "\(classifier).bias"]), "\(changed)")
+            #expect(abs(deviation(advmoe["\(classifier).weight"]) / 0.01 - 1) < 0.1)
+            #expect(advmoe["\(classifier).bias"]?.allSatisfy { $0 == 0 } == true)
+        }
+        let plain = try values({ _ in }, "resnet18")
+        let theirs = try values({ $0.initialization = .robustSparseMoEs }, "resnet18")
+        #expect(plain.keys.filter { plain[$0] != theirs[$0] } == ["conv1.weight"])
+        let bound = 1 / Float(27).squareRoot()
+        let stem = try #require(theirs["conv1.weight"])
+        #expect(stem.allSatisfy { abs($0) <= bound } && stem.contains { abs($0) > 0.98 * bound })
+        // torchvision's own first convolution is drawn as torchvision does.
+        func large(_ settings: inout NetworkSettings) {
+            settings.stem = .imagenet
+            settings.imageSize = MapSize(height: 64, width: 64)
+        }
+        #expect(
+            try values(large, "resnet18")
+                == values(
+                    {
+                        large(&$0)
+                        $0.initialization = .robustSparseMoEs
+                    }, "resnet18"))
+    }
+
     @Test("what cannot be built is named with what was expected")
     func errors() throws {
         func message(_ change: (inout NetworkSettings) -> Void, _ name: String) -> String {

@@ -181,8 +181,8 @@ struct ResNetTests {
             do {
                 _ = try subject.network.forward([subject.images], pass)
                 Issue.record("the NaN went unnoticed")
-            } catch NetworkError.notFinite(let layer, let value) {
-                #expect(layer == "layer2.0.conv2")
+            } catch NetworkError.notFinite(let part, let value) {
+                #expect(part == "layer layer2.0.conv2")
                 #expect(value.isNaN)
             }
         }

@@ -20,9 +20,9 @@ struct ExitStatusTests {
         let expected: [(any Error, Files.ExitStatus)] = [
             (RunError.numerical(""), .numerical), (RunError.replicasDiffer(""), .peer),
             (RunError.unusable(""), .usage), (RunError.checkpoint(""), .checkpoint),
-            (NetworkError.invalid(""), .usage), (NetworkError.notFinite(layer: "", value: .nan), .numerical),
+            (NetworkError.invalid(""), .usage), (NetworkError.notFinite(part: "", value: .nan), .numerical),
             (AttackError(description: ""), .numerical),
-            (collective(.noAnswer(elapsedSeconds: 1)), .peer), (collective(.startedTwice), .environment),
+            (collective(.noAnswer(elapsedSeconds: 1, silent: [])), .peer), (collective(.startedTwice), .environment),
             (DatasetError.empty(file: ""), .data),
             (CheckpointError.damaged(path: "", file: "", expected: "", found: ""), .checkpoint),
             (RunDirectoryError.occupied(path: "", found: []), .usage),

@@ -33,8 +33,9 @@ struct TrainingWindowTests {
     func metrics() {
         var window = TrainingWindow()
         #expect(window.isEmpty)
-        window.add(pass(lossSum: 6, correct: 1), samples: 3, gradientNorm: 2, learningRate: 0.5)
-        window.add(pass(lossSum: 4, correct: 1), samples: 1, gradientNorm: 4, learningRate: 0.25)
+        window.add(pass(lossSum: 6, correct: 1), images: 3, gradientNorm: 2, learningRate: 0.5)
+        window.add(pass(lossSum: 4, correct: 1), images: 1, gradientNorm: 4, learningRate: 0.25)
+        window.samples = 4
         window.balanceSum = 2
         window.loopSeconds = 8
         window.attackSeconds = 5
@@ -48,6 +49,23 @@ struct TrainingWindowTests {
         #expect(row.learningRate == 0.25 && row.gradientNorm == 3)
         #expect(row.wallSeconds == 8 && row.imagesPerSecond == 0.5)
         #expect(row.attackSeconds == 5 && row.allreduceSeconds == 1 && row.communicationSeconds == 3)
+    }
+
+    @Test("An image counts once a step however many updates pass over it, and means are over all of them")
+    func replays() {
+        func update(_ lossSum: Double, _ correct: Int) -> UpdateOutcome {
+            UpdateOutcome(passes: [pass(lossSum: lossSum, correct: correct)], gradientNorm: 1, rate: 0.1)
+        }
+        let step = StepOutcome(
+            updates: [update(8, 1), update(4, 2), update(0, 3)], isAskedToStop: false, attackSeconds: 0, waitSeconds: 0,
+            communicationSeconds: 0)
+        var windows = [TrainingWindow()]
+        for _ in 0..<2 { TrainingWindow.add(step, samples: 4, loopSeconds: 2, to: &windows) }
+        let row = windows[0].metricsRow(position)
+        #expect(row.samples == 8 && row.imagesPerSecond == 2)
+        #expect(row.taskLoss == 1 && row.accuracy == 0.5 && row.gradientNorm == 1)
+        // Choices are of every pass, and so are the images of their rows.
+        #expect(windows[0].passedImages == 24)
     }
 
     @Test("Rows of experts count, share out and name the dead")
@@ -86,7 +104,7 @@ struct TrainingWindowTests {
     @Test("A window comes back from JSON with every bit")
     func codable() throws {
         var window = TrainingWindow()
-        window.add(pass(lossSum: 0.1 + 0.2, correct: 3), samples: 7, gradientNorm: .pi, learningRate: 1 / 3)
+        window.add(pass(lossSum: 0.1 + 0.2, correct: 3), images: 7, gradientNorm: .pi, learningRate: 1 / 3)
         window.layers = [layer(sums(images: 1.5, probability: [0.1, 1e-300], chosen: [1, 0], entropy: 1e17 / 3))]
         window.loopSeconds = 1e-9
         let back = try JSONDecoder().decode(TrainingWindow.self, from: JSONEncoder().encode(window))

@@ -44,9 +44,12 @@ private struct ScoreScene {
     let step: TrainingStep
     let workspace = Workspace()
     private let fixture: PruningFixture
+    private let side: Int
 
-    init(_ fixture: PruningFixture, _ more: String...) throws {
+    /// - Parameter side: Rows and columns of the images; nil means the fixture's.
+    init(_ fixture: PruningFixture, _ more: String..., side: Int? = nil) throws {
         self.fixture = fixture
+        self.side = side ?? fixture.size
         let settings = [
             "model.width=\(fixture.width)", "model.normalize=none", "training.method=standard",
             "training.parameters=scores", "training.scores.filter_share=\(fixture.share)",
@@ -57,15 +60,10 @@ private struct ScoreScene {
         let configuration = try RunConfiguration.resolve(
             layers: (settings + more).map { ConfigurationLayer(override: $0) })
         let traits = DatasetTraits(
-            classNames: (0..<10).map(String.init), height: fixture.size, width: fixture.size, channels: 3,
+            classNames: (0..<10).map(String.init), height: self.side, width: self.side, channels: 3,
             mean: [0, 0, 0], standardDeviation: [1, 1, 1], augmentations: [])
         network = try Network(configuration.networkSettings(traits), seed: 1)
         HashedValues(salt: fixture.salt).fill(network.parameters, gain: fixture.gain, routerGain: 1)
-        // Moments are added up around these; a masked channel, which is 0, has a variance of nothing but rounding otherwise,
-        // and the factor of its gradient, 1 / √(variance + 1e-5), follows that.
-        for slot in network.parameters.slots where slot.name.hasSuffix("running_mean") {
-            network.parameters.update { $0.values(of: slot).update(repeating: 0) }
-        }
         let communicator = SoloCommunicator()
         step = TrainingStep(
             network, configuration.trainingSettings(stepsPerEpoch: 1, ranks: 1),
@@ -73,9 +71,21 @@ private struct ScoreScene {
             workspace: workspace)
     }
 
+    private func images(_ number: Int) -> Tensor {
+        HashedValues(salt: "\(fixture.salt)/batch\(number)").images(
+            workspace, 8, channels: 3, height: side, width: side)
+    }
+
+    /// Logits of other images than those that are trained on.
+    func logits(_ network: Network, _ normalization: Normalization) throws -> Tensor {
+        let pass = Pass(
+            parameters: network.parameters, workspace: workspace, filters: FilterCache(capacityMegabytes: 64),
+            arithmetic: .exact, normalization: normalization, samples: [Array(0..<8)])
+        return try network.forward([images(99)], pass).logits[0]
+    }
+
     func run(_ number: Int) throws -> UpdateOutcome {
-        let images = HashedValues(salt: "\(fixture.salt)/batch\(number)").images(
-            workspace, 8, channels: 3, height: fixture.size, width: fixture.size)
+        let images = images(number)
         let batch = TrainingBatch(
             images: [images], labels: [(0..<8).map { Int32((7 * $0 + 3 * number) % 10) }],
             samples: [Array(0..<8)], globalSize: 8)
@@ -107,12 +117,13 @@ struct FilterScoresTests {
             }
         }
         var found: [String: [Double]] = [:]
-        for tensor in scores.tensors where tensor.name.hasSuffix(".scores") {
-            guard case .float(let values) = tensor.values else { continue }
-            found[String(tensor.name.dropLast(7))] = values.map(Double.init)
-        }
-        for (name, values) in scene.values({ fixture.values[$0] != nil }) where found[name] == nil {
-            found[name] = values.map(Double.init)
+        // Scores, and batch norms as they are without masks; last, those that have none.
+        for suffix in [".scores", ".unmasked"] {
+            for tensor in scores.tensors where tensor.name.hasSuffix(suffix) {
+                let name = String(tensor.name.dropLast(suffix.count))
+                guard case .float(let values) = tensor.values, found[name] == nil else { continue }
+                found[name] = values.map(Double.init)
+            }
         }
         #expect(Set(found.keys) == Set(fixture.values.keys))
         for (name, known) in fixture.values {
@@ -138,7 +149,7 @@ struct FilterScoresTests {
         #expect(scene.values(isFrozen) == before)
         let scores = try #require(scene.step.scores)
         for layer in scene.network.prunable {
-            let masked = Array(scene.network.parameters.values(of: layer.weight))
+            let masked = scores.withoutMasked { Array(scene.network.parameters.values(of: layer.weight)) }
             let kept = scores.kept(layer)
             // int((1 - 0.4) · filters) go.
             #expect(kept.count == layer.filters - layer.filters * 6 / 10)
@@ -147,6 +158,77 @@ struct FilterScoresTests {
                 #expect(column.contains { $0 != 0 } == kept.contains(filter), "\(layer.path), filter \(filter)")
             }
         }
+    }
+
+    @Test(
+        "the network that scores train is what is left once masked filters are gone: in evaluation, in training, in files"
+    )
+    func compact() throws {
+        for architecture in ["resnet18", "vgg16", "densenet40", "wrn-16-4", "preact-resnet18"] {
+            let side = architecture == "vgg16" ? 32 : 16
+            let width = ["densenet40": 12, "wrn-16-4": 16][architecture] ?? 8
+            let scene = try ScoreScene(
+                try PruningFixture.load(), "model.architecture=\(architecture)", "model.width=\(width)", side: side)
+            for number in 0..<2 { _ = try scene.run(number) }
+            let scores = try #require(scene.step.scores)
+            var settings = scene.network.settings
+            settings.keptFilters = Dictionary(
+                uniqueKeysWithValues: scene.network.prunable.map { ($0.path, scores.kept($0)) })
+            let compact = try Network(settings, seed: 5)
+            #expect(compact.parameters.trainableCount < scene.network.parameters.trainableCount)
+            let tensors = Dictionary(
+                uniqueKeysWithValues: scores.withoutMasked { ModelTensors.tensors(scene.network) }.map { ($0.name, $0) }
+            )
+            try ModelTensors.load(tensors, into: compact, from: "model")
+            for normalization in [Normalization.running, .local] {
+                let whole = try scene.logits(scene.network, normalization)
+                let left = try scene.logits(compact, normalization)
+                let largest = whole.elements.reduce(0) { max($0, abs($1)) }
+                for (one, other) in zip(whole.elements, left.elements) {
+                    #expect(abs(one - other) <= 1e-5 * max(1, largest), "\(architecture), \(normalization)")
+                }
+                #expect(CrossEntropy.predictions(whole) == CrossEntropy.predictions(left))
+            }
+            // A batch norm of a channel that is gone is zero in files, as a pruned network's are.
+            for slot in compact.parameters.slots where !slot.isStatistic && slot.name.contains("bn") {
+                guard let outputs = compact.selections[slot.name]?.outputs else { continue }
+                guard case .float(let values) = tensors[slot.name]?.values else { continue }
+                for channel in values.indices { #expect((values[channel] != 0) == outputs.contains(channel)) }
+            }
+        }
+    }
+
+    @Test("a masked filter's batch norm stands still, and is there again when the filter is")
+    func masked() throws {
+        let scene = try ScoreScene(try PruningFixture.load(), "training.optimizer.rate=0.2")
+        let scores = try #require(scene.step.scores)
+        func unmasked(_ slot: String) throws -> [Float] {
+            let tensor = try #require(scores.tensors.first { $0.name == "\(slot).unmasked" })
+            guard case .float(let values) = tensor.values else { return [] }
+            return values
+        }
+        var returned = 0
+        for number in 0..<6 {
+            var before: [String: (kept: Set<Int>, values: [Float])] = [:]
+            for layer in scene.network.prunable {
+                let slot = layer.path.replacing("conv", with: "bn") + ".weight"
+                before[slot] = (Set(scores.kept(layer)), try unmasked(slot))
+            }
+            _ = try scene.run(number)
+            for layer in scene.network.prunable {
+                let slot = layer.path.replacing("conv", with: "bn") + ".weight"
+                let (kept, values) = try #require(before[slot])
+                let now = try unmasked(slot)
+                for filter in 0..<layer.filters {
+                    #expect((now[filter] == values[filter]) == !kept.contains(filter), "\(slot), filter \(filter)")
+                }
+                let again = Set(scores.kept(layer)).subtracting(kept)
+                returned += again.count
+                let used = scene.values { $0 == slot }[slot]
+                for filter in again { #expect(used?[filter] == values[filter]) }
+            }
+        }
+        #expect(returned > 0)
     }
 
     @Test("scores and weights come back from a checkpoint, and go on as if nothing had happened")
@@ -161,12 +243,12 @@ struct FilterScoresTests {
             into: second.network, from: "model")
         _ = second.step.optimizer.state[0].arena.update(fromContentsOf: first.step.optimizer.state[0].arena)
         try second.step.scores?.restore(
-            Dictionary(uniqueKeysWithValues: saved.map { ($0.name, $0) }), second.network.parameters, from: "state")
+            Dictionary(uniqueKeysWithValues: saved.map { ($0.name, $0) }), from: "state")
         for scene in [first, second] { _ = try scene.run(1) }
         #expect(first.values { _ in true } == second.values { _ in true })
         #expect(first.step.scores?.tensors == second.step.scores?.tensors)
         let error = #expect(throws: RunError.self) {
-            try second.step.scores?.restore([:], second.network.parameters, from: "state")
+            try second.step.scores?.restore([:], from: "state")
         }
         #expect("\(try #require(error))".contains("layer1.0.conv1.weight.scores"))
     }

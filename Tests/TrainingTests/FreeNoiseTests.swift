@@ -44,6 +44,25 @@ struct FreeNoiseTests {
         #expect(noise.applied(to: dark)[0].toArray() == [0.5, 0, 0, 0] + [Float](repeating: 0.375, count: 8))
     }
 
+    @Test("A pixel that is clamped keeps its noise, one at the very bound moves, as PyTorch's clamp has it")
+    func clamped() {
+        var noise = noise()
+        func rise(_ values: [Float]) { noise.ascend([tensor(3) { _ in 1 }], batch([tensor(3) { values[$0 % 4] }])) }
+        func fall(_ values: [Float]) { noise.ascend([tensor(3) { _ in -1 }], batch([tensor(3) { values[$0 % 4] }])) }
+        func found() -> [Float] {
+            guard case .float(let values) = noise.tensor.values else { return [] }
+            // Outside channels come first.
+            return [values[0], values[2], values[1], values[3]]
+        }
+        rise([0, 0.25, 0.625, 0.75])
+        #expect(found() == [0.375, 0.375, 0.375, 0.375])
+        // Sums of 0.5, 0.75, 1 and 1.25: only the last one lies outside.
+        fall([0.125, 0.375, 0.625, 0.875])
+        #expect(found() == [0, 0, 0, 0.375])
+        rise([0, 0, 1, 0.75])
+        #expect(found() == [0.375, 0.375, 0.375, 0.375])
+    }
+
     @Test("Rows belong to positions of the batch, whatever its shards; a short batch has the first ones")
     func positions() {
         var (one, two) = (noise(), noise(shards: 2))

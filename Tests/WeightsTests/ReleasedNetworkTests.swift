@@ -193,7 +193,7 @@ struct ReleasedNetworkTests {
         }
         func rows(_ name: String, _ layout: CheckpointLayout, _ more: [String] = []) throws -> String {
             let session = EvaluationSession(
-                checkpoint: scratch(name), layout: layout, configFile: nil, output: scratch("results"), force: true,
+                checkpoint: scratch(name), layout: layout, configFiles: [], output: scratch("results"), force: true,
                 settings: [
                     "data.dataset=synthetic", "data.train_samples=8", "data.test_samples=8", "evaluation.chunk=8",
                     "attack.steps=1", "distributed.threads=1",
@@ -205,10 +205,14 @@ struct ReleasedNetworkTests {
                 .joined(separator: "\n")
         }
         let known = try rows("own", .robustmoe, ["model.normalize=none"])
-        #expect(try rows("released", .robustMoECNN) == known)
-        let fixed = ["moe.routes=1"]
-        #expect(try rows("without", .robustMoECNN, fixed) == rows("own", .robustmoe, fixed + ["model.normalize=none"]))
-        let error = try #require(throws: (any Error).self) { try rows("without", .robustMoECNN) }
+        #expect(try rows("released", .robustMoECNN, ["model.normalize=none"]) == known)
+        let fixed = ["moe.routes=1", "model.normalize=none"]
+        #expect(try rows("without", .robustMoECNN, fixed) == rows("own", .robustmoe, fixed))
+        let error = try #require(throws: (any Error).self) {
+            try rows("without", .robustMoECNN, ["model.normalize=none"])
+        }
+        let untold = try #require(throws: (any Error).self) { try rows("released", .robustMoECNN) }
+        #expect("\(untold)".contains("does not store what images are normalized by; expected model.normalize=none"))
         #expect("\(error)".contains("holds no router; expected one, or moe.routes uniform"))
     }
 }

@@ -36,7 +36,7 @@ package struct ConfigurationIssue: Sendable, Equatable, CustomStringConvertible 
             case .duplicate: "\(key): set more than once (found \(found)); allowed: \(allowed)"
             case .unreadable: "\(found); allowed: \(allowed)"
             }
-        return "\(origin): \(text)" + (suggestion.map { "; did you mean \($0)?" } ?? "")
+        return ("\(origin): \(text)" + (suggestion.map { "; did you mean \($0)?" } ?? "")).printableLine
     }
 }
 
@@ -45,8 +45,15 @@ package struct ConfigurationError: ErrorWithStatus, Sendable, Equatable, CustomS
     /// The mistakes, in the order of the layers; never empty.
     package let issues: [ConfigurationIssue]
 
+    /// Mistakes that are told one by one; of more, the rest is counted.
+    static let told = 100
+
     /// The mistakes, one a line.
-    package var description: String { issues.map(\.description).joined(separator: "\n") }
+    package var description: String {
+        let rest = issues.count - Self.told
+        let lines = issues.prefix(Self.told).map(\.description) + (rest > 0 ? ["and \(rest) more mistakes"] : [])
+        return lines.joined(separator: "\n")
+    }
 
     package var exitStatus: ExitStatus { .usage }
 }

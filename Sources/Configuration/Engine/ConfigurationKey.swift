@@ -1,3 +1,5 @@
+import Files
+
 /// The description of one key of a section, from which reading, writing, help and messages follow.
 struct ConfigurationKey<Section>: Sendable {
     /// The name within the section, in snake case.
@@ -8,6 +10,8 @@ struct ConfigurationKey<Section>: Sendable {
     let summary: String
     /// What may stand there, in words.
     let allowed: String
+    /// Whether what is typed on a command line is the value itself rather than YAML.
+    let isText: Bool
     /// Reads a value for the key at a dotted place into a section.
     let read: @Sendable (ConfigurationNode, inout Section, ConfigurationPlace, inout ConfigurationReader) -> Void
     /// Writes the key's value.
@@ -28,7 +32,7 @@ struct ConfigurationKey<Section>: Sendable {
     ///   - summary: What it means, with its unit.
     ///   - bound: Which values of the type are allowed.
     ///   - target: The key for which this one is another spelling, which is then read but never written.
-    ///   - condition: Where it means something; elsewhere it is not written, and a person who gives it is warned.
+    ///   - condition: Where it means something; a person who gives it elsewhere is warned.
     init<Value: ConfigurationValue>(
         _ name: String, _ path: WritableKeyPath<Section, Value> & Sendable, _ summary: String,
         _ bound: ConfigurationBound<Value> = .any, anotherSpellingOf target: String? = nil,
@@ -40,8 +44,12 @@ struct ConfigurationKey<Section>: Sendable {
         self.summary = summary
         self.allowed = allowed
         self.condition = condition
+        isText = Value.isText
         idle = { section, key in
-            if let condition, !condition.holds(section) { return [(key, condition.text)] }
+            if let condition, !condition.holds(section) {
+                let isDefault = section[keyPath: path] == Section()[keyPath: path]
+                return isDefault && !condition.hidesKey ? [] : [(key, condition.text)]
+            }
             return section[keyPath: path].idle(under: key)
         }
         read = { node, section, place, reader in
@@ -64,7 +72,18 @@ struct ConfigurationKey<Section>: Sendable {
 struct ConfigurationCondition<Section>: Sendable {
     /// The condition in words, such as `training.method: free`.
     let text: String
+    /// Whether the key is left out of what is written where the condition does not hold.
+    let hidesKey: Bool
     let holds: @Sendable (Section) -> Bool
+
+    init(_ text: String, hidesKey: Bool = false, _ holds: @escaping @Sendable (Section) -> Bool) {
+        self.text = text
+        self.hidesKey = hidesKey
+        self.holds = holds
+    }
+
+    /// Whether the key is left out of what is written of a section.
+    func hides(_ section: Section) -> Bool { hidesKey && !holds(section) }
 }
 
 /// One line of help on the configuration.
@@ -140,6 +159,18 @@ extension ConfigurationBound where Value == Double {
 extension ConfigurationBound where Value == String {
     static var notEmpty: ConfigurationBound { ConfigurationBound(text: "not empty") { !$0.isEmpty } }
 
+    /// The path of a file or directory: the system would take what stands before a NUL for all of it.
+    static var path: ConfigurationBound {
+        ConfigurationBound(text: "not empty, without NUL") { !$0.isEmpty && !$0.utf8.contains(0) }
+    }
+
+    /// The name of a directory within another one.
+    static var plainName: ConfigurationBound {
+        ConfigurationBound(text: "one plain name: not . or .., without slashes and control characters") {
+            FileSystem.isPlainName($0)
+        }
+    }
+
     /// A name that may stand in columns and file names.
     static var identifier: ConfigurationBound {
         ConfigurationBound(text: "made of letters, digits, dots, dashes and underscores") { text in
@@ -158,10 +189,13 @@ extension ConfigurationBound {
         ConfigurationBound(text: "each once") { Set($0.map(\.rawValue)).count == $0.count }
     }
 
-    static func increasing<Element: Comparable & Sendable & ConfigurationValue>(from low: Element) -> ConfigurationBound
-    where Value == [Element] {
-        ConfigurationBound(text: "at least \(low.written.flow), each above the one before") { list in
-            list.allSatisfy { $0 >= low } && zip(list, list.dropFirst()).allSatisfy { $0 < $1 }
+    /// A list of so many elements at most, rising within a range.
+    static func increasing<Element: Comparable & Sendable & ConfigurationValue>(
+        within range: ClosedRange<Element>, atMost most: Int
+    ) -> ConfigurationBound where Value == [Element] {
+        let bound = ConfigurationBound<Element>.within(range)
+        return ConfigurationBound(text: "\(bound.text), each above the one before, at most \(most) of them") { list in
+            list.count <= most && list.allSatisfy(bound.contains) && zip(list, list.dropFirst()).allSatisfy { $0 < $1 }
         }
     }
 }

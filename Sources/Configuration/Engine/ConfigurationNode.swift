@@ -5,6 +5,8 @@ package struct ConfigurationNode: Sendable {
     enum Content: Sendable {
         /// Text; `plain` where it stands without quotes, and so may be a number, a truth value or null.
         case scalar(String, plain: Bool)
+        /// What stands behind the `=` of a command line: a text for keys that hold one, YAML for all others.
+        case typed(String)
         case sequence([ConfigurationNode])
         case mapping([(key: String, value: ConfigurationNode)])
     }
@@ -25,8 +27,11 @@ package struct ConfigurationNode: Sendable {
     }
 
     var isNull: Bool {
-        guard case .scalar(let text, plain: true) = content else { return false }
-        return ["", "~", "null", "Null", "NULL"].contains(text)
+        switch content {
+        case .scalar(let text, plain: true): ["", "~", "null", "Null", "NULL"].contains(text)
+        case .typed(let text): text.isEmpty
+        case .scalar, .sequence, .mapping: false
+        }
     }
 
     var isMapping: Bool {
@@ -52,7 +57,9 @@ extension ConfigurationNode {
         /// The keys that are no names, or that stand twice in one mapping.
         var issues: [ConfigurationIssue] = []
         /// The values that may still come: a few lines of aliases of aliases could otherwise fill the memory.
-        var remaining = 100_000
+        var remaining = Conversion.largestCount
+
+        static let largestCount = 10_000
     }
 
     /// Takes over a node of the YAML parser; dotted keys become nested mappings.
@@ -67,8 +74,14 @@ extension ConfigurationNode {
         guard conversion.remaining >= 0 else {
             if conversion.remaining == -1 {
                 conversion.issues.append(
-                    .unreadable("found too many values", allowed: "at most 100000 values a file", origin: origin))
+                    .unreadable(
+                        "found too many values", allowed: "at most \(Conversion.largestCount) values a file",
+                        origin: origin))
             }
+            return
+        }
+        if let issue = ConfigurationKeyPath.tooLarge(key, origin: origin) {
+            conversion.issues.append(issue)
             return
         }
         switch node {
@@ -101,6 +114,8 @@ extension ConfigurationNode {
         let path = ConfigurationKeyPath.join(section, name)
         var value = ConfigurationNode(valueNode, key: path, &conversion)
         value.origin = conversion.place(nameNode.mark?.line)
+        // The value has been told to be too deep.
+        if ConfigurationKeyPath.tooLarge(path, origin: "") != nil { return [] }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         if parts.contains("") {
             conversion.issues.append(
@@ -120,6 +135,20 @@ enum ConfigurationKeyPath {
     static func join(_ section: String, _ name: String) -> String {
         section.isEmpty ? name : section + "." + name
     }
+
+    /// Names and indices of a key; the deepest one there is, has four.
+    static let largestDepth = 16
+    /// Bytes of a key.
+    static let largestLength = 256
+
+    /// What is wrong with a key that is longer or deeper than any; whatever walks over values goes as deep as they do.
+    static func tooLarge(_ key: String, origin: String) -> ConfigurationIssue? {
+        let (length, depth) = (key.utf8.count, key.utf8.count { $0 == UInt8(ascii: ".") } + 1)
+        guard length > largestLength || depth > largestDepth else { return nil }
+        return .value(
+            ConfigurationNode.shortened(key), found: "a key of \(length) bytes and \(depth) names",
+            allowed: "at most \(largestLength) bytes and \(largestDepth) names", origin: origin)
+    }
 }
 
 extension ConfigurationIssue {
@@ -133,6 +162,10 @@ extension ConfigurationIssue {
     static func duplicate(_ key: String, found: String, origin: String) -> ConfigurationIssue {
         ConfigurationIssue(
             kind: .duplicate, key: key, found: found, allowed: "one value a file", origin: origin, suggestion: nil)
+    }
+
+    static func tooLong(_ found: String, origin: String) -> ConfigurationIssue {
+        .unreadable("found \(found)", allowed: "at most \(ConfigurationLayer.largestText) bytes", origin: origin)
     }
 
     static func unreadable(_ problem: String, allowed: String, origin: String) -> ConfigurationIssue {

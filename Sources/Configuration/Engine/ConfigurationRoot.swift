@@ -6,8 +6,27 @@ protocol ConfigurationRoot: ConfigurationSection {
     /// New names of keys that an earlier version had, by their old ones.
     static var movedKeys: [String: String] { get }
 
+    /// How fractions such as 8/255 were written.
+    var spellings: NumberSpellings { get set }
+
     /// Checks what no single key can tell: combinations that are impossible.
     func check(_ reader: inout ConfigurationReader)
+
+    /// Sentences on what is possible and was probably not meant.
+    var doubts: [String] { get }
+}
+
+/// A configuration that has passed every check, and what there is to say of it.
+package struct ResolvedConfiguration<Root: Sendable>: Sendable {
+    /// The configuration.
+    package let configuration: Root
+    /// Sentences on keys that were given and have no effect, and on what was probably not meant.
+    package internal(set) var warnings: [String]
+    /// The dotted keys that a person gave, in a file or on the command line.
+    package let given: Set<String>
+
+    /// Whether a person gave a key.
+    package func isGiven(_ key: String) -> Bool { given.contains(key) }
 }
 
 extension ConfigurationRoot {
@@ -16,11 +35,12 @@ extension ConfigurationRoot {
     /// - Parameters:
     ///   - layers: The settings, each above those before it: files first, then the command line.
     ///   - presets: The documented groups of settings by name.
-    /// - Returns: The configuration, and sentences on keys that were given and have no effect.
+    ///   - check: Checks combinations beyond those that are impossible whatever the configuration is for.
     /// - Throws: Everything that is wrong in any layer, not only the first.
     static func resolve(
-        layers: [ConfigurationLayer], presets: [String: ConfigurationLayer]
-    ) throws(ConfigurationError) -> (configuration: Self, warnings: [String]) {
+        layers: [ConfigurationLayer], presets: [String: ConfigurationLayer],
+        check: (Self, inout ConfigurationReader) -> Void = { _, _ in }
+    ) throws(ConfigurationError) -> ResolvedConfiguration<Self> {
         let (named, naming) = laid(layers)
         var (configuration, reader) = (named, naming)
         if let name = named.preset {
@@ -34,9 +54,13 @@ extension ConfigurationRoot {
                 reader.reject(node, at: place, suggestion: Spelling.nearest(to: name, among: presets.keys.sorted()))
             }
         }
+        configuration.spellings.own = reader.spellings
         configuration.check(&reader)
+        check(configuration, &reader)
         guard reader.issues.isEmpty else { throw ConfigurationError(issues: reader.issues) }
-        return (configuration, configuration.warnings(reader))
+        return ResolvedConfiguration(
+            configuration: configuration, warnings: configuration.warnings(reader) + configuration.doubts,
+            given: reader.given)
     }
 
     private static func laid(_ layers: [ConfigurationLayer]) -> (Self, ConfigurationReader) {
@@ -46,12 +70,14 @@ extension ConfigurationRoot {
         return (configuration, reader)
     }
 
-    /// One sentence for each key that a person gave, and that means nothing beside the others.
+    /// One sentence for each key that a person gave, and that means nothing beside the others, or that was given again.
     private func warnings(_ reader: ConfigurationReader) -> [String] {
-        idle(under: "").flatMap { section, wanted in
+        let idle = idle(under: "").flatMap { section, wanted in
             reader.given.filter { $0 == section || $0.hasPrefix(section + ".") }.sorted().map { key in
                 "\(reader.origins[key] ?? ""): \(key) has no effect, it belongs to \(wanted)"
             }
         }
+        return idle
+            + reader.repeated.sorted().map { "command line: \($0) is given more than once, the last one counts" }
     }
 }

@@ -30,10 +30,11 @@ extension ConfigurationSection {
                 }
                 let below = ConfigurationPlace(
                     key: ConfigurationKeyPath.join(place.key, name), allowed: key.allowed)
+                guard let value = reader.parsed(value, at: below, isText: key.isText) else { continue }
                 key.read(value, &section, below, &reader)
                 reader.note(ConfigurationKeyPath.join(place.key, key.target), value)
             }
-        case .scalar, .sequence:
+        case .scalar, .sequence, .typed:
             reader.reject(node, at: place)
             return nil
         }
@@ -41,7 +42,7 @@ extension ConfigurationSection {
     }
 
     var written: ConfigurationNode {
-        let own = Self.keys.filter { $0.name == $0.target && $0.condition?.holds(self) != false }
+        let own = Self.keys.filter { $0.name == $0.target && $0.condition?.hides(self) != true }
         return ConfigurationNode(content: .mapping(own.map { ($0.name, $0.write(self)) }))
     }
 

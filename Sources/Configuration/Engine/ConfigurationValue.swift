@@ -11,6 +11,9 @@ protocol ConfigurationValue: Sendable, Equatable {
         _ reader: inout ConfigurationReader
     ) -> Self?
 
+    /// Whether what is typed on a command line is the value itself rather than YAML.
+    static var isText: Bool { get }
+
     /// The value as it is written.
     var written: ConfigurationNode { get }
 
@@ -25,6 +28,8 @@ protocol ConfigurationValue: Sendable, Equatable {
 }
 
 extension ConfigurationValue {
+    static var isText: Bool { false }
+
     static func keyNames(under key: String) -> [String] { [key] }
 
     static func help(under key: String) -> [ConfigurationHelp] { [] }
@@ -42,10 +47,14 @@ protocol ScalarValue: ConfigurationValue {
 
     /// The words that may stand for a value, for suggestions.
     static var words: [String] { get }
+
+    /// What other programs call a value, and the word here.
+    static var otherWords: [String: String] { get }
 }
 
 extension ScalarValue {
     static var words: [String] { [] }
+    static var otherWords: [String: String] { [:] }
 
     static func expectation(_ bound: String) -> String { bound.isEmpty ? noun : "\(noun), \(bound)" }
 
@@ -53,14 +62,20 @@ extension ScalarValue {
         _ node: ConfigurationNode, over current: Self?, at place: ConfigurationPlace,
         _ reader: inout ConfigurationReader
     ) -> Self? {
-        guard case .scalar(let text, let plain) = node.content else {
+        let (text, plain): (String, Bool)
+        switch node.content {
+        case .scalar(let own, plain: let isPlain): (text, plain) = (own, isPlain)
+        case .typed(let own): (text, plain) = (own, false)
+        case .sequence, .mapping:
             reader.reject(node, at: place)
             return nil
         }
         guard !node.isNull, let value = Self(text: text, plain: plain) else {
-            reader.reject(node, at: place, suggestion: Spelling.nearest(to: text, among: words))
+            reader.reject(
+                node, at: place, suggestion: otherWords[text.lowercased()] ?? Spelling.nearest(to: text, among: words))
             return nil
         }
+        reader.note(spelling: text, of: place.key)
         return value
     }
 }
@@ -121,6 +136,7 @@ extension Double: ScalarValue {
 }
 
 extension String: ScalarValue {
+    static var isText: Bool { true }
     static var noun: String { "a text" }
     var written: ConfigurationNode { .text(self) }
 
@@ -146,6 +162,8 @@ extension ConfigurationChoice {
 
 extension Optional: ConfigurationValue where Wrapped: ConfigurationValue {
     var written: ConfigurationNode { map(\.written) ?? .null }
+
+    static var isText: Bool { Wrapped.isText }
 
     static func expectation(_ bound: String) -> String { Wrapped.expectation(bound) + "; or null" }
 
@@ -191,12 +209,17 @@ extension Array: ConfigurationValue where Element: ConfigurationValue {
                 }
                 let old = index < list.count ? list[index] : nil
                 let here = element(name)
-                guard let new = Element.read(value, over: old, at: here, &reader) else { continue }
+                guard let value = reader.parsed(value, at: here, isText: Element.isText),
+                    let new = Element.read(value, over: old, at: here, &reader)
+                else { continue }
                 reader.note(here.key, value)
                 list.replaceSubrange(index..<Swift.min(index + 1, list.count), with: [new])
             }
             return list
-        case .scalar:
+        case .scalar(let text, plain: _):
+            reader.reject(node, at: place, suggestion: node.isNull ? nil : "[\(text)]")
+            return nil
+        case .typed:
             reader.reject(node, at: place)
             return nil
         }

@@ -3,7 +3,13 @@ extension ConfigurationNode {
     var found: String {
         var text = flow
         if case .scalar(let quoted, plain: false) = content { text = Self.quoted(quoted) }
-        return text.count > 80 ? text.prefix(80) + "…" : text
+        return Self.shortened(text)
+    }
+
+    /// A text for messages, cut after 80 characters.
+    static func shortened(_ text: String) -> String {
+        // Bytes first: counting characters goes through all of the text.
+        text.utf8.count > 80 && text.count > 80 ? text.prefix(80) + "…" : text
     }
 
     /// The value on one line of YAML.
@@ -11,6 +17,7 @@ extension ConfigurationNode {
         switch content {
         case .scalar(let text, plain: true): text.isEmpty ? "null" : text
         case .scalar(let text, plain: false): Self.isPlain(text) ? text : Self.quoted(text)
+        case .typed(let text): text
         case .sequence(let elements): "[" + elements.map(\.flow).joined(separator: ", ") + "]"
         case .mapping(let pairs): "{" + pairs.map { "\($0.key): \($0.value.flow)" }.joined(separator: ", ") + "}"
         }
@@ -27,7 +34,7 @@ extension ConfigurationNode {
             return elements.flatMap { element in
                 element.block.enumerated().map { ($0.offset == 0 ? "- " : "  ") + $0.element }
             }
-        case .scalar, .sequence:
+        case .scalar, .sequence, .typed:
             return [flow]
         }
     }
@@ -36,7 +43,7 @@ extension ConfigurationNode {
     var json: String {
         switch content {
         case .scalar(let text, plain: true): text
-        case .scalar(let text, plain: false): Self.quoted(text)
+        case .scalar(let text, plain: false), .typed(let text): Self.quoted(text)
         case .sequence(let elements): "[" + elements.map(\.json).joined(separator: ",") + "]"
         case .mapping(let pairs):
             "{"
@@ -54,7 +61,7 @@ extension ConfigurationNode {
             return elements.enumerated().flatMap {
                 $0.element.leaves(under: ConfigurationKeyPath.join(key, String($0.offset)))
             }
-        case .scalar, .sequence:
+        case .scalar, .sequence, .typed:
             return [(key, flow)]
         }
     }
@@ -63,7 +70,7 @@ extension ConfigurationNode {
         switch content {
         case .mapping: true
         case .sequence(let elements): elements.contains(where: \.isMapping)
-        case .scalar: false
+        case .scalar, .typed: false
         }
     }
 

@@ -3,14 +3,14 @@ import Attacks
 extension RunConfiguration {
     /// The attacks that are evaluated beside clean images, which always are.
     ///
-    /// An empty list means the attack of training on the model that is used: cross entropy as objective, frozen, without
-    /// noise. Entries called `none` add nothing. Lists of steps and radii multiply what is there.
+    /// Where none are given, that is the attack of training on the model that is used: cross entropy as objective, frozen,
+    /// without noise. Entries called `none` add nothing. Lists of steps and radii multiply what is there.
     package var resolvedEvaluationAttacks: [Attack] {
         var ofTraining = attack
         ofTraining.objective = .given(.crossEntropy)
         if ofTraining.routing == .noisy { ofTraining.routing = .deterministic }
         if ofTraining.start == .given(.gaussian) { ofTraining.start = .given(.uniform) }
-        let attacks = evaluation.attacks.isEmpty ? [ofTraining] : evaluation.attacks
+        let attacks = evaluation.attacks ?? [ofTraining]
         return attacks.filter { $0.name != .none }.flatMap { attack in
             attack.swept(steps: evaluation.steps).flatMap { $0.swept(epsilons: evaluation.epsilons) }
         }

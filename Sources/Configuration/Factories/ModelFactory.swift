@@ -14,7 +14,8 @@ extension RunConfiguration {
             ratio: model.ratio, channels: traits.channels,
             imageSize: MapSize(height: traits.height, width: traits.width), classes: traits.classes,
             mean: normalizes ? traits.mean : none, deviation: normalizes ? traits.standardDeviation : ones,
-            mixture: mixtureSettings, skipsFirstActivation: model.skipFirstActivation)
+            mixture: mixtureSettings, skipsFirstActivation: model.skipFirstActivation,
+            initialization: model.initialization)
     }
 
     private var mixtureSettings: MixtureSettings? {

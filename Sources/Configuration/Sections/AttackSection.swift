@@ -50,10 +50,15 @@ extension RunConfiguration {
         /// Makes the section with every default.
         package init() {}
 
-        /// The start with `auto` decided.
+        /// The start with `auto` decided: a divergence from the clean images has no slope at them.
         package var resolvedStart: StartingPoint {
-            start.or(name == .fgsm ? .none : resolvedObjective == .divergence ? .gaussian : .uniform)
+            let objective = resolvedObjective
+            if objective == .divergence { return start.or(.gaussian) }
+            return start.or(name == .fgsm && !objective.readsCleanImages ? .none : .uniform)
         }
+
+        /// Whether the search follows gradients.
+        package var isGradientSearch: Bool { [.pgd, .fgsm, .apgdCE].contains(name) }
 
         /// Whether the search goes by steps of `stepSize`.
         package var hasStepSize: Bool { name == .pgd }
@@ -98,26 +103,49 @@ extension RunConfiguration.Attack: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("id", \.id, "name in files; null: such as pgd-linf-8of255-10", .ifGiven(.identifier)),
         ConfigurationKey("name", \.name, "the search"),
-        ConfigurationKey("norm", \.norm, "how the size of a change is measured"),
-        ConfigurationKey("epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .atLeast(0)),
-        ConfigurationKey("step_size", \.stepSize, "length of a step, for images in [0, 1]", .atLeast(0)),
-        ConfigurationKey("steps", \.steps, "steps of each restart", .atLeast(0)),
-        ConfigurationKey("restarts", \.restarts, "searches of which each image gets the worst", .atLeast(1)),
-        ConfigurationKey("start", \.start, "where the search starts"),
+        ConfigurationKey("norm", \.norm, "how the size of a change is measured", onlyWhere: .gradients),
+        ConfigurationKey(
+            "epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .within(0...ConfigurationLimits.radius),
+            onlyWhere: ConfigurationCondition("any name but none") { $0.name != .none }),
+        ConfigurationKey(
+            "step_size", \.stepSize, "length of a step, for images in [0, 1]", .within(0...ConfigurationLimits.radius),
+            onlyWhere: .name(.pgd)),
+        ConfigurationKey(
+            "steps", \.steps, "steps of each restart", .within(0...ConfigurationLimits.repetitions),
+            onlyWhere: .name(.pgd, .apgdCE)),
+        ConfigurationKey(
+            "restarts", \.restarts, "searches of which each image gets the worst",
+            .within(1...ConfigurationLimits.repetitions), onlyWhere: .gradients),
+        ConfigurationKey("start", \.start, "where the search starts", onlyWhere: .gradients),
         ConfigurationKey(
             "random_start", \.randomStart, "true: start uniform, false: start none", anotherSpellingOf: "start"),
-        ConfigurationKey("objective", \.objective, "what the search makes large"),
+        ConfigurationKey("objective", \.objective, "what the search makes large", onlyWhere: .gradients),
         ConfigurationKey(
             "beta", \.beta, "factor of the routers' part of the objective; null: 6 for labels, 1 for divergences",
-            .ifGiven(.atLeast(0))),
-        ConfigurationKey("keep", \.keep, "which iterate is the result"),
-        ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalizes by meanwhile"),
-        ConfigurationKey("routing", \.routing, "how images are routed meanwhile"),
+            .ifGiven(.atLeast(0)),
+            onlyWhere: ConfigurationCondition("an objective of model and routers") {
+                [.modelAndRouterDivergence, .modelAndRouterLabels].contains($0.resolvedObjective)
+            }),
+        ConfigurationKey("keep", \.keep, "which iterate is the result", onlyWhere: .name(.pgd)),
+        ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalizes by meanwhile", onlyWhere: .gradients),
+        ConfigurationKey("routing", \.routing, "how images are routed meanwhile", onlyWhere: .gradients),
     ]
 
     private var randomStart: Bool {
         get { resolvedStart != .none }
         set { start = .given(newValue ? .uniform : .none) }
+    }
+}
+
+extension ConfigurationCondition where Section == RunConfiguration.Attack {
+    /// What belongs to attacks of some names.
+    fileprivate static func name(_ names: RunConfiguration.Attack.Name...) -> ConfigurationCondition {
+        ConfigurationCondition("name: \(names.map(\.rawValue).joined(separator: " or "))") { names.contains($0.name) }
+    }
+
+    /// What belongs to attacks that follow gradients.
+    fileprivate static var gradients: ConfigurationCondition {
+        ConfigurationCondition("name: pgd, fgsm or apgd-ce") { $0.isGradientSearch }
     }
 }
 

@@ -1,4 +1,5 @@
 import Datasets
+import Networks
 
 extension RunConfiguration {
     /// The section `data`: the images.
@@ -39,18 +40,20 @@ extension RunConfiguration {
 extension RunConfiguration.DataSource: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("dataset", \.dataset, "the data set"),
-        ConfigurationKey("path", \.path, "folder of its files, or a pack", .ifGiven(.notEmpty)),
+        ConfigurationKey("path", \.path, "folder of its files, or a pack", .ifGiven(.path)),
         ConfigurationKey(
-            "train_samples", \.trainSamples, "the first so many training images; null: all", .ifGiven(.atLeast(1))),
+            "train_samples", \.trainSamples, "the first so many training images; null: all",
+            .ifGiven(.within(1...ConfigurationLimits.images))),
         ConfigurationKey(
-            "test_samples", \.testSamples, "the first so many test images; null: all", .ifGiven(.atLeast(1))),
+            "test_samples", \.testSamples, "the first so many test images; null: all",
+            .ifGiven(.within(1...ConfigurationLimits.images))),
         ConfigurationKey(
             "augmentation", \.augmentation, "changes of training images; null: the data set's own",
             .ifGiven(.distinct())),
         ConfigurationKey(
             "resize", \.resize,
             "side in pixels of the stored images of folder and tiny-imagenet; null: 256 and 64",
-            .ifGiven(.within(DatasetName.sides))),
+            .ifGiven(.within(1...NetworkLimits.imageSide))),
         ConfigurationKey(
             "resize_mode", \.resizeMode,
             "how pictures become squares; null: shorter-side, which keeps the ratio and cuts out the middle, and of a pack "
@@ -58,12 +61,16 @@ extension RunConfiguration.DataSource: ConfigurationSection {
         ConfigurationKey(
             "crop", \.crop,
             "side of the part of a stored image that networks see; null: 224 of images stored at 256, else all of it",
-            .ifGiven(.within(DatasetName.sides))),
+            .ifGiven(.within(1...NetworkLimits.imageSide))),
         ConfigurationKey("corrupt", \.corrupt, "what becomes of image files that cannot be decoded"),
     ]
 }
 
-extension DatasetName: ConfigurationChoice {}
+extension DatasetName: ConfigurationChoice {
+    static var otherWords: [String: String] {
+        ["imagenet": "folder", "imagefolder": "folder", "tinyimagenet": "tiny-imagenet"]
+    }
+}
 extension Augmentation: ConfigurationChoice {}
 extension CorruptImagePolicy: ConfigurationChoice {}
 extension ResizeMode: ConfigurationChoice {}

@@ -18,8 +18,11 @@ extension RunConfiguration {
             case average
         }
 
-        /// The attacks beside clean images; see `RunConfiguration.resolvedEvaluationAttacks` for an empty list.
-        package var attacks: [Attack] = []
+        /// The attacks beside clean images; nil means that of training, see `RunConfiguration.resolvedEvaluationAttacks`, and
+        /// an empty list none.
+        package var attacks: [Attack]?
+        /// What the random draws of attacks are drawn from; nil means `training.seed`.
+        package var seed: UInt64?
         /// Epochs of training between evaluations, at least 1.
         package var everyEpochs = 1
         /// Epochs of training between evaluations that attack, at least 0; 0 means after the last one, nil all of them.
@@ -37,11 +40,17 @@ extension RunConfiguration {
         /// The first so many images, at least 1; nil means all.
         package var samples: Int?
         /// Images that are run together, at least 1, whatever the number of ranks.
+        ///
+        /// Which algorithm computes a convolution depends on how many images it meets (`ConvolutionAlgorithm.chosen`), so
+        /// another chunk may change losses by rounding, in the sixth digit.
         package var chunk = 64
 
         /// Makes the section with every default.
         package init() {}
     }
+
+    /// What the random draws of evaluations' attacks are drawn from.
+    package var evaluationSeed: UInt64 { evaluation.seed ?? training.seed }
 
     /// The images that are evaluated: those asked for, else validation if there is one, else test.
     package var resolvedEvaluationSplit: Evaluation.Split {
@@ -51,23 +60,31 @@ extension RunConfiguration {
 
 extension RunConfiguration.Evaluation: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("attacks", \.attacks, "attacks beside clean images, with the keys of attack; []: that one"),
-        ConfigurationKey("every_epochs", \.everyEpochs, "epochs between evaluations", .atLeast(1)),
+        ConfigurationKey(
+            "attacks", \.attacks, "attacks beside clean images, with the keys of attack; null: that one, []: none"),
+        ConfigurationKey("seed", \.seed, "what attacks' random numbers are drawn from; null: training.seed"),
+        ConfigurationKey(
+            "every_epochs", \.everyEpochs, "epochs between evaluations", .within(1...ConfigurationLimits.epochs)),
         ConfigurationKey(
             "attacks_every_epochs", \.attacksEveryEpochs,
-            "epochs between evaluations that attack; 0: only after the last; null: all", .ifGiven(.atLeast(0))),
+            "epochs between evaluations that attack; 0: only after the last; null: all",
+            .ifGiven(.within(0...ConfigurationLimits.epochs))),
         ConfigurationKey(
             "steps", \.steps, "numbers of steps to run every attack with; null: its own",
-            .ifGiven(.increasing(from: 1))),
+            .ifGiven(.increasing(within: 1...ConfigurationLimits.repetitions, atMost: ConfigurationLimits.elements))),
         ConfigurationKey(
             "epsilons", \.epsilons, "radii to run every attack with, steps in proportion; null: its own",
-            .ifGiven(.increasing(from: 0))),
+            .ifGiven(.increasing(within: 0...ConfigurationLimits.radius, atMost: ConfigurationLimits.elements))),
         ConfigurationKey("weights", \.weights, "the weights, or their average, for evaluate and experts"),
         ConfigurationKey(
             "masks", \.masks, "run or checkpoint whose masks pathways are compared with; null: none",
-            .ifGiven(.notEmpty)),
+            .ifGiven(.path)),
         ConfigurationKey("split", \.split, "which images; null: validation if there is one, else test"),
-        ConfigurationKey("samples", \.samples, "the first so many images; null: all", .ifGiven(.atLeast(1))),
-        ConfigurationKey("chunk", \.chunk, "images that are run together", .atLeast(1)),
+        ConfigurationKey(
+            "samples", \.samples, "the first so many images; null: all",
+            .ifGiven(.within(1...ConfigurationLimits.images))),
+        ConfigurationKey(
+            "chunk", \.chunk, "images that are run together; another number may round losses otherwise",
+            .within(1...ConfigurationLimits.batch)),
     ]
 }

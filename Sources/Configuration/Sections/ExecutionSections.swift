@@ -49,11 +49,15 @@ extension RunConfiguration.Distributed: ConfigurationSection {
             .oneOf([.local, .synchronized])),
         ConfigurationKey(
             "deterministic_shards", \.deterministicShards, "shards of a batch, for the same bits on any ranks; 0: off",
-            .atLeast(0)),
+            .within(0...ConfigurationLimits.shards)),
         ConfigurationKey(
-            "bucket_megabytes", \.bucketMegabytes, "MiB of gradients that are summed together", .above(0)),
-        ConfigurationKey("threads", \.threads, "threads of a rank", .automaticOr(.atLeast(1))),
-        ConfigurationKey("timeout_seconds", \.timeoutSeconds, "seconds that a rank waits for the others", .above(0)),
+            "bucket_megabytes", \.bucketMegabytes, "MiB of gradients that are summed together",
+            .within(1.0 / 1024...Double(ConfigurationLimits.mebibytes))),
+        ConfigurationKey(
+            "threads", \.threads, "threads of a rank", .automaticOr(.within(1...ConfigurationLimits.threads))),
+        ConfigurationKey(
+            "timeout_seconds", \.timeoutSeconds, "seconds that a rank waits for the others",
+            .above(0, atMost: ConfigurationLimits.seconds)),
     ]
 }
 
@@ -62,14 +66,16 @@ extension RunConfiguration.Kernels: ConfigurationSection {
         ConfigurationKey("arithmetic", \.arithmetic, "fast algorithms, or only exact ones"),
         ConfigurationKey(
             "transform_cache_megabytes", \.transformCacheMegabytes, "MiB of a rank for transformed filters",
-            .atLeast(0)),
+            .within(0...ConfigurationLimits.mebibytes)),
     ]
 }
 
 extension RunConfiguration.Output: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("name", \.name, "name of the run directory under results", .ifGiven(.notEmpty)),
-        ConfigurationKey("every_steps", \.everySteps, "steps between rows of metrics; 0: one an epoch", .atLeast(0)),
+        ConfigurationKey("name", \.name, "name of the run directory under results", .ifGiven(.plainName)),
+        ConfigurationKey(
+            "every_steps", \.everySteps, "steps between rows of metrics; 0: one an epoch",
+            .within(0...ConfigurationLimits.steps)),
     ]
 }
 

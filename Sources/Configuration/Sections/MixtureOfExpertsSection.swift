@@ -122,26 +122,45 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
         ConfigurationKey(
             "placement", \.placement,
             "parameter paths that get experts; null: the last stage, such as [layer4], or all with channel experts",
-            .ifGiven(.each(.parameterPath))),
-        ConfigurationKey("routes", \.routes, "who decides which expert an image goes to"),
-        ConfigurationKey("include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too"),
-        ConfigurationKey("experts", \.experts, "experts of a layer", .atLeast(1)),
-        ConfigurationKey("top_k", \.topK, "experts that an image goes to", .atLeast(1)),
-        ConfigurationKey("router", \.router, "how scores are made"),
-        ConfigurationKey("router_kernel", \.routerKernel, "side of a convolutional router's filters", .oneOf([1, 3])),
-        ConfigurationKey("scope", \.scope, "how far one choice of channel experts reaches"),
-        ConfigurationKey("straight_through", \.straightThrough, "0/1 gates; auto: on at top_k 1"),
-        ConfigurationKey("weights", \.weights, "how scores become weights"),
-        ConfigurationKey("noise", \.noise, "noise on scores in training, in their deviations", .atLeast(0)),
+            .ifGiven(.each(.parameterPath)), onlyWhere: .mixtures),
+        ConfigurationKey("routes", \.routes, "who decides which expert an image goes to", onlyWhere: .mixtures),
+        ConfigurationKey(
+            "include_downsample", \.includeDownsample, "whether shortcuts' convolutions get experts too",
+            onlyWhere: ConfigurationCondition("moe.kind: conv") { $0.kind.value == .conv }),
+        ConfigurationKey(
+            "experts", \.experts, "experts of a layer", .within(1...NetworkLimits.experts), onlyWhere: .mixtures),
+        ConfigurationKey(
+            "top_k", \.topK, "experts that an image goes to", .within(1...NetworkLimits.experts), onlyWhere: .mixtures),
+        ConfigurationKey("router", \.router, "how scores are made", onlyWhere: .mixtures),
+        ConfigurationKey(
+            "router_kernel", \.routerKernel, "side of a convolutional router's filters", .oneOf([1, 3]),
+            onlyWhere: ConfigurationCondition("moe.router: conv-gap or double-conv-gap") {
+                $0.kind != .none && [.convGap, .doubleConvGap].contains($0.router)
+            }),
+        ConfigurationKey("scope", \.scope, "how far one choice of channel experts reaches", onlyWhere: .mixtures),
+        ConfigurationKey("straight_through", \.straightThrough, "0/1 gates; auto: on at top_k 1", onlyWhere: .mixtures),
+        ConfigurationKey("weights", \.weights, "how scores become weights", onlyWhere: .mixtures),
+        ConfigurationKey(
+            "noise", \.noise, "noise on scores in training, in their deviations", .atLeast(0),
+            onlyWhere: ConfigurationCondition("a moe.balance.loss other than entropy") {
+                $0.kind != .none && $0.resolvedLoss != .entropy
+            }),
         ConfigurationKey(
             "capacity", \.capacity, "most images an expert takes in training, in even shares; null: no limit",
-            .ifGiven(.above(0))),
-        ConfigurationKey("statistics", \.statistics, "what router statistics are taken over"),
-        ConfigurationKey("balance", \.balance, "the balancing loss"),
+            .ifGiven(.above(0, atMost: Double(NetworkLimits.experts))), onlyWhere: .mixtures),
+        ConfigurationKey("statistics", \.statistics, "what router statistics are taken over", onlyWhere: .mixtures),
+        ConfigurationKey("balance", \.balance, "the balancing loss", onlyWhere: .mixtures),
         ConfigurationKey(
             "variance_weight", \.varianceWeight, "factor of the loss that wants experts' outputs to differ",
-            .atLeast(0)),
+            .atLeast(0), onlyWhere: .mixtures),
     ]
+}
+
+extension ConfigurationCondition where Section == RunConfiguration.MixtureOfExperts {
+    /// What belongs to networks with experts.
+    fileprivate static var mixtures: ConfigurationCondition {
+        ConfigurationCondition("a moe.kind other than none") { $0.kind != .none }
+    }
 }
 
 extension RunConfiguration.MixtureOfExperts.Balance: ConfigurationSection {

@@ -25,6 +25,8 @@ extension RunConfiguration {
         /// Whether pre-activation blocks that change the channels skip their first batch norm and ReLU, as the released
         /// AdvMoE code does by mistake; other architectures have no such block.
         package var skipFirstActivation = false
+        /// How first weights are drawn; presets set what their reference does.
+        package var initialization = Initialization.pytorch
         /// The run, or checkpoint, whose masks the network is pruned by; nil means it is whole.
         ///
         /// Its own checkpoints hold the masks, and need that one no more.
@@ -40,17 +42,20 @@ extension RunConfiguration.Model: ConfigurationSection {
         ConfigurationKey("architecture", \.architecture, "the backbone"),
         ConfigurationKey("stem", \.stem, "what stands before the first stage"),
         ConfigurationKey(
-            "width", \.width, "channels of the first stage; null: the architecture's own", .ifGiven(.atLeast(1))),
+            "width", \.width, "channels of the first stage; null: the architecture's own",
+            .ifGiven(.within(1...NetworkLimits.width))),
         ConfigurationKey(
             "ratio", \.ratio, "factor of all numbers of channels, truncated", .above(0, atMost: 1)),
         ConfigurationKey("normalize", \.normalize, "what images are normalised by, inside the model"),
         ConfigurationKey(
             "skip_first_activation", \.skipFirstActivation,
             "pre-activation blocks that change the channels skip their first batch norm and ReLU"),
+        ConfigurationKey("initialization", \.initialization, "how first weights are drawn"),
         ConfigurationKey(
-            "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.notEmpty)),
+            "masks", \.masks, "run or checkpoint whose masks prune the network; null: it is whole", .ifGiven(.path)),
     ]
 }
 
 extension ArchitectureName: ConfigurationChoice {}
 extension NetworkSettings.Stem: ConfigurationChoice {}
+extension Initialization: ConfigurationChoice {}

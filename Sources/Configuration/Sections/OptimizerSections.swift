@@ -19,13 +19,27 @@ extension ScheduleSettings: ConfigurationSection {
         ConfigurationKey("name", \.name, "the curve after the warm-up"),
         ConfigurationKey("per", \.per, "how often the rate changes"),
         ConfigurationKey("warmup", \.warmup, "how warm-up and curve go together"),
-        ConfigurationKey("warmup_epochs", \.warmupEpochs, "epochs of linear rise", .atLeast(0)),
-        ConfigurationKey("lag_epochs", \.lagEpochs, "epochs by which the curve of cosine lags behind", .atLeast(0)),
-        ConfigurationKey("power", \.power, "exponent of poly", .above(0)),
-        ConfigurationKey("milestones", \.milestones, "epochs at which step multiplies the rate", .increasing(from: 1)),
-        ConfigurationKey("gamma", \.gamma, "factor of step", .above(0)),
+        ConfigurationKey(
+            "warmup_epochs", \.warmupEpochs, "epochs of linear rise",
+            .within(0...Double(ConfigurationLimits.epochs))),
+        ConfigurationKey(
+            "lag_epochs", \.lagEpochs, "epochs by which the curve of cosine lags behind",
+            .within(0...Double(ConfigurationLimits.epochs)), onlyWhere: .name(.cosine)),
+        ConfigurationKey("power", \.power, "exponent of poly", .above(0), onlyWhere: .name(.poly)),
+        ConfigurationKey(
+            "milestones", \.milestones, "epochs at which step multiplies the rate",
+            .increasing(within: 1...ConfigurationLimits.epochs, atMost: ConfigurationLimits.elements),
+            onlyWhere: .name(.step)),
+        ConfigurationKey("gamma", \.gamma, "factor of step", .above(0), onlyWhere: .name(.step)),
         ConfigurationKey("minimum_rate", \.minimumRate, "the rate that is approached at the end", .atLeast(0)),
     ]
+}
+
+extension ConfigurationCondition where Section == ScheduleSettings {
+    /// What belongs to one curve.
+    fileprivate static func name(_ name: ScheduleSettings.Name) -> ConfigurationCondition {
+        ConfigurationCondition("name: \(name.rawValue)") { $0.name == name }
+    }
 }
 
 extension OptimizerName: ConfigurationChoice {}

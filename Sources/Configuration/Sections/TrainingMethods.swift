@@ -106,13 +106,14 @@ extension RunConfiguration {
 extension ConfigurationCondition where Section == RunConfiguration.Training {
     /// What belongs to one method.
     fileprivate static func method(_ method: RunConfiguration.Training.Method) -> ConfigurationCondition {
-        ConfigurationCondition(text: "training.method: \(method.rawValue)") { $0.method == method }
+        ConfigurationCondition("training.method: \(method.rawValue)", hidesKey: true) { $0.method == method }
     }
 }
 
 extension Free.Settings: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("replays", \.replays, "update steps on each batch", .atLeast(1)),
+        ConfigurationKey(
+            "replays", \.replays, "update steps on each batch", .within(1...ConfigurationLimits.repetitions)),
         ConfigurationKey("replay_balance_factor", \.replayBalanceFactor, "factor of balancing losses", .atLeast(0)),
     ]
 }

@@ -1,4 +1,5 @@
 import Training
+import Weights
 
 extension RunConfiguration {
     /// The section `training`: how the network is trained.
@@ -13,8 +14,10 @@ extension RunConfiguration {
         package var microBatch: Int?
         /// What all random numbers are drawn from.
         package var seed: UInt64 = 12345
-        /// The checkpoint, or run, whose weights a new run begins with; nil means random ones.
+        /// The checkpoint, run or file whose weights a new run begins with; nil means random ones.
         package var initialCheckpoint: String?
+        /// Whose names the tensors of `initialCheckpoint` have, if it is a file.
+        package var initialLayout = CheckpointLayout.robustmoe
         /// The decay of the moving average of the weights, at least 0 and below 1; nil means no average is kept.
         package var weightAverage: Double?
         /// What is trained.
@@ -89,14 +92,23 @@ extension RunConfiguration.Training: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] =
         [
             ConfigurationKey("method", \.method, "what a step minimizes"),
-            ConfigurationKey("epochs", \.epochs, "passes over the training images", .atLeast(1)),
-            ConfigurationKey("global_batch", \.globalBatch, "images of a step over all ranks", .atLeast(1)),
             ConfigurationKey(
-                "micro_batch", \.microBatch, "images that a rank runs at once; null: all", .ifGiven(.atLeast(1))),
+                "epochs", \.epochs, "passes over the training images", .within(1...ConfigurationLimits.epochs)),
+            ConfigurationKey(
+                "global_batch", \.globalBatch, "images of a step over all ranks",
+                .within(1...ConfigurationLimits.batch)),
+            ConfigurationKey(
+                "micro_batch", \.microBatch, "images that a rank runs at once; null: all",
+                .ifGiven(.within(1...ConfigurationLimits.batch))),
             ConfigurationKey("seed", \.seed, "what all random numbers are drawn from"),
             ConfigurationKey(
-                "initial_checkpoint", \.initialCheckpoint, "checkpoint or run whose weights a new run begins with",
-                .ifGiven(.notEmpty)),
+                "initial_checkpoint", \.initialCheckpoint,
+                "checkpoint, run or safetensors file whose weights a new run begins with; null: random ones",
+                .ifGiven(.path)),
+            ConfigurationKey(
+                "initial_layout", \.initialLayout,
+                "whose names the tensors of initial_checkpoint have, if it is a file",
+                onlyWhere: ConfigurationCondition("a training.initial_checkpoint") { $0.initialCheckpoint != nil }),
             ConfigurationKey(
                 "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
                 .ifGiven(.within(0..<1))),
@@ -107,17 +119,20 @@ extension RunConfiguration.Training: ConfigurationSection {
                 "validation_fraction", \.validationFraction, "share of the training images held back", .within(0..<1)),
             ConfigurationKey(
                 "checkpoint_every", \.checkpointEvery, "steps between checkpoints; always at an epoch's end",
-                .ifGiven(.atLeast(1))),
-            ConfigurationKey("keep", \.keep, "checkpoints that are kept", .atLeast(1)),
+                .ifGiven(.within(1...ConfigurationLimits.steps))),
+            ConfigurationKey("keep", \.keep, "checkpoints that are kept", .within(1...ConfigurationLimits.checkpoints)),
             ConfigurationKey(
                 "stop_after_steps", \.stopAfterSteps, "global step after which this invocation ends, with exit code 75",
-                .ifGiven(.atLeast(1))),
+                .ifGiven(.within(1...ConfigurationLimits.steps))),
             ConfigurationKey(
                 "time_limit", \.timeLimit, "time after which this invocation ends, with exit code 75"),
+        ] + methodSections + [
             ConfigurationKey(
                 "scores", \.scores, "settings of parameters: scores",
-                onlyWhere: ConfigurationCondition(text: "training.parameters: scores") { $0.parameters == .scores }),
-        ] + methodSections
+                onlyWhere: ConfigurationCondition("training.parameters: scores", hidesKey: true) {
+                    $0.parameters == .scores
+                })
+        ]
 }
 
 extension RunConfiguration.Scores: ConfigurationSection {
@@ -128,3 +143,4 @@ extension RunConfiguration.Scores: ConfigurationSection {
 }
 
 extension TrainedParameters: ConfigurationChoice {}
+extension CheckpointLayout: ConfigurationChoice {}

@@ -64,6 +64,12 @@ package final class CSVWriter {
 
     deinit { close(descriptor) }
 
+    /// Whether a table is there with something below its header.
+    package static func holdsRows(_ path: String) -> Bool {
+        guard let file = try? InputFile(path), let start = try? file.prefix(1 << 16) else { return false }
+        return start.firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 < file.size } ?? false
+    }
+
     /// Appends a row in one write; on an error (a full disk) no part of it stays.
     ///
     /// - Parameter values: the cells after `schema_version,run_id`, one for each further column.

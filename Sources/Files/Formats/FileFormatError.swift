@@ -10,7 +10,7 @@ package enum FileFormatError: ErrorWithStatus, Equatable, Sendable, CustomString
         switch self {
         case .system(let error): error.description
         case .malformed(let path, let subject, let expected, let found):
-            "\(path): \(subject): expected \(expected), found \(found)"
+            "\(path): \(subject): expected \(expected), found \(found)".printableLine
         }
     }
 

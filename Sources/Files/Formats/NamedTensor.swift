@@ -31,7 +31,7 @@ package struct NamedTensor: Equatable, Sendable {
     }
 }
 
-/// The element types that are read and written.
+/// The element types of tensors in memory, by the names that they are written under.
 package enum ElementType: String {
     case float = "F32"
     case int64 = "I64"

@@ -29,7 +29,7 @@ package enum SafetensorsFile {
         try asFormatError { () throws(FileSystemError) in try write(arranged: sorted, to: file) }
     }
 
-    /// Reads every tensor of a file, by name.
+    /// Reads every tensor of a file, by name; all floating-point types become `Float`, see ``StoredElement``.
     ///
     /// Sizes, offsets and shapes are checked against the size of the file before anything is allocated for them.
     package static func read(_ path: String) throws(FileFormatError) -> [String: NamedTensor] {
@@ -37,26 +37,13 @@ package enum SafetensorsFile {
         let (header, start) = try readHeader(file)
         var tensors: [String: NamedTensor] = [:]
         for entry in header.entries {
-            let offset = start + entry.range.lowerBound
-            let values: NamedTensor.Values
-            switch entry.type {
-            case .float:
-                var numbers = [Float](repeating: 0, count: entry.range.count / 4)
-                var span = numbers.mutableSpan
-                try read(span.mutableBytes, of: entry, from: file, at: offset)
-                values = .float(numbers)
-            case .int64:
-                var numbers = [Int64](repeating: 0, count: entry.range.count / 8)
-                var span = numbers.mutableSpan
-                try read(span.mutableBytes, of: entry, from: file, at: offset)
-                values = .int64(numbers)
-            }
+            let values = try values(of: entry, from: file, at: start + entry.range.lowerBound)
             tensors[entry.name] = NamedTensor(name: entry.name, shape: entry.shape, values: values)
         }
         return tensors
     }
 
-    /// The type and the shape of a tensor.
+    /// The type and the shape of a tensor once it is read.
     package struct Kind: Equatable, Sendable {
         package let type: ElementType
         package let shape: [Int]
@@ -72,7 +59,8 @@ package enum SafetensorsFile {
     package static func kinds(_ path: String) throws(FileFormatError) -> [String: Kind] {
         let file = try asFormatError { () throws(FileSystemError) in try InputFile(path) }
         let entries = try readHeader(file).header.entries
-        return Dictionary(uniqueKeysWithValues: entries.map { ($0.name, Kind(type: $0.type, shape: $0.shape)) })
+        return Dictionary(
+            uniqueKeysWithValues: entries.map { ($0.name, Kind(type: $0.type.elementType, shape: $0.shape)) })
     }
 
     /// The tensors in the order of the file: the wider type first, so that numbers lie aligned, then by name.
@@ -133,6 +121,38 @@ package enum SafetensorsFile {
         let bytes = try asFormatError { () throws(FileSystemError) in try file.prefix(start) }
         let header = try SafetensorsHeader(json: Array(bytes.dropFirst(8)), dataBytes: file.size - start, path: path)
         return (header, start)
+    }
+
+    private static func values(
+        of entry: SafetensorsHeader.Entry, from file: InputFile, at offset: Int
+    ) throws(FileFormatError) -> NamedTensor.Values {
+        switch entry.type {
+        case .float: return .float(try elements(Float(0), of: entry, from: file, at: offset))
+        case .int64: return .int64(try elements(Int64(0), of: entry, from: file, at: offset))
+        case .half: return .float(try elements(Float16(0), of: entry, from: file, at: offset).map(Float.init))
+        case .bfloat16:
+            let halves = try elements(UInt16(0), of: entry, from: file, at: offset)
+            return .float(halves.map { Float(bitPattern: UInt32($0) << 16) })
+        case .double:
+            let numbers = try elements(Double(0), of: entry, from: file, at: offset)
+            let rounded = numbers.map(Float.init)
+            for (number, float) in zip(numbers, rounded) where number.isFinite && !float.isFinite {
+                throw .malformed(
+                    path: file.path, subject: "tensor \(entry.name)",
+                    expected: "numbers up to \(Float.greatestFiniteMagnitude)", found: "\(number)")
+            }
+            return .float(rounded)
+        }
+    }
+
+    /// The elements of a tensor as they are stored; `zero` is one of their type.
+    private static func elements<Element: BitwiseCopyable>(
+        _ zero: Element, of entry: SafetensorsHeader.Entry, from file: InputFile, at offset: Int
+    ) throws(FileFormatError) -> [Element] {
+        var elements = [Element](repeating: zero, count: entry.range.count / MemoryLayout<Element>.size)
+        var span = elements.mutableSpan
+        try read(span.mutableBytes, of: entry, from: file, at: offset)
+        return elements
     }
 
     private static func read(

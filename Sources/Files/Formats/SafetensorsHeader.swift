@@ -5,10 +5,13 @@ struct SafetensorsHeader {
     /// One tensor and the bytes of the data that hold it.
     struct Entry {
         let name: String
-        let type: ElementType
+        let type: StoredElement
         let shape: [Int]
         let range: Range<Int>
     }
+
+    /// Bytes of a tensor's name.
+    private static let longestName = 1024
 
     /// The tensors in the order of their data.
     let entries: [Entry]
@@ -19,6 +22,11 @@ struct SafetensorsHeader {
         var names: Set<String> = []
         var entries: [Entry] = []
         try scanner.object { (name, scanner) throws(FileFormatError) in
+            guard name.utf8.count <= Self.longestName else {
+                throw .malformed(
+                    path: path, subject: "tensor \(name.prefix(80))…",
+                    expected: "a name of at most \(Self.longestName) bytes", found: "\(name.utf8.count)")
+            }
             if !names.insert(name).inserted {
                 throw .malformed(
                     path: path, subject: "tensor \(name)", expected: "every name once", found: "it a second time")
@@ -87,7 +95,9 @@ struct SafetensorsHeader {
             let missing = type == nil ? "dtype" : shape == nil ? "shape" : "data_offsets"
             throw refusal("dtype, shape and data_offsets", "no \(missing)")
         }
-        guard let element = ElementType(rawValue: type) else { throw refusal("dtype F32 or I64", type) }
+        guard let element = StoredElement(rawValue: type) else {
+            throw refusal("dtype \(StoredElement.allCases.map(\.rawValue).joined(separator: ", "))", type)
+        }
         guard shape.allSatisfy({ $0 >= 0 }) else { throw refusal("extents of at least 0", "\(shape)") }
         guard offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1], offsets[1] <= dataBytes else {
             throw refusal("data_offsets [begin, end] in order within the \(dataBytes) bytes of data", "\(offsets)")

@@ -31,13 +31,15 @@ package struct EvaluationRow: CSVRow, Equatable {
     /// Whose routes the attack sees, such as `deterministic`.
     package var routing: String?
     /// The seed of the random starts.
-    package var seed: Int?
+    package var seed: UInt64?
     /// Images that are classified right under the attack.
     package var correct: Int
     /// Time in seconds, on rank zero.
     package var seconds: Double?
     /// What the reader should know, separated by semicolons.
     package var flags: String?
+    /// What images are normalized by inside the network: a data set, or `none`.
+    package var normalization: String?
 
     /// `correct / samples`, nil without samples.
     package var accuracy: Double? { samples == 0 ? nil : Double(correct) / Double(samples) }
@@ -47,7 +49,8 @@ package struct EvaluationRow: CSVRow, Equatable {
         checkpoint: String, checkpointSHA256: String?, dataset: String, split: String, samples: Int, attack: String,
         norm: String? = nil, epsilon: Double? = nil, stepSize: Double? = nil, steps: Int? = nil,
         restarts: Int? = nil, objective: String? = nil, randomStart: Bool? = nil, batchNorm: String? = nil,
-        routing: String? = nil, seed: Int? = nil, correct: Int, seconds: Double? = nil, flags: String? = nil
+        routing: String? = nil, seed: UInt64? = nil, correct: Int, seconds: Double? = nil, flags: String? = nil,
+        normalization: String? = nil
     ) {
         self.checkpoint = checkpoint
         self.checkpointSHA256 = checkpointSHA256
@@ -68,7 +71,11 @@ package struct EvaluationRow: CSVRow, Equatable {
         self.correct = correct
         self.seconds = seconds
         self.flags = flags
+        self.normalization = normalization
     }
+
+    /// The second set of columns: `normalization` came to the first.
+    package static let schemaVersion = 2
 
     /// The columns of `evaluation.csv`.
     package static let columns: [CSVColumn<EvaluationRow>] = [
@@ -87,12 +94,13 @@ package struct EvaluationRow: CSVRow, Equatable {
         CSVColumn("random_start") { CSVValue($0.randomStart) },
         CSVColumn("batch_norm") { CSVValue($0.batchNorm) },
         CSVColumn("routing") { CSVValue($0.routing) },
-        CSVColumn("seed") { CSVValue($0.seed) },
+        CSVColumn("seed") { CSVValue($0.seed.map(String.init)) },
         CSVColumn("correct") { .integer($0.correct) },
         CSVColumn("accuracy") { CSVValue($0.accuracy) },
         CSVColumn("accuracy_low") { .real(WilsonInterval.bounds(correct: $0.correct, samples: $0.samples).low) },
         CSVColumn("accuracy_high") { .real(WilsonInterval.bounds(correct: $0.correct, samples: $0.samples).high) },
         CSVColumn("seconds") { CSVValue($0.seconds) },
         CSVColumn("flags") { CSVValue($0.flags) },
+        CSVColumn("normalization") { CSVValue($0.normalization) },
     ]
 }

@@ -5,11 +5,25 @@ package struct CheckpointFile {
     /// The name within the checkpoint, such as `model.safetensors`.
     package let name: String
     let write: (OutputFile) throws(FileFormatError) -> Void
+    /// The file of an earlier checkpoint that it is, if it is not to be written again.
+    let kept: (path: String, digest: FileDigest)?
 
     /// A file that `write` fills.
     package init(name: String, write: @escaping (OutputFile) throws(FileFormatError) -> Void) {
         self.name = name
         self.write = write
+        kept = nil
+    }
+
+    /// A file of an earlier checkpoint, unchanged: both have it in common where the file system can do that.
+    package init(name: String, keptFrom checkpoint: Checkpoint) throws(CheckpointError) {
+        try checkpoint.requireFile(name)
+        let path = FileSystem.join(checkpoint.path, name)
+        self.name = name
+        kept = checkpoint.files[name].map { (path, $0) }
+        write = { (output) throws(FileFormatError) in
+            try asFormatError { () throws(FileSystemError) in try output.write(contentsOf: InputFile(path)) }
+        }
     }
 
     /// A file with these bytes.
@@ -33,6 +47,8 @@ package struct Checkpoint: Equatable, Sendable {
     package static let modelFile = "model.safetensors"
     /// What methods keep from step to step beside weights and the optimizer's state.
     package static let stateFile = "state.safetensors"
+    /// Bytes of a file of text; those of a run with a thousand mixture layers of a hundred experts have a tenth of it.
+    package static let largestText = 1 << 26
 
     /// The directory.
     package let path: String
@@ -42,21 +58,30 @@ package struct Checkpoint: Equatable, Sendable {
     package let files: [String: FileDigest]
 
     /// Reads all tensors of one of the files.
-    package func tensors(in name: String) throws(CheckpointError) -> [String: NamedTensor] {
+    /// - Throws: ``CheckpointError``, or ``RunError/numerical(_:)`` where a value is not finite.
+    package func tensors(in name: String) throws -> [String: NamedTensor] {
         try requireFile(name)
-        do { return try SafetensorsFile.read(FileSystem.join(path, name)) } catch { throw CheckpointError(error) }
+        let place = FileSystem.join(path, name)
+        let tensors: [String: NamedTensor]
+        do { tensors = try SafetensorsFile.read(place) } catch { throw CheckpointError(error) }
+        try tensors.requireFinite(place)
+        return tensors
     }
 
-    /// Reads all bytes of one of the files.
+    /// Reads all bytes of one of the files, at most ``largestText``.
     package func data(in name: String) throws(CheckpointError) -> Data {
         try requireFile(name)
+        if let bytes = files[name]?.bytes, bytes > Self.largestText {
+            throw .damaged(
+                path: path, file: name, expected: "at most \(Self.largestText) bytes", found: "\(bytes)")
+        }
         return try asCheckpointError { () throws(FileSystemError) in
             let file = try InputFile(FileSystem.join(path, name))
             return Data(try file.prefix(file.size))
         }
     }
 
-    private func requireFile(_ name: String) throws(CheckpointError) {
+    fileprivate func requireFile(_ name: String) throws(CheckpointError) {
         if files[name] == nil {
             throw .damaged(
                 path: path, file: name, expected: "a file of the checkpoint",

@@ -13,7 +13,7 @@ package enum CheckpointError: ErrorWithStatus, Equatable, Sendable, CustomString
         case .system(let error): error.description
         case .contents(let error): error.description
         case .damaged(let path, let file, let expected, let found):
-            "\(path): \(file): expected \(expected), found \(found)"
+            "\(path): \(file): expected \(expected), found \(found)".printableLine
         }
     }
 

@@ -61,9 +61,9 @@ struct CheckpointManifest: Codable {
         return manifest
     }
 
-    /// Whether a name stays within its directory.
+    /// Whether a name stays within its directory, and is not the manifest's own.
     static func isPlainName(_ name: String) -> Bool {
-        !name.isEmpty && name != "." && name != ".." && name != Self.name && !name.utf8.contains(UInt8(ascii: "/"))
+        FileSystem.isPlainName(name) && name != Self.name
     }
 }
 

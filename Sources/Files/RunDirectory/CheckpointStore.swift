@@ -48,10 +48,13 @@ package struct CheckpointStore: Sendable {
     ///
     /// A checkpoint of the same step, re-reached after a resume, is replaced.
     ///
+    /// - Parameter progress: Called with the name of the file that is being written, again and again.
     /// - Returns: the checkpoint, with the hashes of what was written.
     /// - Throws: ``CheckpointError``; nothing of the new checkpoint is left then, and everything before it stands.
     @discardableResult
-    package func write(step: Int, files: [CheckpointFile], best: Bool = false) throws(CheckpointError) -> Checkpoint {
+    package func write(
+        step: Int, files: [CheckpointFile], best: Bool = false, progress: @escaping (String) -> Void = { _ in }
+    ) throws(CheckpointError) -> Checkpoint {
         precondition(files.allSatisfy { CheckpointManifest.isPlainName($0.name) }, "checkpoint files need plain names")
         precondition(Set(files.map(\.name)).count == files.count, "checkpoint files need names of their own")
         let name = Self.name(ofStep: step)
@@ -63,7 +66,7 @@ package struct CheckpointStore: Sendable {
         }
         let digests: [String: FileDigest]
         do {
-            digests = try write(files, step: step, into: partial)
+            digests = try write(files, step: step, into: partial, progress)
             try asCheckpointError { () throws(FileSystemError) in try place(partial, as: name) }
         } catch {
             // The disk may be full: free what this attempt took. If that fails too, the next attempt does it.
@@ -164,13 +167,17 @@ package struct CheckpointStore: Sendable {
     private func path(of name: String) -> String { FileSystem.join(directory, name) }
 
     private func write(
-        _ files: [CheckpointFile], step: Int, into partial: String
+        _ files: [CheckpointFile], step: Int, into partial: String, _ progress: @escaping (String) -> Void
     ) throws(CheckpointError) -> [String: FileDigest] {
         var digests: [String: FileDigest] = [:]
         do {
             for file in files {
+                if let kept = file.kept, link(kept.path, FileSystem.join(partial, file.name)) == 0 {
+                    digests[file.name] = kept.digest
+                    continue
+                }
                 let output = try asFormatError { () throws(FileSystemError) in
-                    try OutputFile(creating: FileSystem.join(partial, file.name))
+                    try OutputFile(creating: FileSystem.join(partial, file.name)) { progress(file.name) }
                 }
                 try file.write(output)
                 digests[file.name] = try asFormatError { () throws(FileSystemError) in try output.finish() }

@@ -1,24 +1,29 @@
 /// The tables of a run directory that are being written; a row finds its table by its type.
 ///
-/// Rank zero alone has them.
+/// Rank zero alone has them. A table is made when its first row comes, or when it is opened before.
 package final class OpenTables {
     private let directory: RunDirectory
     private let runID: String
     private var writers: [RunTable: CSVWriter] = [:]
-    private var tablesOfRows: [ObjectIdentifier: RunTable] = [:]
 
-    /// Makes or opens the tables that training and evaluations write.
-    package init(_ directory: RunDirectory, runID: String) throws(FileFormatError) {
+    private static let tablesOfRows = Dictionary(
+        RunTable.allCases.compactMap { table in table.rowType.map { (ObjectIdentifier($0), table) } }
+    ) { first, _ in first }
+
+    /// Opens nothing yet.
+    package init(_ directory: RunDirectory, runID: String) {
         self.directory = directory
         self.runID = runID
-        for table in RunTable.allCases where table.isOfTraining { try open(table) }
     }
 
-    /// Makes or opens one of the other tables.
-    package func open(_ table: RunTable) throws(FileFormatError) {
+    /// Makes or opens a table.
+    @discardableResult
+    package func open(_ table: RunTable) throws(FileFormatError) -> CSVWriter {
+        if let writer = writers[table] { return writer }
         guard let rows = table.rowType else { preconditionFailure("\(table.fileName) has columns of its own") }
-        writers[table] = try CSVWriter(path: directory.file(table.fileName), rows: rows, runID: runID)
-        tablesOfRows[ObjectIdentifier(rows)] = table
+        let writer = try CSVWriter(path: directory.file(table.fileName), rows: rows, runID: runID)
+        writers[table] = writer
+        return writer
     }
 
     /// Makes or opens the table of images for attacks with these ids.
@@ -26,12 +31,12 @@ package final class OpenTables {
         try PerSampleTable(path: directory.file(RunTable.perSample.fileName), attacks: attacks, runID: runID)
     }
 
-    /// Appends a row to its table, which must be open.
+    /// Appends a row to its table.
     package func append<Row: CSVRow>(_ row: Row) throws(FileFormatError) {
-        guard let table = tablesOfRows[ObjectIdentifier(Row.self)], let writer = writers[table] else {
-            preconditionFailure("no table of \(Row.self) is open")
+        guard let table = Self.tablesOfRows[ObjectIdentifier(Row.self)] else {
+            preconditionFailure("no table has rows of \(Row.self)")
         }
-        try writer.append(row)
+        try open(table).append(row)
     }
 
     /// Bytes of each table that training writes, flushed to the disk, by ``RunTable/rawValue``.
@@ -44,9 +49,10 @@ package final class OpenTables {
         return offsets
     }
 
-    /// Cuts every table that training writes back to a checkpoint; where that knows none, to the header.
+    /// Opens every table that training writes, cut back to a checkpoint; where that knows none, to the header.
     package func cut(to offsets: [String: Int]?) throws(FileFormatError) {
-        for (table, writer) in writers where table.isOfTraining {
+        for table in RunTable.allCases where table.isOfTraining {
+            let writer = try open(table)
             try writer.truncate(to: offsets?[table.rawValue] ?? writer.headerBytes)
         }
     }

@@ -6,6 +6,10 @@ package enum RunDirectoryError: ErrorWithStatus, Equatable, Sendable, CustomStri
     case system(FileSystemError)
     /// A run is there already, and neither resuming nor replacing it was asked for.
     case occupied(path: String, found: [String])
+    /// Another process works there; nobody is named where the file does not tell.
+    case locked(path: String, holder: RunLock.Holder?, age: Double)
+    /// A file with the name of one of ours was written by somebody else.
+    case foreign(path: String, expected: String, found: String)
     /// Something that is no directory has the name.
     case notDirectory(path: String)
     /// A value that JSON cannot hold, a number that is not finite for instance.
@@ -16,8 +20,17 @@ package enum RunDirectoryError: ErrorWithStatus, Equatable, Sendable, CustomStri
         switch self {
         case .system(let error): error.description
         case .occupied(let path, let found):
-            "\(path): expected no run there, found \(found.joined(separator: ", ")); pass --resume auto to go on with "
-                + "it, --force to replace it, or another --output"
+            "\(path): expected no run there, found \(found.joined(separator: ", ")); pass "
+                + (found.contains(RunDirectory.checkpointsName) ? "--resume auto to go on with it, " : "")
+                + "--force to replace it, or another --output"
+        case .locked(let path, let holder, let age):
+            "\(path): expected no other process in this directory, found "
+                + (holder.map {
+                    "process \($0.process) on \($0.host)\($0.job.map { ", job \($0)" } ?? ""), which took it at "
+                        + "\($0.since.ISO8601Format()) and renewed it \(Int(age)) s ago"
+                } ?? "one")
+        case .foreign(let path, let expected, let found):
+            "\(path): expected \(expected), as this program writes it, found '\(found)'; nothing was removed"
         case .notDirectory(let path): "\(path): expected a directory or nothing, found a file"
         case .contents(let error): error.description
         }
@@ -25,7 +38,7 @@ package enum RunDirectoryError: ErrorWithStatus, Equatable, Sendable, CustomStri
 
     package var exitStatus: ExitStatus {
         switch self {
-        case .occupied, .notDirectory: .usage
+        case .occupied, .notDirectory, .locked, .foreign: .usage
         case .system(let error): error.exitStatus
         case .contents(let error): error.exitStatus
         }
@@ -47,6 +60,8 @@ package struct RunDirectory: Sendable {
     }
 
     package static let checkpointsName = "checkpoints"
+    /// What tells that a directory of checkpoints is a run's, before there are any.
+    static let markerName = ".run"
     static let configurationName = "config.yaml"
     /// What tells that a run is there, checkpoints aside.
     static let traces = [configurationName] + RunTable.allCases.map(\.fileName)
@@ -64,16 +79,34 @@ package struct RunDirectory: Sendable {
     /// Makes or opens a run directory.
     ///
     /// - Throws: ``RunDirectoryError`` if a configuration, a table or checkpoints of a run are there and `opening` is
-    ///   `fresh`; nothing is changed then.
+    ///   `fresh`, or if it is `force` and a file that is to be removed is none of ours; nothing is changed then.
     package init(_ path: String, opening: Opening) throws(RunDirectoryError) {
         self.path = path
         let found = try Self.run(at: path)
         if opening == .fresh, !found.isEmpty { throw .occupied(path: path, found: found) }
         resumesRun = opening == .resume && !found.isEmpty
+        if opening == .force {
+            for name in Self.fileNames { try RunFileOrigin(name).requireOurs(file(name)) }
+        }
         do {
             try FileSystem.createDirectory(path)
             if opening == .force { try removeRun() }
         } catch { throw .system(error) }
+    }
+
+    /// Makes the directory of checkpoints, with a marker that tells later that it is this run's.
+    package func beginCheckpoints(runID: String) throws(RunDirectoryError) {
+        do {
+            try FileSystem.createDirectory(checkpoints.directory)
+            try FileSystem.replace(FileSystem.join(checkpoints.directory, Self.markerName), with: runID + "\n")
+        } catch { throw .system(error) }
+    }
+
+    /// Whether tables hold rows of a run whose directory of checkpoints is not there: it may lie on a disk that is not mounted.
+    package var lacksCheckpoints: Bool {
+        let marker = FileSystem.join(checkpoints.directory, Self.markerName)
+        return !FileSystem.exists(marker)
+            && RunTable.allCases.contains { $0.isOfTraining && CSVWriter.holdsRows(file($0.fileName)) }
     }
 
     /// Throws if opening a directory as `fresh` would; makes nothing.
@@ -120,7 +153,7 @@ package struct RunDirectory: Sendable {
 
     /// Appends a line to `events.log`: the time in UTC, a space, and the event with its line breaks made spaces.
     package func log(_ event: String, at time: Date = Date()) throws(RunDirectoryError) {
-        let text = event.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let text = event.split(whereSeparator: \.isNewline).joined(separator: " ").printableLine
         let line = Array("\(time.ISO8601Format()) \(text)\n".utf8)
         let path = file("events.log")
         let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
@@ -144,6 +177,7 @@ package struct RunDirectory: Sendable {
                 try FileSystem.remove(place)
             }
         }
+        try FileSystem.remove(FileSystem.join(checkpoints.directory, Self.markerName))
         try checkpoints.removeAll()
     }
 

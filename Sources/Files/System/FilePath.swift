@@ -16,9 +16,10 @@ package struct FilePath: Hashable, Comparable, Sendable, CustomStringConvertible
 
     package init(stringLiteral text: String) { self.init(text) }
 
-    /// The path of what has this name, or path, in the folder of this path.
+    /// The path of what has this name, or path, in the folder of this path; in the working directory where that is empty.
     package func appending(_ name: FilePath) -> FilePath {
-        FilePath(bytes: bytes.last == UInt8(ascii: "/") ? bytes + name.bytes : bytes + [UInt8(ascii: "/")] + name.bytes)
+        let slash = UInt8(ascii: "/")
+        return FilePath(bytes: bytes.isEmpty || bytes.last == slash ? bytes + name.bytes : bytes + [slash] + name.bytes)
     }
 
     /// The path in words that can stand in a table, on a screen and in a file, and that no other path has.

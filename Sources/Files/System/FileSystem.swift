@@ -24,7 +24,7 @@ package struct FileSystemError: ErrorWithStatus, Equatable, Sendable, CustomStri
     /// One line with the path, the system's own text and the bytes wanted.
     package var description: String {
         let wanted = bytesWanted.map { " (\($0) bytes wanted)" } ?? ""
-        return "cannot \(operation) \(path)\(wanted): \(reason) (errno \(code))"
+        return "cannot \(operation) \(path)\(wanted): \(reason) (errno \(code))".printableLine
     }
 
     package var exitStatus: ExitStatus { .environment }
@@ -51,24 +51,19 @@ package enum FileSystem {
         return lstat(path, &status) == 0
     }
 
-    package static func join(_ directory: String, _ name: String) -> String {
-        directory.hasSuffix("/") ? directory + name : directory + "/" + name
-    }
-
-    package static func parent(of path: String) -> String {
-        let parent = (path as NSString).deletingLastPathComponent
-        return parent.isEmpty ? "." : parent
-    }
-
-    package static func lastComponent(of path: String) -> String { (path as NSString).lastPathComponent }
-
     /// Makes a directory and what is missing above it; one that is there already is fine.
     package static func createDirectory(_ path: String) throws(FileSystemError) {
         if isDirectory(path) { return }
         let parent = parent(of: path)
-        if parent != path, !exists(parent) { try createDirectory(parent) }
-        if mkdir(path, 0o777) != 0, !(errno == EEXIST && isDirectory(path)) {
-            throw FileSystemError("create the directory", path, code: errno)
+        var isMade = mkdir(path, 0o777) == 0
+        // Asked before anything above is made: a path that is too long is one at any depth.
+        if !isMade, errno == ENOENT, parent != path, !exists(parent) {
+            try createDirectory(parent)
+            isMade = mkdir(path, 0o777) == 0
+        }
+        let code = errno
+        if !isMade, !(code == EEXIST && isDirectory(path)) {
+            throw FileSystemError("create the directory", path, code: code)
         }
         try synchronizeDirectory(parent)
     }

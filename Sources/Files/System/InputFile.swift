@@ -1,5 +1,27 @@
 import Foundation
 
+extension FileSystem {
+    /// The first bytes of what a path gives, at most `limit` of them: a file, or a pipe that a shell put in its place.
+    package static func beginning(of path: String, atMost limit: Int) throws(FileSystemError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileSystemError("open", path, code: errno) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while bytes.count < limit {
+            let wanted = min(piece.count, limit - bytes.count)
+            let count = piece.withUnsafeMutableBytes { Foundation.read(descriptor, $0.baseAddress, wanted) }
+            if count == 0 { break }
+            if count > 0 {
+                bytes += piece[..<count]
+            } else if errno != EINTR {
+                throw FileSystemError("read", path, code: errno)
+            }
+        }
+        return bytes
+    }
+}
+
 /// An ordinary file open for reading; its size is known before anything is read.
 package final class InputFile {
     /// The file, as messages name it.

@@ -39,12 +39,20 @@ package final class OutputFile {
     private let destination: String?
     private var hash = ContentDigest()
     private var byteCount = 0
+    private var unsynchronized = 0
+    private let progress: () -> Void
+
+    /// Bytes after which the disk is waited for, so that the wait at the end is short.
+    private static let bytesAtOnce = 64 << 20
 
     /// A file made under its own name, which must be free, for a directory that itself is named only at the end.
-    package convenience init(creating path: String) throws(FileSystemError) {
+    /// - Parameter progress: Called with every piece that is written.
+    package convenience init(
+        creating path: String, progress: @escaping () -> Void = {}
+    ) throws(FileSystemError) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw FileSystemError("create", path, code: errno) }
-        self.init(descriptor: descriptor, path: path, destination: nil)
+        self.init(descriptor: descriptor, path: path, destination: nil, progress: progress)
     }
 
     /// A file that takes the place of `path`, which may exist, in one step at the end.
@@ -57,7 +65,8 @@ package final class OutputFile {
         self.init(descriptor: descriptor, path: partial, destination: path)
     }
 
-    init(descriptor: Int32, path: String, destination: String?) {
+    init(descriptor: Int32, path: String, destination: String?, progress: @escaping () -> Void = {}) {
+        self.progress = progress
         self.descriptor = descriptor
         self.path = path
         self.destination = destination
@@ -77,12 +86,32 @@ package final class OutputFile {
             hash.append(buffer)
         }
         byteCount += bytes.byteCount
+        unsynchronized += bytes.byteCount
+        if unsynchronized >= Self.bytesAtOnce {
+            unsynchronized = 0
+            // What it says matters at the end.
+            fdatasync(descriptor)
+        }
+        progress()
     }
 
     /// Appends text as UTF-8.
     package func write(_ text: String) throws(FileSystemError) {
         let bytes = Array(text.utf8)
         try write(bytes.span.bytes)
+    }
+
+    /// Appends all of another file.
+    package func write(contentsOf file: InputFile) throws(FileSystemError) {
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var offset = 0
+        while true {
+            var span = buffer.mutableSpan
+            let count = try file.read(into: span.mutableBytes, at: offset)
+            if count == 0 { return }
+            try write(buffer.span.bytes.extracting(0..<count))
+            offset += count
+        }
     }
 
     /// Synchronises the file and gives it its name; nothing may be written afterwards.

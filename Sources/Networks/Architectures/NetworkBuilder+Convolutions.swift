@@ -50,6 +50,7 @@ extension NetworkBuilder {
                 path, inputs: shape.presentInputs, outputs: outputs, kernel: shape.kernel, stride: shape.stride,
                 parameters, initializer, owner: owner)
         }
+        let initialization = settings.initialization
         let taps = shape.kernel * shape.kernel
         var operation: NormalizedConvolution.Operation?
         if let mixture = settings.mixture, isCandidate(role, mixture) {
@@ -59,17 +60,22 @@ extension NetworkBuilder {
             } else if mixture.placement.covers(path) {
                 mixtureLayers.append(path)
                 let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
-                // Experts are drawn He-normal over their fan-in, the backbone over its fan-out, as in the reference.
+                let initializer = initialization.convolution(
+                    inputs: shape.inputs, outputs: outputs, taps: taps, isOfExpert: true)
                 let experts = (0..<mixture.router.experts).map { expert in
                     convolution(
-                        "\(path).experts.\(expert)", .heNormal(fan: taps * shape.inputs),
-                        ExpertOwner(layer: path, expert: expert))
+                        "\(path).experts.\(expert)", initializer, ExpertOwner(layer: path, expert: expert))
                 }
                 operation = .experts(ExpertConvolution(router: router, experts: experts))
             }
         }
-        let fan = owner == nil ? taps * outputs : taps * shape.presentInputs
-        let chosen = operation ?? .plain(ConvolutionBank(convolution(path, .heNormal(fan: fan), owner)))
+        func initializer() -> Initializer {
+            let inputs = shape.presentInputs
+            return role == .stem
+                ? initialization.stem(inputs: inputs, outputs: outputs, taps: taps, settings.stem)
+                : initialization.convolution(inputs: inputs, outputs: outputs, taps: taps, isOfExpert: owner != nil)
+        }
+        let chosen = operation ?? .plain(ConvolutionBank(convolution(path, initializer(), owner)))
         if operation == nil, case .plain(let plain) = chosen {
             let weight = plain.slabs[0].weight
             select(
@@ -115,7 +121,7 @@ extension NetworkBuilder {
         }
     }
 
-    /// Slabs of channels, drawn He-normal over the fan-out of all of them together, as in the reference.
+    /// Slabs of channels, drawn as one convolution that has the channels of all.
     private func slabs(
         _ path: String, _ shape: Shape, _ mixture: MixtureSettings
     ) throws -> NormalizedConvolution.Operation {
@@ -123,7 +129,9 @@ extension NetworkBuilder {
         let weight = parameters.register(
             "\(path).weight",
             .slabs(count: experts, kernel: shape.kernel, inputs: shape.inputs, outputs: shape.outputs),
-            .heNormal(fan: shape.kernel * shape.kernel * experts * shape.outputs))
+            settings.initialization.convolution(
+                inputs: shape.inputs, outputs: experts * shape.outputs, taps: shape.kernel * shape.kernel,
+                isOfExpert: false))
         let slabs = (0..<experts).map { expert in
             if let multiplyAdds = shape.multiplyAdds(outputs: shape.outputs) {
                 count(path, multiplyAdds, owner: ExpertOwner(layer: path, expert: expert))

@@ -120,21 +120,19 @@ final class NetworkBuilder {
             wholeShape: wholeShape, wholeInputs: wholeInputs, outputs: outputs, inputs: inputs)
     }
 
-    /// A linear layer on top of global average pooling, as PyTorch draws it, with another bias if given.
+    /// A linear layer on top of global average pooling, by itself as PyTorch draws it, with another bias if given.
     func linearClassifier(_ path: String, bias: Initializer? = nil) -> Classifier {
-        let uniform = Initializer.uniform(bound: 1 / Float(keptChannels?.count ?? channels).squareRoot())
+        let uniform = Initializer.pyTorchDefault(fanIn: keptChannels?.count ?? channels)
         return classifier(side: 1, [(path, settings.classes)], weight: uniform, bias: bias ?? uniform)
     }
 
-    /// Linear layers on top of average pooling to a map of `side` rows and columns.
+    /// Linear layers on top of average pooling to a map of `side` rows and columns, drawn as the architecture does unless
+    /// the settings draw all of them alike.
     func classifier(
         side: Int, _ layers: [(path: String, outputs: Int)], weight: Initializer, bias: Initializer
     ) -> Classifier {
         var input = (side: side, channels: channels, kept: keptChannels)
-        // The code of channel experts draws all linear layers alike.
-        let isOfChannels = settings.mixture?.kind == .channel
-        let weight = isOfChannels ? Initializer.normal(deviation: 0.01) : weight
-        let bias = isOfChannels ? Initializer.constant(0) : bias
+        let (weight, bias) = settings.initialization.linear(weight: weight, bias: bias, settings.mixture?.kind)
         let linear = layers.map { path, outputs in
             let layer = Linear(
                 path, side: input.side, channels: input.kept?.count ?? input.channels, outputs: outputs, parameters,

@@ -69,6 +69,8 @@ public struct NetworkSettings: Hashable, Sendable {
     ///
     /// The block's first batch norm then follows the batch without any effect, and is not trained.
     public var skipsFirstActivation: Bool
+    /// How first weights are drawn.
+    public var initialization: Initialization
     /// The filters, rising from 0, that pruned convolutions keep of those that the settings above ask for, by path; others
     /// keep all.
     public var keptFilters: [String: [Int]]
@@ -81,7 +83,8 @@ public struct NetworkSettings: Hashable, Sendable {
     public init(
         _ architecture: Architecture = .resNet(.basic), blocks: [Int], stem: Stem = .cifar, width: Int = 64,
         ratio: Double = 1, channels: Int, imageSize: MapSize? = nil, classes: Int, mean: [Float], deviation: [Float],
-        mixture: MixtureSettings? = nil, skipsFirstActivation: Bool = false, keptFilters: [String: [Int]] = [:]
+        mixture: MixtureSettings? = nil, skipsFirstActivation: Bool = false,
+        initialization: Initialization = .pytorch, keptFilters: [String: [Int]] = [:]
     ) {
         self.architecture = architecture
         self.blocks = blocks
@@ -95,6 +98,7 @@ public struct NetworkSettings: Hashable, Sendable {
         self.deviation = deviation
         self.mixture = mixture
         self.skipsFirstActivation = skipsFirstActivation
+        self.initialization = initialization
         self.keptFilters = keptFilters
     }
 

@@ -21,7 +21,7 @@ struct ResidualTrunk {
         func unit(_ name: String, _ norm: String, inputs: Int, outputs: Int, stride: Int) -> NormalizedConvolution {
             let convolution = Convolution(
                 "\(path).\(name)", inputs: inputs, outputs: outputs, kernel: 3, stride: stride, parameters,
-                .uniform(bound: 1 / Float(9 * inputs).squareRoot()), group: .router)
+                .pyTorchDefault(fanIn: 9 * inputs), group: .router)
             return NormalizedConvolution(
                 path: "\(path).\(name)", operation: .plain(ConvolutionBank(convolution)),
                 norm: BatchNorm("\(path).\(norm)", channels: outputs, parameters, group: .router))

@@ -4,7 +4,7 @@ import Tensors
 /// normalises, the unbiased one enters the running variance, momentum 0.1 (running = 0.9 running + 0.1 batch).
 ///
 /// Functions take several layers at once (the same layer of all experts), so that they share one sum over the global
-/// batch; `[layer][shard]` is the order of all lists.
+/// batch; all are of one group of parameters, and `[layer][shard]` is the order of all lists.
 struct BatchNorm {
     static let epsilon = 1e-5
     static let momentum: Float = 0.1
@@ -76,7 +76,7 @@ struct BatchNorm {
         _ layers: [BatchNorm], _ moments: [[ChannelMoments]], shards: Int, _ pass: Pass
     ) throws -> [[Coefficients]] {
         let parameters = pass.parameters
-        switch pass.normalization {
+        switch normalization(of: layers, pass) {
         case .running:
             return layers.map { Array(repeating: $0.runningCoefficients(parameters), count: shards) }
         case .local:
@@ -97,6 +97,11 @@ struct BatchNorm {
         }
     }
 
+    /// What layers that advance together normalise by.
+    private static func normalization(of layers: [BatchNorm], _ pass: Pass) -> Normalization {
+        layers.first.map(pass.normalization) ?? pass.normalization
+    }
+
     /// Backward: returns the gradient of the inputs, and adds Σ g·x̂ and Σ g to the gradients of weight and bias.
     ///
     /// With batch moments over n values, dx = γ/σ [g − Σg/n − (x − μ) Σ(g (x − μ))/(n σ²)]; with running statistics,
@@ -106,9 +111,11 @@ struct BatchNorm {
         _ layers: [BatchNorm], _ g: [[Tensor]], inputs: [[Tensor]], _ coefficients: [[Coefficients]],
         addends: [[Tensor]]? = nil, _ pass: Pass, into gradients: GradientAccumulator?
     ) throws -> [[Tensor]] {
-        let isRunning = pass.normalization == .running
+        let normalization = normalization(of: layers, pass)
+        let isRunning = normalization == .running
+        let isTrained = layers.contains { gradients?.wants($0.weight) ?? false }
         var sums: [[ChannelSums]] = []
-        if !isRunning || gradients != nil {
+        if !isRunning || isTrained {
             sums = layers.indices.map { layer in
                 g[layer].indices.map { shard in
                     ChannelOperations.sums(
@@ -129,7 +136,7 @@ struct BatchNorm {
                 }
             }
         }
-        if pass.normalization == .synchronized, let shards = g.first?.count {
+        if normalization == .synchronized, let shards = g.first?.count {
             let lists = (0..<shards).map { shard in sums.flatMap { $0[shard].sum + $0[shard].product } }
             let global = try pass.statistics.sum(lists)
             var position = 0

@@ -5,9 +5,12 @@ enum Initializer: Sendable {
     case constant(Float)
     /// N(0, deviation²): He's initialisation, deviation √(2 / fan).
     case normal(deviation: Float)
-    /// U(−bound, bound): PyTorch's default of convolutions and linear layers, bound 1/√fan_in.
+    /// U(−bound, bound).
     case uniform(bound: Float)
     case values([Float])
+
+    /// PyTorch's default of convolutions and linear layers, weights and biases: U(±1/√fan_in).
+    static func pyTorchDefault(fanIn: Int) -> Initializer { .uniform(bound: 1 / Float(fanIn).squareRoot()) }
 
     /// He-normal for ReLU over the fan given (arXiv:1502.01852).
     static func heNormal(fan: Int) -> Initializer { .normal(deviation: (2 / Float(fan)).squareRoot()) }

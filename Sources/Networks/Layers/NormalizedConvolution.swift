@@ -122,7 +122,7 @@ struct NormalizedConvolution {
     private func convolve(
         _ x: [Tensor], _ norm: BatchNorm, _ pass: Pass
     ) throws -> (raw: [Tensor], moments: [ChannelMoments], tape: ExpertConvolution.Tape?) {
-        let needsMoments = pass.normalization != .running
+        let needsMoments = pass.normalization(of: norm) != .running
         // The same on all ranks, and near the mean once a few batches were seen.
         let center = Array(pass.parameters.values(of: norm.mean))
         switch operation {

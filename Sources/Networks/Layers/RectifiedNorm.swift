@@ -38,7 +38,7 @@ struct RectifiedNorm: NetworkElement {
         _ layers: [RectifiedNorm], _ x: [[Tensor]], _ pass: Pass
     ) throws -> [[BatchNorm.Coefficients]] {
         var moments: [[ChannelMoments]] = []
-        if pass.normalization != .running {
+        if let first = layers.first, pass.normalization(of: first.norm) != .running {
             moments = zip(layers, x).map { layer, tensors in
                 // The same on all ranks, and near the mean once a few batches were seen.
                 let center = Array(pass.parameters.values(of: layer.norm.mean))

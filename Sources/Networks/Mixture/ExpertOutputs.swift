@@ -5,17 +5,18 @@ import Tensors
 /// (robust-sparse-moes, "variance_alpha").
 ///
 /// An expert without images has the mean 0.
-struct ExpertOutputs {
+package struct ExpertOutputs: Codable, Equatable, Sendable {
     /// Σ of the elements of each expert's outputs.
-    var sum: [Double]
+    package var sum: [Double]
     /// Their number.
-    var count: [Double]
+    package var count: [Double]
 
     static func length(_ experts: Int) -> Int { 2 * experts }
 
     var list: [Double] { sum + count }
 
-    init(experts: Int) {
+    /// What no image gave.
+    package init(experts: Int) {
         sum = [Double](repeating: 0, count: experts)
         count = sum
     }
@@ -32,6 +33,17 @@ struct ExpertOutputs {
             return ChannelOperations.moments(result, center: zero).sum.reduce(0, +)
         }
         count = results.map { Double($0.count) }
+    }
+
+    /// Adds what other images gave to the same layers' experts.
+    package static func add(_ more: [ExpertOutputs], to layers: inout [ExpertOutputs]) {
+        if layers.isEmpty { layers = more.map { ExpertOutputs(experts: $0.sum.count) } }
+        for (index, outputs) in more.enumerated() {
+            for expert in outputs.sum.indices {
+                layers[index].sum[expert] += outputs.sum[expert]
+                layers[index].count[expert] += outputs.count[expert]
+            }
+        }
     }
 
     private static let floor = 1e-4

@@ -1,4 +1,4 @@
 /// Which optimizer owns a slot.
-public enum ParameterGroup: Hashable, Sendable {
+public enum ParameterGroup: CaseIterable, Hashable, Sendable {
     case backbone, router
 }

@@ -12,6 +12,9 @@ public struct Pass {
     public var arithmetic: Arithmetic
     /// What batch norm normalises by.
     public var normalization: Normalization
+    /// Groups that are not trained: their batch norms normalise by running statistics whatever ``normalization`` says, and
+    /// leave those as they are.
+    public var frozenGroups: Set<ParameterGroup> = []
     /// Folds batch norm into the convolutions; only with ``Normalization/running`` and without parameter gradients.
     public var folds: Bool
     /// How images find their experts.
@@ -51,12 +54,18 @@ public struct Pass {
         self.record = record
     }
 
+    /// What a batch norm normalises by.
+    func normalization(of norm: BatchNorm) -> Normalization {
+        frozenGroups.contains(norm.weight.group) ? .running : normalization
+    }
+
     func check(_ values: [Tensor], after path: String) throws {
-        guard checksValues else { return }
-        for tensor in values {
-            if let bad = tensor.elements.first(where: { !$0.isFinite }) {
-                throw NetworkError.notFinite(layer: path, value: bad)
-            }
-        }
+        for tensor in values { try check(tensor.elements, of: "layer \(path)") }
+    }
+
+    /// Looks at what a part of the network gave, if values are looked at.
+    func check(_ values: some Sequence<Float>, of part: String) throws {
+        guard checksValues, let bad = values.first(where: { !$0.isFinite }) else { return }
+        throw NetworkError.notFinite(part: part, value: bad)
     }
 }

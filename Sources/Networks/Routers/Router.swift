@@ -28,6 +28,7 @@ struct Router {
     func forward(_ x: [Tensor], _ pass: Pass) throws -> Tape {
         guard case .learned(let training) = pass.routing, pass.given[path] == nil else { return bypass(x, pass) }
         let (logits, tape) = try network.forward(x, pass)
+        for logits in logits { try pass.check(logits, of: "the router of layer \(path)") }
         let logScores = logits.map(logSoftmax)
         let scores = logScores.map { $0.map { Float(exp(Double($0))) } }
         // Where the softmax underflows or rounds, two logits may become one score.

@@ -15,6 +15,14 @@ public enum RouterName: String, CaseIterable, Sendable {
     /// A ResNet-20 on the image, with `scope: image`.
     case resnet20
 
+    /// Whether it has parameters, and can learn.
+    public var hasParameters: Bool {
+        switch self {
+        case .gapLinear, .convGap, .doubleConvGap, .resnet20: true
+        case .fixedProjection, .firstChannels, .random: false
+        }
+    }
+
     /// The router.
     /// - Parameter kernel: Rows and columns of the filters of those that convolve maps.
     public func kind(kernel: Int) -> RouterKind {

@@ -35,8 +35,7 @@ struct RouterNetwork {
         self.experts = experts
         let place = parameters.parameterCount
         func linear(_ name: String, kernel: Int, inputs: Int, hasBias: Bool) -> Head {
-            // PyTorch's default of linear layers and convolutions.
-            let initial = Initializer.uniform(bound: 1 / Float(inputs * kernel * kernel).squareRoot())
+            let initial = Initializer.pyTorchDefault(fanIn: inputs * kernel * kernel)
             let layout: SlotLayout =
                 hasBias
                 ? .matrix(inputs: inputs, outputs: experts)
@@ -53,7 +52,7 @@ struct RouterNetwork {
         case .convGap(let kernel): head = linear("router", kernel: kernel, inputs: inputs, hasBias: false)
         case .doubleConvGap(let kernel):
             let middle = RouterNetwork.middleChannels
-            let initial = Initializer.uniform(bound: 1 / Float(inputs * kernel * kernel).squareRoot())
+            let initial = Initializer.pyTorchDefault(fanIn: inputs * kernel * kernel)
             let convolution = Convolution(
                 "\(path).router.conv1", inputs: inputs, outputs: middle, kernel: kernel, stride: 1, padding: 0,
                 parameters, initial, group: .router)

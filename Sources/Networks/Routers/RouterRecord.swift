@@ -11,7 +11,7 @@ public struct RouterRecord: Sendable {
         /// This shard's part of the global sums.
         public let sums: RouterSums
         /// What its experts gave; of no images unless the variance of outputs is weighed.
-        var outputs: ExpertOutputs
+        package internal(set) var outputs: ExpertOutputs
     }
     /// The path of the mixture layer.
     public let layer: String
@@ -19,6 +19,9 @@ public struct RouterRecord: Sendable {
     public let settings: RouterSettings
     /// One entry for each shard of this rank.
     public private(set) var perShard: [Shard]
+
+    /// Whether all its scores of this rank's images are finite.
+    public var isFinite: Bool { perShard.allSatisfy(\.sums.isFinite) }
 
     /// Its experts.
     public var experts: Int { settings.experts }

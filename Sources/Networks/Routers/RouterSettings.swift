@@ -33,7 +33,7 @@ public struct RouterSettings: Hashable, Sendable {
     var hasBalanceLoss: Bool { balance != .none || varianceWeight > 0 }
 
     /// The weighted losses at the sums of a batch.
-    func balanceLoss(_ sums: RouterSums, _ outputs: ExpertOutputs) -> Double {
+    package func balanceLoss(_ sums: RouterSums, _ outputs: ExpertOutputs) -> Double {
         var result = balanceWeight * balance.value(sums)
         if varianceWeight > 0 { result += varianceWeight * outputs.loss }
         return result

@@ -37,6 +37,9 @@ public struct RouterSums: Codable, Sendable, Equatable {
         chosen = part(3)
     }
 
+    /// Whether all scores were finite.
+    public var isFinite: Bool { probability.allSatisfy(\.isFinite) }
+
     /// Adds the sums of other images.
     public mutating func add(_ other: RouterSums) {
         images += other.images

@@ -11,6 +11,9 @@ public struct SettledRouter: Sendable {
     /// Σ over all shards of images times the shard's own loss: what local statistics report.
     let localLosses: Double
 
+    /// Whether all scores of the global batch are finite.
+    public var isFinite: Bool { global.isFinite }
+
     /// The weighted balancing losses: of the global batch, or the shards' own, each counted as often as it has images;
     /// 0 when the router was bypassed, whose sums hold no images.
     public var balanceLoss: Double {

@@ -1,13 +1,14 @@
 import Evaluation
 import Files
 import Foundation
+import Networks
 
 /// What rank 0 says to the person who started the run: whole lines, at once, also into a pipe.
 package enum Console {
-    /// Prints a line to stdout.
+    /// Prints a line to stdout; what could steer the terminal is shown escaped, see `String.printable`.
     package static func print(_ text: String) {
         // Nobody may be listening any more: that ends no run.
-        try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+        try? FileHandle.standardOutput.write(contentsOf: Data((text.printable + "\n").utf8))
     }
 
     static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
@@ -18,5 +19,25 @@ package enum Console {
         let bounds = WilsonInterval.bounds(correct: input.correct, samples: input.samples)
         return "\(input.name): \(percent(input.accuracy)) "
             + "[\(percent(bounds.low)), \(percent(bounds.high))] of \(input.samples), loss \(fixed(input.taskLoss, 3))"
+    }
+
+    /// In how many layers experts are collapsed or dead, and the worst of these, which has the lowest entropy of use; nil
+    /// where all is well.
+    static func routingWarning(_ result: EvaluationResult) -> String? {
+        let alarms = result.inputs.flatMap { input in
+            input.layers.compactMap { layer in
+                layer.alarm(samples: input.samples).map { (alarm: $0, layer: layer, inputs: input.name) }
+            }
+        }
+        func use(_ layer: ExpertUsage) -> Double { layer.usageEntropy ?? 0 }
+        guard let worst = alarms.min(by: { use($0.layer) < use($1.layer) }), let all = result.inputs.first?.layers
+        else {
+            return nil
+        }
+        let shares = worst.layer.sums.chosen.indices.map { percent(worst.layer.fraction($0) ?? 0) }
+        return
+            "experts of \(Set(alarms.map(\.layer.layer)).count) of \(all.count) layers are collapsed or dead; worst is "
+            + "\(worst.layer.layer) on \(worst.inputs) (\(worst.alarm.rawValue)), whose experts get "
+            + "\(shares.joined(separator: ", ")); routing.csv has all"
     }
 }

@@ -11,10 +11,10 @@ final class RunRecorder {
     let runID: String
     let tables: OpenTables
 
-    init(_ directory: RunDirectory, runID: String) throws {
+    init(_ directory: RunDirectory, runID: String) {
         self.directory = directory
         self.runID = runID
-        tables = try OpenTables(directory, runID: runID)
+        tables = OpenTables(directory, runID: runID)
     }
 
     /// Writes the rows of a window of training.
@@ -23,15 +23,13 @@ final class RunRecorder {
         try tables.append(window.metricsRow(position, tellsStep: tellsStep))
         for layer in window.layers {
             for row in layer.expertRows(position) { try tables.append(row) }
-            try tables.append(layer.routingRow(position, samples: window.samples))
+            try tables.append(layer.routingRow(position, samples: window.passedImages))
         }
     }
 
     /// Writes the rows of an evaluation.
-    func record(
-        _ result: EvaluationResult, epoch: Int, step: Int, split: String, checkpoint: String, sha256: String?,
-        dataset: String, seed: UInt64
-    ) throws {
+    func record(_ result: EvaluationResult, _ subject: EvaluationSubject, epoch: Int, step: Int) throws {
+        let split = subject.split
         for input in result.inputs {
             let position = RowPosition(epoch: epoch, step: step, split: split, inputs: input.name)
             try tables.append(
@@ -43,16 +41,15 @@ final class RunRecorder {
                 for row in layer.expertRows(position) { try tables.append(row) }
                 let flipRate = input.attack == nil ? nil : Double(input.flips[index]) / Double(max(1, input.samples))
                 try tables.append(layer.routingRow(position, samples: input.samples, flipRate: flipRate))
-                if let alarm = layer.alarm(samples: input.samples) {
-                    let shares = layer.expertRows(position).map { Console.percent($0.fraction ?? 0) }
-                    try say(
-                        "warning: \(alarm.rawValue) in \(layer.layer) on \(split) \(input.name): experts get "
-                            + shares.joined(separator: ", "))
-                }
             }
         }
-        let rows = result.rows(checkpoint: checkpoint, sha256: sha256, dataset: dataset, split: split, seed: seed)
-        for row in rows { try tables.append(row) }
+        for row in result.rows(subject) { try tables.append(row) }
+        for warning in result.warnings { try say("warning: \(warning)") }
+    }
+
+    /// Says in one line where experts are not used as they should be; the rows of `routing.csv` tell the rest.
+    func warnOfRouting(_ result: EvaluationResult, split: String) throws {
+        if let warning = Console.routingWarning(result) { try say("warning: on \(split), \(warning)") }
     }
 
     /// Says something on the console and in the log.

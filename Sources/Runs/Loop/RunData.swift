@@ -11,6 +11,8 @@ struct RunData {
     let evaluation: EvaluationData
     let augmentations: [Augmentation]
     let hasValidation: Bool
+    /// What the checkpoints keep of the images.
+    let identity: DataIdentity
     let warnings: [String]
 
     /// Loads the images; collective.
@@ -22,10 +24,12 @@ struct RunData {
         train = training.set
         trainIndices = training.train
         hasValidation = configuration.training.validationFraction > 0
+        identity = DataIdentity(train, validation: training.validation)
         evaluation = try EvaluationData(configuration, options, training)
         augmentations = configuration.data.resolvedAugmentation
         warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
-        try Self.requireSame([train, evaluation.set], communicator)
+        try RankAgreement(["training images": train.fingerprint, "evaluated images": evaluation.set.fingerprint])
+            .require(communicator)
     }
 
     /// Says what may take a while.
@@ -36,12 +40,6 @@ struct RunData {
         Console.print("decoding the images in \(path)")
     }
 
-    /// Throws where a rank holds other images than rank 0: every rank reads files of its own, and hosts may keep copies.
-    static func requireSame(_ sets: [ImageSet], _ communicator: any Communicator) throws {
-        let own = sets.map(\.fingerprint).joined(separator: ", ")
-        let first = try TrainingSession.shared(own, communicator)
-        guard own == first else { throw DatasetError.ranksDiffer(own: own, first: first) }
-    }
 }
 
 /// The training images of a data set, and which of them are set aside for validation.
@@ -63,13 +61,15 @@ private struct TrainingData {
 struct EvaluationData {
     let set: ImageSet
     let indices: [Int]
+    /// What they were set aside from; nil of the test set.
+    let identity: DataIdentity?
 
     /// Loads the images, and no others; collective.
     /// - Parameter loop: Where image files are decoded.
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
         RunData.announce(configuration.data, communicator)
         try self.init(configuration, configuration.data.imageFileOptions(loop, communicator), nil)
-        try RunData.requireSame([set], communicator)
+        try RankAgreement(["evaluated images": set.fingerprint]).require(communicator)
     }
 
     fileprivate init(
@@ -81,10 +81,12 @@ struct EvaluationData {
         case .validation:
             let training = try training ?? TrainingData(configuration, options)
             (set, all) = (training.set, training.validation)
+            identity = DataIdentity(set, validation: all)
         case .test:
             set = try loadDataset(
                 source.dataset, path: source.path, split: .test, samples: source.testSamples, options: options)
             all = Array(0..<set.count)
+            identity = nil
         }
         guard let samples = configuration.evaluation.samples else {
             indices = all

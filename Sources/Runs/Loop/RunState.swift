@@ -5,7 +5,7 @@ import Training
 
 /// What a checkpoint keeps beside tensors (`state.json`): enough to go on as if nothing had happened.
 struct RunState: Codable {
-    static let formatVersion = 2
+    static let formatVersion = 3
 
     var formatVersion = RunState.formatVersion
     var runID: String
@@ -22,6 +22,10 @@ struct RunState: Codable {
     /// What has been added up since the last train rows, for each kind of training inputs.
     var windows: [TrainingWindow]
     var bestRobustAccuracy: Double?
+    /// Whether an evaluation after this step is still to be made.
+    var isEvaluationDue: Bool
+    /// The images that the run is trained on.
+    var images: DataIdentity
 
     enum CodingKeys: String, CodingKey {
         case formatVersion = "format_version"
@@ -35,6 +39,8 @@ struct RunState: Codable {
         case ranks
         case windows
         case bestRobustAccuracy = "best_robust_accuracy"
+        case isEvaluationDue = "evaluation_is_due"
+        case images = "data"
     }
 
     /// The format alone, which is looked at before anything else is.
@@ -56,16 +62,20 @@ struct RunState: Codable {
         do {
             let data = try checkpoint.data(in: "state.json")
             try requireFormat(data, of: checkpoint.path)
-            return try JSONDecoder().decode(RunState.self, from: data)
+            let state = try JSONDecoder().decode(RunState.self, from: data)
+            try state.validate(of: checkpoint)
+            return state
         } catch let error as DecodingError {
-            throw RunError.checkpoint("\(checkpoint.path)/state.json: expected a run's state, found \(error)")
+            throw RunError.checkpoint(
+                "\(checkpoint.path)/state.json: expected a run's state, found \(error)".printableLine)
         }
     }
 
     /// Throws if a checkpoint, damaged or not, says that it is of another format; looks at nothing else.
     static func requireFormat(ofCheckpointAt path: String) throws {
-        guard let text = try? FileSystem.text(of: FileSystem.join(path, "state.json")) else { return }
-        do { try requireFormat(Data(text.utf8), of: path) } catch is DecodingError {}
+        let file = FileSystem.join(path, "state.json")
+        guard let bytes = try? FileSystem.beginning(of: file, atMost: Checkpoint.largestText) else { return }
+        do { try requireFormat(Data(bytes), of: path) } catch is DecodingError {}
     }
 
     private static func requireFormat(_ data: Data, of path: String) throws {

@@ -12,10 +12,12 @@ extension Trainer {
     ///   - ownsCheckpoint: Whether the checkpoint is of this directory; from another one's a new run begins.
     package func record(in directory: RunDirectory, ownsCheckpoint: Bool) throws {
         let own = ownsCheckpoint ? resumed?.state : nil
-        let recorder = try RunRecorder(directory, runID: own?.runID ?? RunIdentifier.random())
+        let recorder = RunRecorder(directory, runID: own?.runID ?? RunIdentifier.random())
         self.recorder = recorder
+        try directory.beginCheckpoints(runID: recorder.runID)
         try recorder.tables.cut(to: own?.tableOffsets)
-        for warning in data.warnings { try recorder.say("warning: \(warning)") }
+        let doubts = configuration.batchDoubts(images: data.trainIndices.count, ranks: communicator.size)
+        for warning in data.warnings + doubts { try recorder.say("warning: \(warning)") }
         guard let resumed else { return }
         let (name, state, saved) = resumed
         // A best checkpoint elsewhere is none of this run's.
@@ -33,25 +35,42 @@ extension Trainer {
     /// Compares the replicas and writes a checkpoint; collective.
     func saveCheckpoint() throws {
         try ReplicaCheck.run(network.parameters, communicator)
-        defer { isBest = false }
         guard let recorder else { return }
-        let yaml = configuration.yaml()
-        let state = RunState(
-            runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: yaml,
-            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.tables.offsets(),
-            blasKernel: MatrixProduct.kernelName, ranks: communicator.size, windows: windows,
-            bestRobustAccuracy: bestRobustAccuracy)
         let store = recorder.directory.checkpoints
-        try store.write(
-            step: done,
-            files: [
-                CheckpointFile(name: Checkpoint.modelFile, tensors: ModelTensors.tensors(network)),
-                CheckpointFile(name: Self.optimizerFile, tensors: optimizerTensors),
-                CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors),
-                CheckpointFile(name: "state.json", bytes: try state.data()),
-            ], best: isBest)
+        let files = [
+            CheckpointFile(name: Checkpoint.modelFile, tensors: modelTensors),
+            CheckpointFile(name: Self.optimizerFile, tensors: optimizerTensors),
+            CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors),
+        ]
+        saved = try store.write(step: done, files: files + [try stateFile(recorder)]) { [communicator, done] file in
+            communicator.note("step \(done), writing \(file)")
+        }
         try store.prune(keep: configuration.training.keep)
         try recorder.directory.log("checkpoint \(CheckpointStore.name(ofStep: done))")
+    }
+
+    /// Writes into the checkpoint of this step that its evaluation was made, and what came of it.
+    /// - Parameter isBest: Whether it was the best so far.
+    func saveEvaluation(isBest: Bool) throws {
+        guard let recorder, let saved else { return }
+        let kept = try [Checkpoint.modelFile, Self.optimizerFile, Checkpoint.stateFile].map {
+            try CheckpointFile(name: $0, keptFrom: saved)
+        }
+        let store = recorder.directory.checkpoints
+        self.saved = try store.write(step: done, files: kept + [try stateFile(recorder)], best: isBest) {
+            [communicator, done] file in communicator.note("step \(done), writing \(file)")
+        }
+        // A best checkpoint of before may be one too many now.
+        try store.prune(keep: configuration.training.keep)
+    }
+
+    private func stateFile(_ recorder: RunRecorder) throws -> CheckpointFile {
+        let state = RunState(
+            runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: configuration.yaml(),
+            configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.tables.offsets(),
+            blasKernel: MatrixProduct.kernelName, ranks: communicator.size, windows: windows,
+            bestRobustAccuracy: bestRobustAccuracy, isEvaluationDue: isEvaluationDue, images: data.identity)
+        return CheckpointFile(name: "state.json", bytes: try state.data())
     }
 
     /// Takes up weights, momentum and counters, if the configuration may go on with them.
@@ -62,6 +81,13 @@ extension Trainer {
                 "\(checkpoint.path) cannot be continued with this configuration:\n  "
                     + (conflicts + mismatch(checkpoint)).joined(separator: "\n  "))
         }
+        if let difference = data.identity.difference(from: runState.images) {
+            let changed = configuration.changedImageKeys(from: saved)
+            throw RunError.checkpoint(
+                "\(checkpoint.path) cannot be continued with these images: found \(difference)"
+                    + (changed.isEmpty ? "" : " (\(changed.joined(separator: ", ")))"))
+        }
+        try runState.validateWindows(inputs: step.method.inputs.count, network, from: checkpoint.path)
         try loadModel(checkpoint)
         let place = "\(checkpoint.path)/\(Self.optimizerFile)"
         var open = try checkpoint.tensors(in: Self.optimizerFile)
@@ -75,6 +101,12 @@ extension Trainer {
         done = runState.step
         windows = runState.windows
         bestRobustAccuracy = runState.bestRobustAccuracy
+        isEvaluationDue = runState.isEvaluationDue
+        self.saved = checkpoint
+    }
+
+    private var modelTensors: [NamedTensor] {
+        step.scores?.withoutMasked { ModelTensors.tensors(network) } ?? ModelTensors.tensors(network)
     }
 
     private static let optimizerFile = "optimizer.safetensors"
@@ -93,7 +125,7 @@ extension Trainer {
         let tensors = try checkpoint.tensors(in: Checkpoint.stateFile)
         let place = "\(checkpoint.path)/\(Checkpoint.stateFile)"
         try step.restoreMethod(tensors, from: place)
-        try step.scores?.restore(tensors, network.parameters, from: place)
+        try step.scores?.restore(tensors, from: place)
         if let average = step.average {
             // A run that begins to average when it goes on begins with the weights it has.
             if WeightAverage.isIn(tensors) {

@@ -23,6 +23,8 @@ package final class Trainer {
     var recorder: RunRecorder?
     /// The checkpoint that this run goes on from.
     let resumed: (name: String, state: RunState, configuration: RunConfiguration)?
+    /// What weights a new run begins with, in words; nil where they are random.
+    private let beginning: String?
     private let preparer: BatchPreparer
     /// What makes the routers' batches, where they have their own.
     private let routerPreparer: BatchPreparer?
@@ -31,10 +33,12 @@ package final class Trainer {
     /// What was added up since the last train rows, for each of the method's inputs.
     var windows: [TrainingWindow]
     var bestRobustAccuracy: Double?
-    /// Whether the last evaluation was the best so far.
-    var isBest = false
     /// Steps done since the run began.
-    var done = 0
+    package internal(set) var done = 0
+    /// Whether an evaluation after the last step is still to be made.
+    var isEvaluationDue = false
+    /// The checkpoint of the last step that has one.
+    var saved: Checkpoint?
     private var lastLine = ContinuousClock.now
 
     /// Builds the network, loads the data and takes up the checkpoint, without writing anything.
@@ -56,9 +60,8 @@ package final class Trainer {
         data = try RunData(configuration, loop: workspace.loop, communicator)
         let settings = try configuration.networkSettings(data.train.traits, own: checkpoint)
         network = try Network(settings, seed: configuration.training.seed)
-        if checkpoint == nil, let path = configuration.training.initialCheckpoint {
-            try ModelTensors.load(weightsOf: Checkpoint.verify(try CheckpointStore.locate(path)), into: network)
-        }
+        try configuration.checkExclusions(network.parameters)
+        beginning = try checkpoint == nil ? InitialWeights.load(configuration, into: network) : nil
         let training = configuration.training
         let method = configuration.trainingMethod(data.train.traits, communicator)
         windows = method.inputs.map { _ in TrainingWindow() }
@@ -87,28 +90,50 @@ package final class Trainer {
         if let checkpoint, let resumed { try restore(checkpoint, resumed.state, resumed.configuration) }
     }
 
+    private var total: Int { configuration.training.epochs * stepsPerEpoch }
+
+    /// Whether nothing is left to do.
+    package var isFinished: Bool { done >= total && !isEvaluationDue && resumed != nil }
+
+    /// Throws if the step to stop after lies behind the checkpoint.
+    package func requireStepsLeft() throws {
+        guard let limit = configuration.training.stopAfterSteps, limit <= done, done < total, !isEvaluationDue else {
+            return
+        }
+        throw RunError.unusable(
+            "training.stop_after_steps is \(limit), expected above \(done), the step that the run has reached")
+    }
+
     /// Trains to the end, or until asked to stop.
+    ///
+    /// A checkpoint comes before the evaluation of its step, so that one that is cut short costs no step; it is made up for when
+    /// the run goes on.
     /// - Returns: ``ExitStatus/done`` or ``ExitStatus/stoppedEarly``.
     package func run() throws -> ExitStatus {
-        let total = configuration.training.epochs * stepsPerEpoch
-        try announce(total)
-        var isStopped = hasReached(limitAt: done)
+        try announce()
         lastLine = ContinuousClock.now
-        while done < total, !isStopped {
-            let asked = try advance()
-            let atEpochEnd = done % stepsPerEpoch == 0
-            if atEpochEnd || isRowDue { try closeWindow() }
-            if atEpochEnd, isEvaluationDue { try evaluate() }
-            isStopped = done < total && (asked || hasReached(limitAt: done))
+        if isEvaluationDue, try evaluate() == .stoppedEarly { return try stopped() }
+        while done < total, !hasReached(limitAt: done) {
+            let isAsked = try advance()
+            let isAtEpochEnd = done % stepsPerEpoch == 0
+            if isAtEpochEnd || isRowDue { try closeWindow() }
+            isEvaluationDue = isAtEpochEnd && isEvaluatedEpoch
+            let isLast = done < total && hasReached(limitAt: done)
             let every = configuration.training.checkpointEvery
-            if atEpochEnd || isStopped || every.map({ done % $0 == 0 }) == true { try saveCheckpoint() }
+            if isAtEpochEnd || isAsked || isLast || every.map({ done % $0 == 0 }) == true { try saveCheckpoint() }
+            if isAsked, done < total || isEvaluationDue { return try stopped() }
+            if isEvaluationDue, try evaluate() == .stoppedEarly { return try stopped() }
         }
-        if isStopped {
-            try recorder?.say("stopped after step \(done) of \(total), with a checkpoint; go on with --resume auto")
-            return .stoppedEarly
-        }
-        try recorder?.say("finished \(configuration.training.epochs) epochs, \(done) steps")
+        if done < total { return try stopped() }
+        let epochs = configuration.training.epochs
+        try recorder?.say("finished \(epochs) epoch\(epochs == 1 ? "" : "s"), \(done) steps")
         return .done
+    }
+
+    private func stopped() throws -> ExitStatus {
+        let rest = isEvaluationDue ? ", before its evaluation" : ""
+        try recorder?.say("stopped after step \(done) of \(total)\(rest), with a checkpoint; go on with --resume auto")
+        return .stoppedEarly
     }
 
     /// What tells the routers' batches from the experts'.
@@ -118,7 +143,7 @@ package final class Trainer {
         configuration.output.everySteps > 0 && done % configuration.output.everySteps == 0
     }
 
-    private var isEvaluationDue: Bool {
+    private var isEvaluatedEpoch: Bool {
         let epoch = done / stepsPerEpoch
         return epoch % configuration.evaluation.everyEpochs == 0 || epoch == configuration.training.epochs
     }
@@ -129,7 +154,7 @@ package final class Trainer {
 
     private var wantsToStop: Bool {
         let elapsed = (ContinuousClock.now - started) / .seconds(1)
-        let isLate = communicator.isRoot && configuration.training.timeLimit.map { elapsed >= $0.seconds } ?? false
+        let isLate = configuration.training.timeLimit.map { elapsed >= $0.seconds } ?? false
         return StopRequest.isRequested || isLate
     }
 
@@ -155,7 +180,6 @@ package final class Trainer {
     private func sayProgress() throws {
         lastLine = ContinuousClock.now
         guard let recorder, let window = windows.last, !window.isEmpty else { return }
-        let total = configuration.training.epochs * stepsPerEpoch
         let share = window.loopSeconds > 0 ? window.attackSeconds / window.loopSeconds : 0
         let (taskLoss, balanceLoss) = windows.reduce((0, 0)) { ($0.0 + $1.taskLoss, $0.1 + $1.balanceLoss) }
         let balance = network.settings.mixture == nil ? "" : ", balance \(Console.fixed(balanceLoss, 3))"
@@ -195,36 +219,47 @@ package final class Trainer {
         return every > 0 && epoch % every == 0
     }
 
-    private func evaluate() throws {
+    /// Makes the evaluation that is due, if nobody asks to stop meanwhile; collective.
+    private func evaluate() throws -> ExitStatus {
         let attacks = isAttackDue ? configuration.resolvedEvaluationAttacks.compactMap(\.networkAttack) : []
-        let result = try evaluate(attacks, suffix: "")
-        _ = try step.average?.withAverages(in: network) {
+        guard case .finished(let result) = try evaluate(attacks, suffix: "") else { return .stoppedEarly }
+        var results = [result].compactMap { $0 }
+        let average = try step.average?.withAverages(in: network) {
             try evaluate(attacks, suffix: EvaluationResult.averageSuffix)
         }
+        switch average {
+        case .stopped: return .stoppedEarly
+        case .finished(let result): results += [result].compactMap { $0 }
+        case nil: break
+        }
+        for result in results { try record(result) }
         // Only the same measure compares epochs.
         let isComparable = isAttackDue || configuration.resolvedEvaluationAttacks.isEmpty
-        if let result, data.hasValidation, configuration.resolvedEvaluationSplit == .validation, isComparable,
-            result.robustAccuracy > bestRobustAccuracy ?? -1
-        {
-            bestRobustAccuracy = result.robustAccuracy
-            isBest = true
-        }
+        let isBest =
+            result.map { result in
+                data.hasValidation && configuration.resolvedEvaluationSplit == .validation && isComparable
+                    && result.robustAccuracy > bestRobustAccuracy ?? -1
+            } ?? false
+        if isBest { bestRobustAccuracy = result?.robustAccuracy }
+        isEvaluationDue = false
+        try saveEvaluation(isBest: isBest)
+        return .done
     }
 
-    /// Evaluates the network as it is, and writes what came out; collective.
-    private func evaluate(_ attacks: [NetworkAttack], suffix: String) throws -> EvaluationResult? {
+    /// Evaluates the network as it is; collective.
+    private func evaluate(_ attacks: [NetworkAttack], suffix: String) throws -> Evaluator.Outcome {
         let evaluator = Evaluator(
-            step.passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.training.seed)
-        let result = try evaluator.run(data.evaluation.set, data.evaluation.indices, attacks: attacks, suffix: suffix)
-        guard let result, let recorder else { return nil }
-        try recorder.record(
-            result, epoch: done / stepsPerEpoch, step: done, split: configuration.resolvedEvaluationSplit.rawValue,
-            checkpoint: CheckpointStore.name(ofStep: done), sha256: nil,
-            dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
-        for input in result.inputs {
-            try recorder.say("  \(configuration.resolvedEvaluationSplit.rawValue) \(Console.line(input))")
-        }
-        return result
+            step.passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed
+        ) { [self] in wantsToStop }
+        return try evaluator.run(data.evaluation.set, data.evaluation.indices, attacks: attacks, suffix: suffix)
+    }
+
+    private func record(_ result: EvaluationResult) throws {
+        guard let recorder else { return }
+        let subject = configuration.evaluationSubject(checkpoint: CheckpointStore.name(ofStep: done), sha256: nil)
+        try recorder.record(result, subject, epoch: done / stepsPerEpoch, step: done)
+        for input in result.inputs { try recorder.say("  \(subject.split) \(Console.line(input))") }
+        try recorder.warnOfRouting(result, split: subject.split)
     }
 
     private static func millions(_ cost: NetworkCost) -> String {
@@ -232,8 +267,9 @@ package final class Trainer {
         return cost.routers == 0 ? text(cost.path) : "\(text(cost.path)) and, of routers, \(text(cost.routers))"
     }
 
-    private func announce(_ total: Int) throws {
+    private func announce() throws {
         guard let recorder else { return }
+        if let beginning { try recorder.say(beginning) }
         let mixture = network.mixtureLayers
         try recorder.say(
             "run \(recorder.runID) in \(recorder.directory.path): \(configuration.model.architecture.rawValue) of "

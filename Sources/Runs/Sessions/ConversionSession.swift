@@ -48,7 +48,7 @@ package struct ConversionSession: Sendable {
             lines.append("found no router: the one written has first values, it is not trained")
         }
         if target.holdsNormalization {
-            if !source.holdsNormalization {
+            if !file.holdsNormalization {
                 for tensor in try normalizationTensors(signature) { tensors[tensor.name] = tensor }
             }
         } else {

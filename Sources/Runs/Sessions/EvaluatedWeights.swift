@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Files
 import Networks
 import Training
@@ -36,21 +37,66 @@ enum EvaluatedWeights: Sendable {
             let origin = "\(checkpoint.path)/state.json"
             return try state.runConfiguration(origin: origin).carriedOver(origin: origin)
         case .file(let file, _):
-            return try file.signature().configurationLayer(origin: file.path, normalizes: file.layout.usuallyNormalizes)
+            return try file.signature().configurationLayer(origin: file.path)
         }
     }
 
     /// The checkpoint, if that is what they are of.
     var checkpoint: Checkpoint? { if case .checkpoint(let checkpoint, _) = self { checkpoint } else { nil } }
 
-    /// Checks that the weights are all that a run of this configuration asks for.
-    func check(_ configuration: RunConfiguration) throws {
-        guard case .file(let file, _) = self, configuration.moe.kind.value == .channel,
+    /// Checks that the weights are all that a run of this configuration asks for, and that somebody has said what a file of
+    /// weights does not tell and results hang on.
+    func check(_ resolved: ResolvedConfiguration<RunConfiguration>) throws {
+        guard case .file(let file, _) = self else { return }
+        let configuration = resolved.configuration
+        if !file.layout.holdsNormalization, !resolved.isGiven("model.normalize") {
+            throw RunError.unusable(
+                "\(file.path): layout \(file.layout.rawValue) does not store what images are normalized by; expected "
+                    + "model.normalize=none, or model.normalize=dataset for the mean and deviation of "
+                    + "\(configuration.data.dataset.rawValue)")
+        }
+        if choosesExperts, configuration.moe.experts > 1, !resolved.isGiven("moe.top_k") {
+            throw RunError.unusable(
+                "\(file.path) does not tell how many of the \(configuration.moe.experts) experts an image goes to; expected "
+                    + "moe.top_k=1 to \(configuration.moe.experts)")
+        }
+        guard configuration.moe.kind.value == .channel,
             configuration.moe.scope == .image,
             configuration.moe.routes == .learned, !file.hasImageRouter
         else { return }
         throw RunError.unusable(
             "\(file.path) holds no router; expected one, or moe.routes uniform or an expert's number, found learned")
+    }
+
+    /// Whether the file is of a mixture whose gate it does not tell: channel experts have one gate.
+    private var choosesExperts: Bool {
+        guard case .file(let file, _) = self, let mixture = try? file.signature().mixture else { return false }
+        return mixture.kind != .channel
+    }
+
+    /// What was taken for granted of a file of weights that does not tell: settings that nobody gave.
+    func assumptions(_ resolved: ResolvedConfiguration<RunConfiguration>) -> [String] {
+        guard choosesExperts else { return [] }
+        let moe = resolved.configuration.moe
+        var assumed = [("moe.weights", moe.weights.rawValue), ("moe.straight_through", "\(moe.isStraightThrough)")]
+        if moe.router == .firstChannels { assumed.append(("moe.router", moe.router.rawValue)) }
+        return assumed.filter { !resolved.isGiven($0.0) }.map { "assumed \($0.0)=\($0.1)" }
+    }
+
+    /// Checks that images are those of the checkpoint's run: the classes of any, and all of them where they are its validation
+    /// images.
+    func check(_ images: EvaluationData, _ configuration: RunConfiguration) throws {
+        guard case .checkpoint(let checkpoint, let state) = self else { return }
+        if let difference = DataIdentity.difference(images.set.classNames, from: state.images.classNames) {
+            throw DatasetError.otherImages("\(checkpoint.path): \(difference)")
+        }
+        guard let difference = images.identity?.difference(from: state.images) else { return }
+        let saved = try state.runConfiguration(origin: "\(checkpoint.path)/state.json")
+        let changed = configuration.changedImageKeys(from: saved)
+        throw RunError.checkpoint(
+            "\(checkpoint.path): found \(difference)"
+                + (changed.isEmpty ? "" : " (\(changed.joined(separator: ", ")))")
+                + "; evaluation.seed draws other attacks without other images")
     }
 
     /// What tables call the weights.
@@ -92,8 +138,18 @@ enum EvaluatedWeights: Sendable {
         }
     }
 
-    /// Fills a network.
-    func load(_ weights: RunConfiguration.Evaluation.Weights, into network: Network) throws {
+    /// Fills a network that was made from a configuration.
+    func load(_ configuration: RunConfiguration, into network: Network) throws {
+        do { try load(configuration.evaluation.weights, into: network) } catch let error as RunError {
+            guard case .checkpoint(let checkpoint, let state) = self else { throw error }
+            let saved = try state.runConfiguration(origin: "\(checkpoint.path)/state.json")
+            let changed = configuration.changedNetworkKeys(from: saved)
+            throw changed.isEmpty
+                ? error : RunError.checkpoint("\(changed.joined(separator: "\n"))\n\(error)")
+        }
+    }
+
+    private func load(_ weights: RunConfiguration.Evaluation.Weights, into network: Network) throws {
         switch self {
         case .checkpoint(let checkpoint, _):
             try ModelTensors.load(weightsOf: checkpoint, into: network)
@@ -103,19 +159,7 @@ enum EvaluatedWeights: Sendable {
             try WeightAverage.load(tensors, into: network, from: "\(checkpoint.path)/\(Checkpoint.stateFile)")
         case .file(let file, _):
             guard weights == .raw else { throw Self.noAverage(file.path) }
-            var tensors = try file.tensors(network.parameters.slots, channels: network.settings.channels)
-            if !file.layout.holdsNormalization {
-                let settings = network.settings
-                let stored = ModelTensors.normalization(mean: settings.mean, deviation: settings.deviation)
-                for tensor in stored { tensors[tensor.name] = tensor }
-            }
-            if file.layout.repeatsRouter, !file.hasImageRouter {
-                // First values, which nobody asks for.
-                for tensor in ModelTensors.tensors(network) where tensor.name.hasPrefix("router.") {
-                    tensors[tensor.name] = tensor
-                }
-            }
-            try ModelTensors.load(tensors, into: network, from: file.path)
+            try file.load(into: network)
         }
     }
 

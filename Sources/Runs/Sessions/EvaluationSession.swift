@@ -12,7 +12,7 @@ import Weights
 package struct EvaluationSession: Sendable {
     private let checkpointPath: String
     private let layout: CheckpointLayout?
-    private let configFile: String?
+    private let configFiles: [String]
     private let output: String
     private let force: Bool
     private let settings: [String]
@@ -24,13 +24,13 @@ package struct EvaluationSession: Sendable {
     ///   - fixedLayers: The mixture layers whose experts are evaluated one by one; an empty list means all layers, nil
     ///     that no expert is.
     package init(
-        checkpoint: String, layout: CheckpointLayout? = nil, configFile: String?, output: String, force: Bool,
+        checkpoint: String, layout: CheckpointLayout? = nil, configFiles: [String], output: String, force: Bool,
         settings: [String], fixedLayers: [String]? = nil
     ) {
         self.fixedLayers = fixedLayers
         checkpointPath = checkpoint
         self.layout = layout
-        self.configFile = configFile
+        self.configFiles = configFiles
         self.output = output
         self.force = force
         self.settings = settings
@@ -41,17 +41,21 @@ package struct EvaluationSession: Sendable {
         /// The checkpoint's configuration under the file's and the command line's settings.
         package let configuration: RunConfiguration
         let weights: EvaluatedWeights
-        /// What the file and the command line say that has no effect.
+        /// What the files and the command line say that has no effect, or was probably not meant.
         let warnings: [String]
+        /// What was taken for granted of the weights.
+        let assumptions: [String]
     }
 
     /// Reads the checkpoint's state and resolves the configuration.
     package func prepare() throws -> Prepared {
         let weights = try EvaluatedWeights(checkpointPath, layout: layout)
-        let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
-        let (configuration, warnings) = try RunConfiguration.resolveWithWarnings(
-            layers: [try weights.configurationLayer()] + file + settings.map { ConfigurationLayer(override: $0) })
-        try weights.check(configuration)
+        let files = configFiles.map { ConfigurationLayer(file: $0) }
+        let resolved = try RunConfiguration.resolveWithWarnings(
+            layers: [try weights.configurationLayer()] + files + settings.map { ConfigurationLayer(override: $0) },
+            for: .evaluation)
+        let configuration = resolved.configuration
+        try weights.check(resolved)
         guard configuration.resolvedEvaluationAttacks.allSatisfy({ $0.batchNorm == .frozen }) else {
             throw RunError.unusable(
                 "attack.batch_norm: batch would evaluate another network than the one that is used; expected frozen")
@@ -60,37 +64,47 @@ package struct EvaluationSession: Sendable {
             throw RunError.unusable(
                 "\(output) holds a training run; expected another --output for an evaluation's files")
         }
-        return Prepared(configuration: configuration, weights: weights, warnings: warnings)
+        let assumptions = weights.assumptions(resolved)
+        return Prepared(
+            configuration: configuration, weights: weights,
+            warnings: resolved.warnings + assumptions.map { "\($0): the file does not tell" }, assumptions: assumptions)
     }
 
     /// Evaluates; collective.
     package func run(_ prepared: Prepared, _ communicator: any Communicator) throws -> ExitStatus {
         let configuration = prepared.configuration
-        let site = try SessionSite(configuration, communicator, warnings: prepared.warnings)
+        let site = try SessionSite(
+            configuration, communicator, warnings: prepared.warnings, weights: prepared.weights.sha256)
+        let lock = try RunLock.taken(output, communicator)
+        defer { withExtendedLifetime(lock) {} }
         if communicator.isRoot, !force { try RunDirectory.requireNone(at: output) }
         let workspace = Workspace(threads: site.threads)
         let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
+        try prepared.weights.check(data, configuration)
         let network = try Network(
             configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
-        try prepared.weights.load(configuration.evaluation.weights, into: network)
+        try prepared.weights.load(configuration, into: network)
         let fixed = try fixedLayers.map { try network.mixtureLayers(named: $0) }
         let mask = try configuration.evaluation.masks.map { path in
             let masks = try PruningMasks.masks(of: Checkpoint.verify(try CheckpointStore.locate(path)))
             return try MaskOverlap(masks, network, path: path)
         }
-        // Results that are to be replaced stay until every rank has its data and its network.
-        try communicator.barrier()
-        let recorder = try communicator.isRoot ? makeRecorder(prepared, site, communicator) : nil
-        for warning in data.set.warnings { try recorder?.say("warning: \(warning)") }
+        if communicator.isRoot {
+            Console.print(prepared.weights.description)
+            for warning in data.set.warnings { Console.print("warning: \(warning)") }
+        }
         let passes = PassFactory(
             network, workspace: workspace,
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
             arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
         let evaluator = Evaluator(
-            passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.training.seed, mask: mask)
+            passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed, mask: mask)
         let attacks = configuration.resolvedEvaluationAttacks.compactMap(\.networkAttack)
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
-        let result = try evaluator.run(data.set, data.indices, attacks: attacks, suffix: suffix)
+        guard case .finished(let result) = try evaluator.run(data.set, data.indices, attacks: attacks, suffix: suffix)
+        else { return .stoppedEarly }
+        // Results that are to be replaced stay until there are others.
+        let recorder = try communicator.isRoot ? makeRecorder(prepared, site, data.set.warnings, communicator) : nil
         if let result, let recorder { try write(result, network, data.set.classNames, prepared, recorder) }
         if let fixed {
             let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)
@@ -109,11 +123,10 @@ package struct EvaluationSession: Sendable {
         _ recorder: RunRecorder
     ) throws {
         let configuration = prepared.configuration
-        let split = configuration.resolvedEvaluationSplit.rawValue
-        try recorder.record(
-            result, epoch: prepared.weights.epoch, step: prepared.weights.step, split: split,
-            checkpoint: prepared.weights.name, sha256: prepared.weights.sha256,
-            dataset: configuration.data.dataset.rawValue, seed: configuration.training.seed)
+        let subject = configuration.evaluationSubject(
+            checkpoint: prepared.weights.name, sha256: prepared.weights.sha256, flags: prepared.assumptions)
+        let split = subject.split
+        try recorder.record(result, subject, epoch: prepared.weights.epoch, step: prepared.weights.step)
         let tables = recorder.tables
         let samples = try tables.openPerSample(attacks: configuration.resolvedEvaluationAttacks.map(\.resolvedId))
         for row in result.perSample { try samples.append(row) }
@@ -136,6 +149,7 @@ package struct EvaluationSession: Sendable {
             }
             try recorder.say(Console.line(input))
         }
+        try recorder.warnOfRouting(result, split: split)
     }
 
     private func row(
@@ -151,12 +165,12 @@ package struct EvaluationSession: Sendable {
     }
 
     private func makeRecorder(
-        _ prepared: Prepared, _ site: SessionSite, _ communicator: any Communicator
+        _ prepared: Prepared, _ site: SessionSite, _ warnings: [String], _ communicator: any Communicator
     ) throws -> RunRecorder {
         let directory = try RunDirectory(output, opening: force ? .force : .fresh)
         try site.describe(prepared.configuration, in: directory, communicator)
-        let recorder = try RunRecorder(directory, runID: prepared.weights.runID)
-        try recorder.say(prepared.weights.description)
-        return recorder
+        try directory.log(prepared.weights.description)
+        for warning in warnings { try directory.log("warning: \(warning)") }
+        return RunRecorder(directory, runID: prepared.weights.runID)
     }
 }

@@ -13,8 +13,18 @@ struct SessionSite {
     let warnings: [String]
 
     /// Finds out, and lets rank 0 say it; collective.
-    /// - Parameter warnings: What else there is to be careful about.
-    init(_ configuration: RunConfiguration, _ communicator: any Communicator, warnings: [String] = []) throws {
+    ///
+    /// Throws where ranks were started with other settings, as another program, or with other weights.
+    /// - Parameters:
+    ///   - warnings: What else there is to be careful about.
+    ///   - weights: What tells the weights that the session begins with from others, if there are any.
+    init(
+        _ configuration: RunConfiguration, _ communicator: any Communicator, warnings: [String] = [],
+        weights: String? = nil
+    ) throws {
+        try RankAgreement(settingsOf: configuration).require(communicator)
+        try RankAgreement(RankAgreement.program.merging(weights.map { ["weights": $0] } ?? [:]) { $1 })
+            .require(communicator)
         MatrixProduct.useOneThread()
         topology = try NodeTopology.gather(communicator)
         let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }

@@ -1,19 +1,18 @@
 import Collectives
 import Configuration
 import Files
-import Foundation
 
 /// One invocation of `robustmoe train`: finds the configuration and the checkpoint, opens the run directory, trains.
 package struct TrainingSession: Sendable {
-    private let configFile: String?
+    private let configFiles: [String]
     private let output: String?
     private let resume: String?
     private let force: Bool
     private let settings: [String]
 
     /// Makes a session from the command's options.
-    package init(configFile: String?, output: String?, resume: String?, force: Bool, settings: [String]) {
-        self.configFile = configFile
+    package init(configFiles: [String], output: String?, resume: String?, force: Bool, settings: [String]) {
+        self.configFiles = configFiles
         self.output = output
         self.resume = resume
         self.force = force
@@ -26,7 +25,7 @@ package struct TrainingSession: Sendable {
         package let configuration: RunConfiguration
         /// The run directory.
         package let directory: String
-        /// What the file and the command line say that has no effect.
+        /// What the files and the command line say that has no effect, or was probably not meant.
         let warnings: [String]
     }
 
@@ -42,7 +41,7 @@ package struct TrainingSession: Sendable {
         if resume == "auto" {
             let directory = try output ?? directoryName(try resolve([]).configuration)
             let saved = "\(directory)/config.yaml"
-            let isThere = FileManager.default.fileExists(atPath: saved)
+            let isThere = FileSystem.exists(saved)
             // A run of another format has keys of another time: that it is one says more than each of them.
             if let newest = try? CheckpointStore.locate(directory) {
                 try RunState.requireFormat(ofCheckpointAt: newest)
@@ -70,9 +69,10 @@ package struct TrainingSession: Sendable {
     private func resolve(
         _ below: [ConfigurationLayer]
     ) throws -> (configuration: RunConfiguration, warnings: [String]) {
-        let file = configFile.map { [ConfigurationLayer(file: $0)] } ?? []
-        return try RunConfiguration.resolveWithWarnings(
-            layers: below + file + settings.map { ConfigurationLayer(override: $0) })
+        let files = configFiles.map { ConfigurationLayer(file: $0) }
+        let resolved = try RunConfiguration.resolveWithWarnings(
+            layers: below + files + settings.map { ConfigurationLayer(override: $0) }, for: .training)
+        return (resolved.configuration, resolved.warnings)
     }
 
     private func directoryName(_ configuration: RunConfiguration) -> String {
@@ -86,6 +86,8 @@ package struct TrainingSession: Sendable {
     package func run(_ prepared: Prepared, _ communicator: any Communicator) throws -> ExitStatus {
         let configuration = prepared.configuration
         let site = try SessionSite(configuration, communicator, warnings: prepared.warnings)
+        let lock = try RunLock.taken(prepared.directory, communicator)
+        defer { withExtendedLifetime(lock) {} }
         // Rank 0 picks the checkpoint, the others read what it picked. Nothing that an earlier run wrote changes before
         // every rank has its data, its network and its checkpoint.
         let checkpointPath = try communicator.isRoot ? chosenCheckpoint(prepared.directory) ?? "" : ""
@@ -93,6 +95,11 @@ package struct TrainingSession: Sendable {
         let checkpoint = path.isEmpty ? nil : try Checkpoint.verify(path)
         let trainer = try Trainer(
             configuration, communicator: communicator, threads: site.threads, checkpoint: checkpoint)
+        if trainer.isFinished {
+            if communicator.isRoot { Console.print("finished already, at step \(trainer.done)") }
+            return .done
+        }
+        try trainer.requireStepsLeft()
         try communicator.barrier()
         guard communicator.isRoot else { return try trainer.run() }
         let directory = try RunDirectory(prepared.directory, opening: force ? .force : .resume)
@@ -131,6 +138,12 @@ package struct TrainingSession: Sendable {
                     "\(path): expected a whole checkpoint, found none among those there are; "
                         + "pass --force to start anew, which removes what the run wrote")
             }
+            guard !directory.lacksCheckpoints else {
+                throw RunError.checkpoint(
+                    "\(directory.checkpoints.directory): expected the checkpoints of the run whose rows are in \(path), or the "
+                        + "mark that it has none yet, found neither: is a disk not mounted, or a link broken? --force starts "
+                        + "anew, and removes what the run wrote")
+            }
             Console.print("no checkpoint in \(path): starting anew")
         }
         return checkpoint?.path
@@ -138,8 +151,7 @@ package struct TrainingSession: Sendable {
 
     /// Whether a checkpoint is one of a run directory's own.
     private func owns(_ checkpoint: String, _ directory: RunDirectory) -> Bool {
-        func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-        return real(FileSystem.parent(of: checkpoint)) == real(directory.checkpoints.directory)
+        FileSystem.areSame(FileSystem.parent(of: checkpoint), directory.checkpoints.directory)
     }
 
     /// Rank 0's text on every rank.

@@ -27,8 +27,8 @@ public struct ConvolutionKernel {
         choose = { _ in algorithm }
     }
 
-    private func method(_ pass: ConvolutionPass) -> any ConvolutionMethod {
-        choose(pass).method.init(geometry, groups: groups, pass)
+    private func method(_ pass: ConvolutionPass) -> ConvolutionMethod {
+        .init(geometry, groups: groups, pass, choose(pass))
     }
 
     /// The algorithm of a pass.

@@ -1,7 +1,7 @@
 /// A convolution of any shape by matrix products over gathered patches (im2col), in blocks that stay in cache.
 ///
 /// A 1×1 convolution with stride 1 needs no gathering: its patches are the input itself.
-struct PatchConvolution: ConvolutionMethod {
+struct PatchConvolution {
     let geometry: ConvolutionGeometry
     /// Consecutive images that meet a filter of their own.
     let groups: [Range<Int>]
@@ -13,10 +13,10 @@ struct PatchConvolution: ConvolutionMethod {
     /// Output pixels of a block; a multiple of 16 so that blocks begin at a whole channel period.
     private static let blockPixels = 256
 
-    init(_ geometry: ConvolutionGeometry, groups: [Range<Int>], _ pass: ConvolutionPass) {
+    init(_ geometry: ConvolutionGeometry, groups: [Range<Int>], rotates: Bool = false) {
         self.geometry = geometry
         self.groups = groups
-        rotates = pass == .inputGradient
+        self.rotates = rotates
         outputMap = geometry.outputHeight * geometry.outputWidth
         inputMap = geometry.height * geometry.width
     }
@@ -31,11 +31,11 @@ struct PatchConvolution: ConvolutionMethod {
     }
     private var gathers: Bool { geometry.kernel > 1 || geometry.stride > 1 || geometry.padding > 0 }
 
-    /// Copies the filter: products take it as it is stored.
-    func prepareFilter(_ weights: FloatPointer, into prepared: FloatPointer, _ workspace: Workspace) {
-        prepared.update(from: weights, count: filterSize)
-    }
-
+    /// Carries values forward, or gradients back if it ``rotates``.
+    ///
+    /// - Parameters:
+    ///   - scale: Multiplies each channel of a gradient that is carried back, or nil.
+    ///   - filters: One of each group, HWIO.
     func carry(
         _ x: FloatPointer, scale: FloatPointer?, _ filters: [FloatPointer], into y: FloatPointer, _ epilogue: Epilogue,
         _ workspace: Workspace

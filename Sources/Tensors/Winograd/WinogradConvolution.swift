@@ -4,7 +4,7 @@
 /// (weight gradient). The input gradient is a forward convolution of dy with the rotated filter. With stride 2 the
 /// layer's input is seen as four phases with filters of up to 2×2 taps (see ``WinogradSide``), so the products of a point
 /// run over the channels of all phases that have a component there.
-struct WinogradConvolution<Transform: WinogradTransform>: ConvolutionMethod {
+struct WinogradConvolution<Transform: WinogradTransform> {
     let source: WinogradSide
     let target: WinogradSide
     let tiles: WinogradTiles
@@ -15,6 +15,8 @@ struct WinogradConvolution<Transform: WinogradTransform>: ConvolutionMethod {
     let inputStride: Int
     let outputStride: Int
 
+    /// Prepares one pass of a layer's convolution.
+    /// - Parameter groups: Consecutive images that meet a filter of their own.
     init(_ geometry: ConvolutionGeometry, groups: [Range<Int>], _ pass: ConvolutionPass) {
         let rotates = pass == .inputGradient
         precondition(
@@ -61,12 +63,12 @@ struct WinogradConvolution<Transform: WinogradTransform>: ConvolutionMethod {
     let panelWidth: Int
 
     /// Computes y = conv(x, filter), each group of images with its own transformed filter; see
-    /// ``prepareFilter(_:into:_:)``.
+    /// ``transformFilter(_:into:_:)``.
     ///
     /// All groups go through one pass of transforms and products, so that cores share the work of many small groups as
     /// they share that of one large group.
     /// - Parameter scale: Multiplies each channel of `x`, or nil.
-    func carry(
+    func forward(
         _ x: FloatPointer, scale: FloatPointer?, _ filters: [FloatPointer], into y: FloatPointer, _ epilogue: Epilogue,
         _ workspace: Workspace
     ) {

@@ -5,7 +5,7 @@ extension WinogradConvolution {
     /// are cut into panels of ``panelWidth``, the last one with the rest.
     ///
     /// - Parameter weights: The layer's filter, HWIO.
-    func prepareFilter(_ weights: FloatPointer, into u: FloatPointer, _ workspace: Workspace) {
+    func transformFilter(_ weights: FloatPointer, into u: FloatPointer, _ workspace: Workspace) {
         let (inputs, outputs) = (source.channels, target.channels)
         if !rotates {
             transform(into: u, workspace) { tap, c, k in

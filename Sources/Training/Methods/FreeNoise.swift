@@ -56,11 +56,15 @@ package struct FreeNoise {
         }
     }
 
-    /// Moves the noise of this rank's images along the sign of the gradient and back within ±epsilon.
+    /// Moves the noise of this rank's images along the sign of the gradient and back within ±epsilon; where image and noise
+    /// add up to a value outside [0, 1], the noise stays: there the slope of clamping is 0, as PyTorch's `clamp` has it.
+    /// - Parameter gradient: That of the images that ``applied(to:)`` returned for the batch.
     package mutating func ascend(_ gradient: [Tensor], _ batch: TrainingBatch) {
         for (shard, gradient) in gradient.enumerated() {
+            let clean = batch.images[shard]
             for (index, place) in range(shard, batch).enumerated() {
-                let g = gradient.pointer[index]
+                let isClamped = !(0...1).contains(clean.pointer[index] + values[place])
+                let g = isClamped ? 0 : gradient.pointer[index]
                 let moved = values[place] + (g > 0 ? stepSize : g < 0 ? -stepSize : 0)
                 values[place] = min(max(moved, -epsilon), epsilon)
             }

@@ -49,12 +49,17 @@ package struct OptimizerSettings: Sendable, Equatable {
     ///
     /// `decayExclude` names what does not: a slot whose last path components are the entry (`bias`, `bn1.weight`) or that
     /// lies below it (`layer4`).
-    package func decays(_ slot: Slot) -> Bool {
+    package func decays(_ slot: Slot) -> Bool { !decayExclude.contains { Self.names($0, slot) } }
+
+    /// The entries of `decayExclude` that name no slot that could decay.
+    package func unmatchedExclusions(_ slots: [Slot]) -> [String] {
+        decayExclude.filter { entry in !slots.contains { !$0.isStatistic && Self.names(entry, $0) } }
+    }
+
+    private static func names(_ entry: String, _ slot: Slot) -> Bool {
         let components = slot.name.split(separator: ".")
-        return !decayExclude.contains { entry in
-            let wanted = entry.split(separator: ".")
-            return components.suffix(wanted.count).elementsEqual(wanted) || Placement([entry]).covers(slot.name)
-        }
+        let wanted = entry.split(separator: ".")
+        return components.suffix(wanted.count).elementsEqual(wanted) || Placement([entry]).covers(slot.name)
     }
 }
 

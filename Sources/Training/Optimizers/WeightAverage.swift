@@ -37,7 +37,10 @@ package final class WeightAverage {
 
     private static func approach(_ average: inout [Float], _ now: UnsafeBufferPointer<Float>, _ decay: Float) {
         average.withUnsafeMutableBufferPointer { average in
-            for index in average.indices { average[index] = decay * average[index] + (1 - decay) * now[index] }
+            // What does not move is its own average, to the bit.
+            for index in average.indices where average[index] != now[index] {
+                average[index] = decay * average[index] + (1 - decay) * now[index]
+            }
         }
     }
 

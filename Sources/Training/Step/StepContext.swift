@@ -50,10 +50,12 @@ extension StepContext {
         guard let attack = owner.settings.attack else { return batch.images }
         let start = ContinuousClock.now
         defer { attackSeconds += (ContinuousClock.now - start) / .seconds(1) }
+        var passes = owner.passes
+        passes.progress = { [owner, step] in owner.communicator.note("step \(step), attack") }
         return try attack.perturb(
             AttackBatch(
                 images: batch.images, labels: batch.labels, samples: batch.samples, seed: owner.settings.seed,
-                step: step), owner.passes, draw: draw, routerProbabilities: routerProbabilities)
+                step: step), passes, draw: draw, routerProbabilities: routerProbabilities)
     }
 
     /// Makes a training pass over images, and settles its statistics over the global batch.
@@ -68,6 +70,7 @@ extension StepContext {
         _ images: [Tensor], of batch: TrainingBatch, draw: Int = 0, given: [String: GivenRoutes] = [:],
         loss: (_ shard: Int, _ logits: Tensor) -> (sum: Double, dLogits: Tensor)
     ) throws -> TrainingPass {
+        owner.communicator.note("step \(step), forward")
         let record = PassRecord()
         var pass = owner.passes.training(samples: batch.samples, step: step, draw: draw, record: record)
         pass.given.merge(given) { _, given in given }
@@ -132,8 +135,13 @@ extension StepContext {
         if wantsToStop { sums[0].stopRequests = 1 }
         let (list, settled) = try record.settle(
             extra: sums.map(\.list), owner.passes.statistics, network.parameters)
-        let isOwn = !sums.allSatisfy(\.loss.isFinite)
-        guard list[0].isFinite else { throw try owner.diagnose(images, batch, step: step, isOwn: isOwn) }
+        // The loss need not feel a score that is no number: its image goes to some expert all the same.
+        let isLossFinite = list[0].isFinite
+        let isOwn = !sums.allSatisfy(\.loss.isFinite) || !record.routers.allSatisfy(\.isFinite)
+        guard isLossFinite, settled.routers.allSatisfy(\.isFinite) else {
+            let what = isLossFinite ? "a router's score" : "the loss"
+            throw try owner.diagnose(what, images, batch, step: step, isOwn: isOwn)
+        }
         let totals = PassTotals(list: list)
         if totals.stopRequests > 0 { isAskedToStop = true }
         let outcome = PassOutcome(
@@ -195,6 +203,7 @@ extension StepContext {
 
     /// Adds the gradients of passes, from the last to the first, whose own complete the arena if wanted.
     private func carryBack(_ passes: [TrainingPass], completes: Bool, wantsInput: Bool) throws -> [Tensor] {
+        owner.communicator.note("step \(step), backward")
         let gradients = owner.exchange.gradients
         var input: [Tensor] = []
         for (index, made) in passes.enumerated().reversed() {
@@ -235,7 +244,7 @@ extension StepContext {
         waitSeconds += timing.waited
         communicationSeconds += timing.span
         let total = owner.exchange.total
-        owner.scores?.carryBack(total, network.parameters)
+        owner.scores?.carryBack(total)
         let norm = GradientNorm.value(total)
         guard norm.isFinite else {
             throw RunError.numerical("step \(step): the norm of the gradient is \(norm), expected a finite number")
@@ -249,7 +258,7 @@ extension StepContext {
             owner.optimizer.step(
                 network.parameters, total, rate: rate, idle: Self.idleExperts(records), groups: groups)
         }
-        if let scores = owner.scores { scores.update(network.parameters, move) } else { move() }
+        if let scores = owner.scores { scores.update(move) } else { move() }
         return (norm, rate)
     }
 

@@ -25,7 +25,8 @@ package protocol TrainingMethod {
     /// - Parameters:
     ///   - batch: This rank's part of the batch.
     ///   - routerBatch: What routers are updated by, where they draw their own; else the same.
-    /// - Returns: What each update of the step did: one, but for methods that replay a batch.
+    /// - Returns: What each update of the step did: one, but for methods that replay a batch. Tables count the batch's images
+    ///   once, and take means over all updates.
     mutating func step(
         _ batch: TrainingBatch, routerBatch: TrainingBatch, _ context: StepContext
     ) throws -> [UpdateOutcome]

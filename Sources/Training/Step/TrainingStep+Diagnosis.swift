@@ -5,7 +5,11 @@ import Tensors
 extension TrainingStep {
     /// Finds the first layer that gives a value that is not finite, on the ranks where that happens, and returns the
     /// error of the whole job; collective.
-    func diagnose(_ images: [Tensor], _ batch: TrainingBatch, step: Int, isOwn: Bool) throws -> RunError {
+    /// - Parameters:
+    ///   - what: What was found not to be finite, in words.
+    ///   - isOwn: Whether that is so of this rank's images.
+    func diagnose(_ what: String, _ images: [Tensor], _ batch: TrainingBatch, step: Int, isOwn: Bool) throws -> RunError
+    {
         var finding = ""
         if isOwn {
             var pass = passes.frozen(samples: batch.samples)
@@ -20,7 +24,7 @@ extension TrainingStep {
             } else {
                 do {
                     _ = try network.forward(images, pass)
-                    finding = "\(place): every layer's output is finite, yet the loss is not"
+                    finding = "\(place): every layer's output is finite, yet \(what) is not"
                 } catch { finding = "\(place): \(error)" }
             }
         }
@@ -28,6 +32,6 @@ extension TrainingStep {
         // Rank 0 tells all of it; each other rank, if it comes to speak, what happened on itself.
         let all = findings.map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
         let text = all.isEmpty ? (finding.isEmpty ? "See rank 0's message" : finding) : all.joined(separator: "; ")
-        return RunError.numerical("step \(step): the loss is not finite. \(text)")
+        return RunError.numerical("step \(step): \(what) is not finite. \(text)")
     }
 }

@@ -42,7 +42,9 @@ package final class TrainingStep {
             bucketMegabytes: settings.bucketMegabytes, communicator)
         passes = PassFactory(
             network, workspace: workspace, filters: FilterCache(capacityMegabytes: settings.filterCacheMegabytes),
-            arithmetic: settings.arithmetic, normalization: settings.normalization, routing: settings.routing,
+            arithmetic: settings.arithmetic, normalization: settings.normalization,
+            frozenGroups: Set(ParameterGroup.allCases).subtracting(settings.parameters.groups),
+            routing: settings.routing,
             statistics: CommunicatorStatistics(communicator: communicator, isOrdered: settings.isOrdered))
         average = settings.weightAverage.map { WeightAverage(decay: $0, network.parameters) }
     }

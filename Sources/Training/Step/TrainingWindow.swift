@@ -5,8 +5,12 @@ import Networks
 ///
 /// All sums but the seconds are of the global batch, the same on every rank.
 package struct TrainingWindow: Codable, Equatable {
-    package var steps = 0
+    /// Updates.
+    package var updates = 0
+    /// Images of the steps, each counted once a step however often its updates pass over it.
     package var samples = 0
+    /// Images of all passes of the updates: what means are taken over.
+    package var passedImages = 0
     package var lossSum = 0.0
     package var balanceSum = 0.0
     package var correct = 0
@@ -22,12 +26,12 @@ package struct TrainingWindow: Codable, Equatable {
     /// A window over no step.
     package init() {}
 
-    /// Adds one pass of an update over `samples` images.
+    /// Adds one pass of an update over `count` images, which are no new ones.
     package mutating func add(
-        _ pass: PassOutcome, samples count: Int, gradientNorm: Double, learningRate rate: Double
+        _ pass: PassOutcome, images count: Int, gradientNorm: Double, learningRate rate: Double
     ) {
-        steps += 1
-        samples += count
+        updates += 1
+        passedImages += count
         lossSum += pass.lossSum
         correct += pass.correct
         balanceSum += pass.balanceLoss * Double(count)
@@ -36,15 +40,16 @@ package struct TrainingWindow: Codable, Equatable {
         ExpertUsage.add(pass.layers, to: &layers)
     }
 
-    /// Adds a step to windows, one for each of the method's inputs; what belongs to whole steps goes to the last one.
+    /// Adds a step over `samples` images to windows, one for each of the method's inputs; what belongs to whole steps goes to the last one.
     package static func add(_ step: StepOutcome, samples: Int, loopSeconds: Double, to windows: inout [TrainingWindow])
     {
         let last = windows.count - 1
         windows[last].loopSeconds += loopSeconds
+        for index in windows.indices { windows[index].samples += samples }
         for update in step.updates {
             for (index, pass) in update.passes.enumerated() {
                 windows[index].add(
-                    pass, samples: samples, gradientNorm: update.gradientNorm, learningRate: update.rate)
+                    pass, images: samples, gradientNorm: update.gradientNorm, learningRate: update.rate)
             }
         }
         windows[last].attackSeconds += step.attackSeconds
@@ -52,11 +57,11 @@ package struct TrainingWindow: Codable, Equatable {
         windows[last].communicationSeconds += step.communicationSeconds
     }
 
-    package var taskLoss: Double { lossSum / Double(max(1, samples)) }
-    package var balanceLoss: Double { balanceSum / Double(max(1, samples)) }
-    package var accuracy: Double { Double(correct) / Double(max(1, samples)) }
+    package var taskLoss: Double { lossSum / Double(max(1, passedImages)) }
+    package var balanceLoss: Double { balanceSum / Double(max(1, passedImages)) }
+    package var accuracy: Double { Double(correct) / Double(max(1, passedImages)) }
     package var imagesPerSecond: Double { loopSeconds > 0 ? Double(samples) / loopSeconds : 0 }
-    package var isEmpty: Bool { steps == 0 }
+    package var isEmpty: Bool { updates == 0 }
 
     /// The row of `metrics.csv`.
     /// - Parameter tellsStep: Whether it has what belongs to whole steps: times, rate and gradient norm.
@@ -70,6 +75,6 @@ package struct TrainingWindow: Codable, Equatable {
             position: position, loss: taskLoss + balanceLoss, taskLoss: taskLoss, balanceLoss: balanceLoss,
             accuracy: accuracy, samples: samples, learningRate: learningRate, wallSeconds: loopSeconds,
             imagesPerSecond: imagesPerSecond, attackSeconds: attackSeconds, allreduceSeconds: waitSeconds,
-            communicationSeconds: communicationSeconds, gradientNorm: gradientNormSum / Double(max(1, steps)))
+            communicationSeconds: communicationSeconds, gradientNorm: gradientNormSum / Double(max(1, updates)))
     }
 }

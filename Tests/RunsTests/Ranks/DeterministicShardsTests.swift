@@ -36,7 +36,7 @@ extension RankTests {
                     scene.batch(communicator, shards: each, range), step: number, wantsToStop: false)
                 for update in outcome.updates {
                     traces.window.add(
-                        update.passes[0], samples: range.count, gradientNorm: update.gradientNorm,
+                        update.passes[0], images: range.count, gradientNorm: update.gradientNorm,
                         learningRate: update.rate)
                 }
             }

@@ -63,7 +63,7 @@ extension RankTests {
         private func evaluate(
             _ scene: RankScene, _ indices: [Int], _ communicator: any Communicator
         ) throws -> EvaluationResult? {
-            return try evaluator(scene, communicator).run(images, indices, attacks: attacks)
+            return try evaluator(scene, communicator).run(images, indices, attacks: attacks).result
         }
 
         /// Everything that a result says but seconds, without rounding.
@@ -130,6 +130,66 @@ extension RankTests {
             #expect(found.perSample.allSatisfy { $0.outcomes.allSatisfy { $0.distance > 0 } })
         }
 
+        @Test(
+            "The variance of experts' outputs is that of the whole split, whatever the chunk, and of outputs before the batch norm"
+        )
+        func variance() throws {
+            for kind in [ExpertKind.conv, .block] {
+                var losses: [Double] = []
+                for chunk in [2, 64] {
+                    var configuration = MixtureCase(kind: kind, topK: 1, loss: .entropy).configuration
+                    configuration.moe.balance.weight = 0
+                    configuration.moe.varianceWeight = 0.25
+                    configuration.evaluation.chunk = chunk
+                    let scene = try RankScene(configuration, images: 8)
+                    let found = try evaluator(scene, communicator).run(images, Array(0..<9), attacks: []).result
+                    guard let found else { continue }
+                    losses.append(found.inputs[0].balanceLoss)
+                    let batch = images.chunk(Array(0..<9)[...], workspace: scene.workspace)
+                    let record = PassRecord()
+                    var pass = evaluator(scene, communicator).passes.frozen(samples: [batch.indices], record: record)
+                    pass.folds = false
+                    _ = try scene.network.forward([batch.images], pass)
+                    let (_, settled) = try record.settle(extra: [[]], SoloStatistics(), scene.network.parameters)
+                    let expected = settled.routers.reduce(0) { $0 + $1.balanceLoss }
+                    #expect(abs(found.inputs[0].balanceLoss - expected) < 1e-6, "\(kind), chunks of \(chunk)")
+                    #expect(expected > 0.01)
+                }
+                if losses.count == 2 { #expect(abs(losses[0] - losses[1]) < 1e-6) }
+            }
+        }
+
+        @Test("Attacks on the one router are left out where it is bypassed, its row of the gate is not")
+        func fixedRouter() throws {
+            var configuration = RunConfiguration()
+            configuration.model.width = 8
+            configuration.model.ratio = 0.5
+            configuration.moe.kind = .given(.channel)
+            configuration.moe.scope = .image
+            configuration.moe.router = .resnet20
+            configuration.moe.experts = 2
+            let scene = try RankScene(configuration, images: 8)
+            var onRouter = RunConfiguration.Attack()
+            onRouter.id = "on-router"
+            onRouter.steps = 1
+            onRouter.objective = .given(.routerLabels)
+            let both = try [attacks[1], #require(onRouter.networkAttack)]
+            let evaluator = evaluator(scene, communicator)
+            let gated = try evaluator.run(images, [0, 1, 2], attacks: both).result
+            var lines: [String] = []
+            try FixedExperts(evaluator: evaluator, layers: ["router"], attacks: both, suffix: "")
+                .run(images, [0, 1, 2], gated: gated) { _, expert, input, reference in
+                    #expect(input.name == reference.name)
+                    lines.append("\(expert ?? -1) \(input.name)")
+                }
+            guard communicator.isRoot else { return }
+            let fgsm = "fgsm-linf-0p10000"
+            #expect(
+                lines == [
+                    "0 clean", "0 \(fgsm)", "1 clean", "1 \(fgsm)", "-1 clean", "-1 \(fgsm)", "-1 on-router",
+                ])
+        }
+
         @Test("Fewer chunks than ranks leave ranks without work")
         func fewChunks() throws {
             let scene = try RankScene(MixtureCase.all[0].configuration, images: 8)
@@ -146,7 +206,7 @@ extension RankTests {
             func run(_ communicator: any Communicator) throws -> [String] {
                 let evaluator = evaluator(scene, communicator)
                 let layers = try scene.network.mixtureLayers(named: ["layer2.0.conv2"])
-                let gated = try evaluator.run(images, indices, attacks: [attacks[0]])
+                let gated = try evaluator.run(images, indices, attacks: [attacks[0]]).result
                 var lines: [String] = []
                 try FixedExperts(evaluator: evaluator, layers: layers, attacks: [attacks[0]], suffix: "")
                     .run(images, indices, gated: gated) { layer, expert, input, reference in

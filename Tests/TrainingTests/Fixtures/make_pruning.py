@@ -4,10 +4,12 @@
     python make_pruning.py --search   look for the first salt that meets the margins, print it, use it
 
 A ResNet-18 of width 8 as in NetworksTests/Fixtures/make_fixtures.py, values by its scheme, images as they are. Every
-convolution of its blocks, shortcuts aside, computes conv(x, w·m): w stands still, s begins as sqrt(6 / fan_in)·w / max|w|,
-m is 0 for the int((1 - share)·filters) filters with the least sum of |s|, 1 for the others, and the gradient of m passes to
-|s| as it is. Scores and the weights and biases of batch norms move, by SGD with momentum and decay, on the mean cross
-entropy of clean images; label[i] of batch b is (7i + 3b) mod 10.
+convolution of its blocks, shortcuts aside, has scores s, which begin as sqrt(6 / fan_in)·w / max|w|, while w stands still; m is
+0 for the int((1 - share)·filters) filters with the least sum of |s|, 1 for the others. What comes of a filter behind batch norm
+and ReLU (behind batch norm, where the block's input is added) is multiplied by m; gradients pass m as it were 1, and reach |s| as
+if w were w·|s|. Scores and the weights and biases of batch norms move, by SGD with momentum and decay, on the mean cross entropy
+of clean images; a masked channel's weight and bias stand still, and only their momentum fades. label[i] of batch b is
+(7i + 3b) mod 10.
 
 In the file, for each step: the loss before it, the right predictions, and the filters kept after it; at the end scores and
 batch norms: norm, values at spread places, and the distance of PyTorch's float32 from its float64. The salt is such that no
@@ -32,24 +34,20 @@ SHARE, STEPS, RATE, MOMENTUM, DECAY, MARGIN = 0.4, 3, 0.05, 0.9, 0.01, 2e-4
 PROBES = 4
 
 
-class Kept(torch.autograd.Function):
-    """1 for the filters with the largest sums; the gradient passes."""
+class Masked(torch.autograd.Function):
+    """Zeros where the mask is 0; the gradient passes."""
 
     @staticmethod
-    def forward(context, magnitudes):
-        sums = magnitudes.flatten(1).sum(1)
-        dropped = int((1 - SHARE) * len(sums))
-        mask = torch.ones_like(sums)
-        mask[sums.argsort(stable=True)[:dropped]] = 0
-        return mask.view(-1, 1, 1, 1).expand_as(magnitudes)
+    def forward(context, values, mask):
+        return values * mask.view(1, -1, 1, 1)
 
     @staticmethod
     def backward(context, gradient):
-        return gradient
+        return gradient, None
 
 
 class Scored(nn.Module):
-    """A convolution whose filters are masked by scores."""
+    """A convolution whose filters have scores."""
 
     def __init__(self, convolution):
         super().__init__()
@@ -60,8 +58,14 @@ class Scored(nn.Module):
         self.scores = nn.Parameter(math.sqrt(6 / fan) * weight / weight.abs().max())
 
     def forward(self, x):
-        weight = self.convolution.weight * Kept.apply(self.scores.abs())
+        magnitudes = self.scores.abs()
+        weight = self.convolution.weight * (1 + magnitudes - magnitudes.detach())
         return F.conv2d(x, weight, stride=self.convolution.stride, padding=self.convolution.padding)
+
+    def mask(self):
+        mask = torch.zeros(len(self.scores), dtype=self.scores.dtype)
+        mask[self.kept()[0]] = 1
+        return mask
 
     def kept(self):
         sums = self.scores.detach().abs().flatten(1).sum(1)
@@ -71,19 +75,47 @@ class Scored(nn.Module):
         return sorted(order[dropped:].tolist()), gap
 
 
+class PrunedBlock(nn.Module):
+    """A block whose convolutions have scores."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.conv1, self.bn1 = Scored(block.conv1), block.bn1
+        self.conv2, self.bn2 = Scored(block.conv2), block.bn2
+        self.relu, self.downsample = block.relu, block.downsample
+
+    def forward(self, x):
+        identity = x if self.downsample is None else self.downsample(x)
+        y = Masked.apply(self.relu(self.bn1(self.conv1(x))), self.conv1.mask())
+        return self.relu(Masked.apply(self.bn2(self.conv2(y)), self.conv2.mask()) + identity)
+
+
+def step(optimizer, masked):
+    """A step that leaves masked channels of batch norms as they are."""
+    with torch.no_grad():
+        before = [(p, p.clone(), scored.mask() == 0) for norm, scored in masked for p in norm.parameters()]
+        for p, _, gone in before:
+            p[gone] = p.grad[gone] = 0  # moves and decays nothing
+        optimizer.step()
+        for p, values, gone in before:
+            p[gone] = values[gone]
+
+
 def train(salt, precision):
     network = ResNet(CASE)
     initialise(network, salt, CASE["gain"], CASE["router_gain"])
     network = network.to(precision)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    scored = {}
-    for stage in network.stages:
-        for index, block in enumerate(getattr(network, stage)):
-            for name in ("conv1", "conv2"):
-                setattr(block, name, Scored(getattr(block, name)))
-                scored[f"{stage}.{index}.{name}"] = getattr(block, name)
     norms = {path: m for path, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    scored, masked = {}, []
+    for stage in network.stages:
+        blocks = getattr(network, stage)
+        for index in range(len(blocks)):
+            blocks[index] = block = PrunedBlock(blocks[index])
+            for name in ("1", "2"):
+                scored[f"{stage}.{index}.conv{name}"] = getattr(block, f"conv{name}")
+                masked.append((getattr(block, f"bn{name}"), getattr(block, f"conv{name}")))
     trained = [m.scores for m in scored.values()] + [p for m in norms.values() for p in m.parameters()]
     for parameter in trained:
         parameter.requires_grad_(True)
@@ -97,7 +129,7 @@ def train(salt, precision):
         loss = F.cross_entropy(logits, labels)
         optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        step(optimizer, masked)
         kept = {path: m.kept() for path, m in scored.items()}
         margin = min([margin] + [gap for _, gap in kept.values()])
         steps.append(dict(loss=loss.item(), right=int((logits.argmax(1) == labels).sum()),

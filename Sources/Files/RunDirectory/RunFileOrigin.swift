@@ -1,0 +1,44 @@
+import Foundation
+
+/// By what a file of a run directory is known as one that this program wrote.
+struct RunFileOrigin {
+    private let expected: String
+    private let isOurs: (String) -> Bool
+
+    /// The sign of a file with this name.
+    init(_ name: String) {
+        switch name {
+        case RunDirectory.configurationName:
+            (expected, isOurs) = ("a resolved configuration", { $0.hasPrefix("preset:") })
+        case "environment.json":
+            (expected, isOurs) = ("JSON with blas_kernel", { $0.hasPrefix("{") && $0.contains("\"blas_kernel\"") })
+        case "command.txt":
+            (expected, isOurs) = (
+                "a command of robustmoe",
+                { text in [" train", " evaluate", " experts"].contains(where: text.contains) }
+            )
+        case "events.log":
+            (expected, isOurs) = (
+                "lines that begin with a time",
+                { $0.prefix(11).filter { !$0.isNumber } == "--T" }
+            )
+        case "report.html":
+            (expected, isOurs) = ("a report of robustmoe", { $0.lowercased().contains("robustmoe") })
+        default:
+            let header = "schema_version,run_id,"
+            (expected, isOurs) = ("a table that begins with \(header)", { $0.hasPrefix(header) })
+        }
+    }
+
+    /// Throws if a file is there that somebody else wrote.
+    ///
+    /// One with nothing in it has nothing to lose; a directory is left alone anyway.
+    func requireOurs(_ path: String) throws(RunDirectoryError) {
+        guard FileSystem.isFile(path) else { return }
+        let text: String
+        do { text = String(decoding: try InputFile(path).prefix(4096), as: UTF8.self) } catch { throw .system(error) }
+        guard text.isEmpty || isOurs(text) else {
+            throw .foreign(path: path, expected: expected, found: String(text.prefix { !$0.isNewline }.prefix(60)))
+        }
+    }
+}
