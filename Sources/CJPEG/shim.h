@@ -12,6 +12,9 @@
 // Room for a message of libjpeg.
 enum { CJPEG_messageSize = JMSG_LENGTH_MAX };
 
+// The most scans of a progressive file: a few kilobytes can hold thousands, each as slow as a whole image.
+enum { CJPEG_mostScans = 500 };
+
 typedef struct {
     // First, so that libjpeg's pointer to it points to the whole.
     struct jpeg_error_mgr manager;
@@ -27,6 +30,8 @@ typedef struct {
     long height;
     // 3 for red, green and blue, 4 for cyan, magenta, yellow and black as they are stored.
     int channels;
+    // Whether libjpeg holds the whole image, two bytes a sample, because it comes in several scans.
+    int isHeldWhole;
 } CJPEG_Shape;
 
 static inline void CJPEG_leave(j_common_ptr info) {
@@ -48,6 +53,15 @@ static inline void CJPEG_note(j_common_ptr info, int level) {
     }
 }
 
+// Is called now and then while an image is decoded.
+static inline void CJPEG_countScans(j_common_ptr info) {
+    if (((j_decompress_ptr)info)->input_scan_number > CJPEG_mostScans) {
+        CJPEG_Errors *errors = (CJPEG_Errors *)info->err;
+        snprintf(errors->message, CJPEG_messageSize, "more than %d scans", CJPEG_mostScans);
+        longjmp(errors->leave, 1);
+    }
+}
+
 static inline void CJPEG_beSilent(j_common_ptr info) { (void)info; }
 
 // Reads the shape of a file in memory and, where `pixels` is not null, decodes it there, row-major, `width * height *
@@ -58,6 +72,9 @@ static inline int CJPEG_read(
     // addresses libjpeg has: no variable needs to be volatile.
     struct jpeg_decompress_struct info;
     CJPEG_Errors errors;
+    struct jpeg_progress_mgr progress;
+    memset(&progress, 0, sizeof progress);
+    progress.progress_monitor = CJPEG_countScans;
     memset(&info, 0, sizeof info);
     memset(&errors, 0, sizeof errors);
     info.err = jpeg_std_error(&errors.manager);
@@ -71,6 +88,7 @@ static inline int CJPEG_read(
         return -1;
     }
     jpeg_create_decompress(&info);
+    info.progress = &progress;
     jpeg_mem_src(&info, bytes, size);
     jpeg_read_header(&info, TRUE);
     info.out_color_space =
@@ -80,6 +98,7 @@ static inline int CJPEG_read(
         shape->width = info.image_width;
         shape->height = info.image_height;
         shape->channels = channels;
+        shape->isHeldWhole = jpeg_has_multiple_scans(&info);
     } else {
         jpeg_start_decompress(&info);
         while (info.output_scanline < info.output_height) {

@@ -62,6 +62,9 @@ static inline int CPNG_read(
     info = png_create_info_struct(png);
     if (info == NULL) { png_error(png, "no memory"); }
     png_set_read_fn(png, &file, CPNG_take);
+    // Texts and profiles can grow a thousandfold when they are unpacked, and nothing of them is used: of the chunks that
+    // are not the image itself only transparency is looked into.
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_read_info(png, info);
     *width = png_get_image_width(png, info);
     *height = png_get_image_height(png, info);

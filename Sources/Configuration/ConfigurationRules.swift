@@ -25,6 +25,13 @@ extension RunConfiguration {
                 side == nil || data.readsImageFiles, key, side, allowed: "null \(names)", beside: ["data.dataset"])
         }
         reader.require(
+            data.resizeMode == nil || data.readsImageFiles, "data.resize_mode", data.resizeMode,
+            allowed: "null \(names)", beside: ["data.dataset"])
+        let augmentation = data.augmentation ?? []
+        reader.require(
+            !augmentation.contains(.crop) || !augmentation.contains(.randomResizedCrop), "data.augmentation",
+            data.augmentation, allowed: "crop or random-resized-crop, which put the window each its own way")
+        reader.require(
             data.corrupt == .refuse || data.readsImageFiles, "data.corrupt", data.corrupt, allowed: "refuse \(names)",
             beside: ["data.dataset"])
         if let resize = data.resize, let crop = data.crop {

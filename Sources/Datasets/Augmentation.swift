@@ -7,12 +7,14 @@ package enum Augmentation: String, CaseIterable, Sendable {
     case crop
     /// Mirrors left and right with probability one half.
     case flip
+    /// Scales a random part of the stored image, of 8% of its area or more and of sides from 3:4 to 4:3, to the window.
+    case randomResizedCrop = "random-resized-crop"
     /// Changes brightness, contrast and saturation by up to 30% and hue by up to 0.3 turns, in random order.
     case colorJitter = "color-jitter"
 }
 
-/// What chance decided for one image in one epoch: the window first, then the mirror, then the colours
-/// (torchvision's usual order).
+/// What chance decided for one image in one epoch: the window or the part that is scaled to it first, then the mirror, then
+/// the colours (torchvision's usual order).
 ///
 /// A function of the seed, the epoch and the image's index alone, so every number of ranks sees the same images.
 struct AugmentationDraw: Equatable {
@@ -27,12 +29,15 @@ struct AugmentationDraw: Equatable {
     let mirrored: Bool
     /// What is done to the window's colours, if anything.
     let jitter: ColorJitter?
+    /// The part of the stored image that is scaled to the window's size, if it is not the window itself.
+    let part: PicturePart?
 
-    init(rows: Int, columns: Int, mirrored: Bool, jitter: ColorJitter? = nil) {
+    init(rows: Int, columns: Int, mirrored: Bool, jitter: ColorJitter? = nil, part: PicturePart? = nil) {
         self.rows = rows
         self.columns = columns
         self.mirrored = mirrored
         self.jitter = jitter
+        self.part = part
     }
 
     init(seed: UInt64, epoch: Int, index: Int, _ augmentations: Set<Augmentation>, in window: ImageWindow) {
@@ -46,5 +51,9 @@ struct AugmentationDraw: Equatable {
         self.mirrored = augmentations.contains(.flip) && mirrored
         // The last to draw, so that it shifts nothing for others.
         jitter = augmentations.contains(.colorJitter) ? ColorJitter(&stream) : nil
+        // Nobody knows how many draws a part takes, so they come from a stream of their own.
+        var parts = RandomStream(seed: seed, purpose: .resizedCrop, step: epoch, index: index)
+        let stored = PictureSize(height: window.storedHeight, width: window.storedWidth)
+        part = augmentations.contains(.randomResizedCrop) ? PicturePart(ofRandomArea: &parts, in: stored) : nil
     }
 }

@@ -4,24 +4,30 @@
 struct CifarFormat {
     /// The number of classes that each label byte counts; the last one is the label that is kept.
     let labelClasses: [Int]
+    /// The records of a published training file.
+    let trainingRecords: Int
+    /// The records of the published test file.
+    let testRecords = 10_000
 
     /// One label byte.
-    static let cifar10 = CifarFormat(labelClasses: [10])
+    static let cifar10 = CifarFormat(labelClasses: [10], trainingRecords: 10_000)
     /// The superclass, which is not kept, and the class.
-    static let cifar100 = CifarFormat(labelClasses: [20, 100])
+    static let cifar100 = CifarFormat(labelClasses: [20, 100], trainingRecords: 50_000)
 
     private static let pixels = 32 * 32
-    private var recordSize: Int { labelClasses.count + 3 * CifarFormat.pixels }
+    private static let imageSize = 3 * pixels
+    private var recordSize: Int { labelClasses.count + CifarFormat.imageSize }
 
     /// Reads a whole file and appends its first images to a set.
     /// - Parameters:
     ///   - path: The file; every record of it is checked.
     ///   - limit: The most images that the set may hold afterwards.
+    ///   - budget: What the records of the file may take; gzip data may hold any number of them.
     ///   - images: Bytes in NHWC, appended to.
     ///   - labels: One label an image, appended to.
     /// - Returns: The number of records in the file.
     func append(
-        _ path: String, limit: Int, images: inout [UInt8], labels: inout [Int32]
+        _ path: String, limit: Int, budget: MemoryBudget, images: inout [UInt8], labels: inout [Int32]
     ) throws(DatasetError) -> Int {
         let file = try CompressedFile(path)
         let recordsAtOnce = 1000
@@ -29,6 +35,7 @@ struct CifarFormat {
         while true {
             let block = try file.read(recordsAtOnce * recordSize)
             let whole = block.count / recordSize
+            try budget.check(records + whole, of: CifarFormat.imageSize, in: path)
             for position in 0..<whole {
                 let record = block[position * recordSize..<(position + 1) * recordSize]
                 let label = try checkedLabel(record, path, records + position)
@@ -50,6 +57,12 @@ struct CifarFormat {
         return records
     }
 
+    /// What a person should know of a file with another number of records than the published one, if it has.
+    func warning(_ path: String, records: Int, _ split: DatasetSplit) -> [String] {
+        let published = split == .train ? trainingRecords : testRecords
+        return records == published ? [] : [otherCountWarning(path, records, published)]
+    }
+
     private func checkedLabel(
         _ record: ArraySlice<UInt8>, _ path: String, _ number: Int
     ) throws(DatasetError) -> Int32 {
@@ -67,11 +80,16 @@ struct CifarFormat {
     private func appendInterleaved(_ planes: ArraySlice<UInt8>, to images: inout [UInt8]) {
         let start = planes.startIndex
         let pixels = CifarFormat.pixels
-        images += [UInt8](unsafeUninitializedCapacity: 3 * pixels) { buffer, initialized in
+        images += [UInt8](unsafeUninitializedCapacity: CifarFormat.imageSize) { buffer, initialized in
             for pixel in 0..<pixels {
                 for channel in 0..<3 { buffer[3 * pixel + channel] = planes[start + channel * pixels + pixel] }
             }
-            initialized = 3 * pixels
+            initialized = CifarFormat.imageSize
         }
     }
+}
+
+/// What is said of a file that is not the published one.
+func otherCountWarning(_ path: String, _ found: Int, _ published: Int) -> String {
+    "\(path): \(found) images, the published file has \(published)"
 }

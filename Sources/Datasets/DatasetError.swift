@@ -34,12 +34,12 @@ package enum DatasetError: ErrorWithStatus, Equatable, Sendable {
     case unusableTree(folder: String, reason: String)
     /// Image files cannot be decoded.
     case corruptImages(folder: String, images: [CorruptImage], read: Int)
-    /// The decoded images of a folder do not fit into the memory of the machine.
-    case exceedsMemory(folder: String, bytes: Int, memory: Int)
+    /// The images of a split do not fit into the memory that the ranks of a host have.
+    case exceedsMemory(place: String, bytes: Int, budget: MemoryBudget, advice: String)
     /// A pack is damaged or is none.
     case unusablePack(file: String, reason: String)
     /// A setting does not go with the images.
-    case wrongSetting(key: String, value: Int, allowed: String)
+    case wrongSetting(key: String, value: String, allowed: String)
     /// Images are not those that a network was made for.
     case otherImages(String)
     /// More images are asked for than there are, or none.
@@ -82,9 +82,11 @@ extension DatasetError: CustomStringConvertible {
         case .corruptImages(let folder, let images, let read):
             return "\(folder): \(images.count) of \(read) images cannot be decoded: \(CorruptImage.few(images)); "
                 + "data.corrupt=skip leaves such images out"
-        case .exceedsMemory(let folder, let bytes, let memory):
-            return "\(folder): its images take \(bytes >> 20) MiB, expected at most half of the \(memory >> 20) MiB of "
-                + "memory; robustmoe data pack makes a file of them that need not fit"
+        case .exceedsMemory(let place, let bytes, let budget, let advice):
+            let ranks = budget.ranks == 1 ? "" : " in each of \(budget.ranks) ranks of a host"
+            return "\(place): images of \(bytes >> 20) MiB\(ranks), expected at most half of the "
+                + "\(budget.bytes >> 20) MiB of memory that the host or the job has"
+                + (advice.isEmpty ? "" : "; \(advice)")
         case .unusablePack(let file, let reason):
             return "\(file): \(reason)"
         case .wrongSetting(let key, let value, let allowed):

@@ -2,8 +2,8 @@ import Files
 
 /// Reads one part of a data set into memory and checks it.
 ///
-/// CIFAR comes in its official binary files, MNIST and Fashion-MNIST in IDX files, gzip or plain; `path` is their folder
-/// or the one above it. Files are read and checked whole, also where `samples` asks for a few images only. Fashion-MNIST
+/// CIFAR comes in its official binary files, MNIST and Fashion-MNIST in IDX files, each gzip or plain; `path` is their
+/// folder or the one above it. Another number of images than the published files have is a warning. Files are read and checked whole, also where `samples` asks for a few images only. Fashion-MNIST
 /// without a path is looked for where the package dataset-fashion-mnist of Debian and Ubuntu puts it. The synthetic set
 /// reads no file, and makes as many images as are asked for. `folder` and `tiny-imagenet` are folders of image files,
 /// which are decoded into memory, or packs, which stay in their file; of image files only as many as asked for are read.
@@ -22,22 +22,26 @@ package func loadDataset(
 ) throws(DatasetError) -> ImageSet {
     switch name {
     case .cifar10, .cifar100:
-        try loadCifar(name, path, split, samples)
+        return try loadCifar(name, path, split, samples, options.memory)
     case .fashionMNIST, .mnist:
-        try loadIdx(name, path, split, samples)
+        return try loadIdx(name, path, split, samples, options.memory)
     case .tinyImageNet, .folder:
-        try loadFileImages(name, path, split, samples, options)
+        return try loadFileImages(name, path, split, samples, options)
     case .synthetic:
-        SyntheticImages().images(split, count: try checkedSamples(name, split, samples, found: nil))
+        let count = try checkedSamples(name, split, samples, found: nil)
+        try options.memory.check(count, of: name.traits.imageSize, in: "data set \(name.rawValue)")
+        return SyntheticImages().images(split, count: count)
     }
 }
 
 private let debianFashionFolder = "/usr/share/datasets/fashion-mnist"
 private let wholeTrainingFiles = 5
 private let wholeTrainingImages = 50_000
+private let publishedIdxTraining = 60_000
+private let publishedIdxTest = 10_000
 
 private func loadCifar(
-    _ name: DatasetName, _ path: String?, _ split: DatasetSplit, _ samples: Int?
+    _ name: DatasetName, _ path: String?, _ split: DatasetSplit, _ samples: Int?, _ memory: MemoryBudget
 ) throws(DatasetError) -> ImageSet {
     guard let path else { throw .pathNeeded(dataset: name) }
     let folders = [path, FileSystem.join(path, name == .cifar10 ? "cifar-10-batches-bin" : "cifar-100-binary")]
@@ -48,13 +52,17 @@ private func loadCifar(
     let limit = max(0, samples ?? Int.max)
     let imageSize = name.traits.imageSize
     let expected = files.reduce(0) { $0 + ((try? InputFile(FileSystem.join(folder, $1)).size) ?? 0) } / imageSize
-    images.reserveCapacity(min(limit, expected) * imageSize)
+    images.reserveCapacity(min(limit, expected, memory.imagesOfRank / imageSize) * imageSize)
     var found = 0
+    var warnings: [String] = []
     for file in files {
-        found += try format.append(FileSystem.join(folder, file), limit: limit, images: &images, labels: &labels)
+        let place = FileSystem.join(folder, file)
+        let records = try format.append(place, limit: limit, budget: memory, images: &images, labels: &labels)
+        found += records
+        try memory.check(found, of: imageSize, in: folder)
+        warnings += format.warning(place, records: records, split)
     }
     _ = try checkedSamples(name, split, samples, found: found)
-    var warnings: [String] = []
     if name == .cifar10, split == .train, files.count < wholeTrainingFiles {
         warnings.append(
             "\(folder): \(files.count) of \(wholeTrainingFiles) training files found "
@@ -101,7 +109,7 @@ private func batchNumbers(_ folder: String) -> [Int] {
 }
 
 private func loadIdx(
-    _ name: DatasetName, _ path: String?, _ split: DatasetSplit, _ samples: Int?
+    _ name: DatasetName, _ path: String?, _ split: DatasetSplit, _ samples: Int?, _ memory: MemoryBudget
 ) throws(DatasetError) -> ImageSet {
     guard let path = path ?? (name == .fashionMNIST ? debianFashionFolder : nil) else {
         throw .pathNeeded(dataset: name)
@@ -111,11 +119,13 @@ private func loadIdx(
     let files = IdxFiles(
         imagePath: try idxFile(name, "\(prefix)-images-idx3-ubyte", folders),
         labelPath: try idxFile(name, "\(prefix)-labels-idx1-ubyte", folders))
-    let (images, labels) = try files.read(name.traits)
+    let (images, labels) = try files.read(name.traits, memory)
     let kept = try checkedSamples(name, split, samples, found: labels.count)
+    let published = split == .train ? publishedIdxTraining : publishedIdxTest
     return ImageSet(
         name: name, split: split, traits: name.traits, images: Array(images.prefix(kept * name.traits.imageSize)),
-        labels: Array(labels.prefix(kept)))
+        labels: Array(labels.prefix(kept)),
+        warnings: labels.count == published ? [] : [otherCountWarning(files.imagePath, labels.count, published)])
 }
 
 private func idxFile(

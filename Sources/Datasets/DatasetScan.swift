@@ -10,12 +10,14 @@ package struct DatasetScan: Sendable {
     package let classCounts: [Int]
     /// The SHA-256 of the stored images and, after them, their labels in 32 bits, little-endian.
     package let sha256: String
+    /// How image files became squares, or those of a pack have; nil for other sets.
+    package let resizeMode: ResizeMode?
     /// Files that cannot be decoded.
     package let corrupt: [CorruptImage]
     /// The sizes of the files with the fewest and the most pixels, such as `375 x 500`, rows first; nil where all images
     /// have the stored size.
     package let fileSizes: (smallest: String, largest: String)?
-    /// What a person should know about how the split was read, a sentence each.
+    /// What a person should know about the split, a sentence each, as in ``ImageSet/warnings``.
     package let warnings: [String]
 
     /// The number of images.
@@ -45,17 +47,19 @@ package func scanDataset(
         try body(images, labels)
     }
     func scan(
-        _ traits: DatasetTraits, _ window: ImageWindow, _ reading: TreeReading?, warnings: [String]
+        _ traits: DatasetTraits, _ window: ImageWindow, _ mode: ResizeMode?, _ reading: TreeReading?,
+        warnings: [String]
     ) -> DatasetScan {
         let sizes = reading?.sizes.map { (smallest: "\($0.smallest)", largest: "\($0.largest)") }
         return DatasetScan(
             traits: traits, window: window, classCounts: (0..<traits.classes).map { counts[$0] ?? 0 },
-            sha256: digest.finish(), corrupt: reading?.corrupt ?? [], fileSizes: sizes, warnings: warnings)
+            sha256: digest.finish(), resizeMode: mode, corrupt: reading?.corrupt ?? [], fileSizes: sizes,
+            warnings: warnings)
     }
     guard name.usualSide != nil else {
-        let set = try loadDataset(name, path: path, split: split)
+        let set = try loadDataset(name, path: path, split: split, options: options)
         try set.images.withUnsafeBytes { try see($0, set.labels[...]) }
-        return scan(set.traits, set.window, nil, warnings: set.warnings)
+        return scan(set.traits, set.window, nil, nil, warnings: set.warnings)
     }
     let source = try FileImages(name, path, split, options)
     let window = try options.window(storedHeight: source.size.height, storedWidth: source.size.width)
@@ -66,10 +70,12 @@ package func scanDataset(
         try images.withUnsafeBytes { try see($0, labels[...]) }
         let found = digest.finish()
         guard found == expected else { throw pack.damage(split, found: found, expected: expected) }
-        return scan(traits, window, nil, warnings: [])
+        return scan(traits, window, pack.index.resizeMode, nil, warnings: [])
     case .tree(let images):
+        try options.memory.check(images.atOnce, of: images.imageSize, in: images.tree.folder)
         let reading = try images.read(limit: .max, see)
         try reading.check(images.tree, options.corrupt)
-        return scan(traits, window, reading, warnings: images.tree.warnings)
+        return scan(
+            traits, window, images.mode, reading, warnings: images.tree.warnings + images.sizeWarning(reading.count))
     }
 }

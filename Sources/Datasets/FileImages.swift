@@ -20,15 +20,19 @@ enum FileImages {
             let (height, width) = (pack.index.height, pack.index.width)
             if let side = options.resize, side != height || side != width {
                 throw .wrongSetting(
-                    key: "data.resize", value: side,
+                    key: "data.resize", value: "\(side)",
                     allowed: "null: the images of the pack \(path) are \(height) x \(width) for good")
+            }
+            if let mode = options.resizeMode, mode != pack.index.resizeMode {
+                throw .wrongSetting(
+                    key: "data.resize_mode", value: mode.rawValue,
+                    allowed: "null: the pack \(path) was made with \(pack.index.resizeMode.rawValue)")
             }
             self = .pack(pack)
         } else {
             let tree =
                 name == .tinyImageNet ? try TinyImageNetTree(path).tree(split) : try ImageTree.folders(path, split)
-            let side = options.resize ?? name.usualSide ?? 256
-            self = .tree(TreeImages(tree: tree, size: PictureSize(height: side, width: side), loop: options.loop))
+            self = .tree(options.images(of: tree, usualSide: name.usualSide ?? 256))
         }
     }
 
@@ -73,12 +77,7 @@ func loadFileImages(
         let wanted = try checkedSamples(name, split, samples, found: images.tree.files.count)
         let (pixels, labels, reading) = try decoded(images, wanted, options)
         _ = try checkedSamples(name, split, samples, found: reading.count)
-        var warnings = images.tree.warnings + reading.warnings(images.tree)
-        if pixels.count >= 1 << 30 {
-            warnings.append(
-                "\(images.tree.folder): every rank decodes and holds \(pixels.count >> 20) MiB of images; "
-                    + "robustmoe data pack makes one file that the ranks of a host share")
-        }
+        let warnings = images.tree.warnings + reading.warnings(images.tree) + images.sizeWarning(reading.count)
         return ImageSet(
             name: name, split: split, traits: traits, window: window, images: pixels, labels: labels,
             warnings: warnings)
@@ -89,12 +88,10 @@ func loadFileImages(
 private func decoded(
     _ images: TreeImages, _ wanted: Int, _ options: ImageFileOptions
 ) throws(DatasetError) -> (pixels: Data, labels: [Int32], reading: TreeReading) {
-    let bytes = wanted * images.imageSize
-    let memory = Int(clamping: ProcessInfo.processInfo.physicalMemory)
-    guard bytes <= memory / 2 else {
-        throw .exceedsMemory(folder: images.tree.folder, bytes: bytes, memory: memory)
-    }
-    var pixels = Data(count: bytes)
+    try options.memory.check(
+        wanted, of: images.imageSize, in: images.tree.folder,
+        advice: "robustmoe data pack makes a file of them that need not fit")
+    var pixels = Data(count: wanted * images.imageSize)
     var labels: [Int32] = []
     let reading = images.read(limit: wanted) { block, blockLabels in
         pixels.withUnsafeMutableBytes { bytes in
@@ -104,6 +101,18 @@ private func decoded(
     }
     try reading.check(images.tree, options.corrupt)
     return (pixels.prefix(labels.count * images.imageSize), labels, reading)
+}
+
+extension TreeImages {
+    /// What a person should know of images that take much memory.
+    func sizeWarning(_ count: Int) -> [String] {
+        let bytes = count * imageSize
+        guard bytes >= 1 << 30 else { return [] }
+        return [
+            "\(tree.folder): every rank decodes and holds \(bytes >> 20) MiB of images; "
+                + "robustmoe data pack makes one file that the ranks of a host share"
+        ]
+    }
 }
 
 extension TreeReading {

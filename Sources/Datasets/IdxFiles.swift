@@ -11,8 +11,13 @@ struct IdxFiles {
     private static let labelMagic: UInt32 = 0x0000_0801
 
     /// Reads and checks both files whole.
+    /// - Parameters:
+    ///   - traits: The size of the images, and the classes.
+    ///   - budget: What the images may take; a few bytes of gzip can hold millions of them.
     /// - Returns: Bytes in NHWC with one channel, and one label an image.
-    func read(_ traits: DatasetTraits) throws(DatasetError) -> (images: [UInt8], labels: [Int32]) {
+    func read(
+        _ traits: DatasetTraits, _ budget: MemoryBudget
+    ) throws(DatasetError) -> (images: [UInt8], labels: [Int32]) {
         let imageFile = try CompressedFile(imagePath)
         let labelFile = try CompressedFile(labelPath)
         let imageSizes = try header(imageFile, magic: IdxFiles.imageMagic, dimensions: 3)
@@ -27,6 +32,10 @@ struct IdxFiles {
                 imageFile: imagePath, images: imageSizes[0], labelFile: labelPath, labels: labelSizes[0])
         }
         if imageSizes[0] == 0 { throw .empty(file: imagePath) }
+        try checkSize(labelFile, count: labelSizes[0], size: 1, headerSize: 8)
+        try checkSize(imageFile, count: imageSizes[0], size: traits.imageSize, headerSize: 16)
+        // A label takes a byte here and four in the set.
+        try budget.check(imageSizes[0], of: traits.imageSize + 5, in: imagePath)
         let labels = try records(labelFile, count: labelSizes[0], size: 1, headerSize: 8)
         if let record = labels.firstIndex(where: { $0 >= traits.classes }) {
             throw .labelOutside(
@@ -53,6 +62,20 @@ struct IdxFiles {
             throw .headerCutShort(file: file.path, expected: expected, found: bytes.count)
         }
         return words.dropFirst().map(Int.init)
+    }
+
+    /// Compares a plain file's size with what its header claims, before anything is made of that size.
+    private func checkSize(
+        _ file: CompressedFile, count: Int, size: Int, headerSize: Int
+    ) throws(DatasetError) {
+        let expected = headerSize + count * size
+        guard let found = file.plainSize else { return }
+        if found < expected {
+            throw .cutShort(file: file.path, record: (found - headerSize) / size, expected: expected, found: found)
+        }
+        if found > expected {
+            throw .tooLong(file: file.path, records: count, expected: expected, found: found)
+        }
     }
 
     /// Reads all records of a file and makes sure that nothing follows.

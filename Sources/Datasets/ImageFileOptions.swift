@@ -26,26 +26,40 @@ package struct CorruptImage: Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// How the data sets that consist of image files, and packs made of them, are read.
+/// How the files of data sets are read: image files, packs made of them, and what memory there is for any of them.
 package struct ImageFileOptions: Sendable {
-    /// The side of the stored images in pixels, whatever the ratio of a file's sides; nil means the data set's own.
+    /// The side of the stored images in pixels; nil means the data set's own.
     package var resize: Int?
+    /// How pictures become squares of that side; nil means ``ResizeMode/shorterSide``, and of a pack the way it was made.
+    package var resizeMode: ResizeMode?
     /// The side of the square part of a stored image that networks see; nil means the data set's own.
     package var crop: Int?
     /// What becomes of files that cannot be decoded.
     package var corrupt: CorruptImagePolicy
     /// The loop in which files are decoded.
     package var loop: ParallelLoop
+    /// The memory that images may take.
+    package var memory: MemoryBudget
 
     /// Collects options.
     package init(
-        resize: Int? = nil, crop: Int? = nil, corrupt: CorruptImagePolicy = .refuse,
-        loop: ParallelLoop = ParallelLoop(threads: 1)
+        resize: Int? = nil, resizeMode: ResizeMode? = nil, crop: Int? = nil, corrupt: CorruptImagePolicy = .refuse,
+        loop: ParallelLoop = ParallelLoop(threads: 1), memory: MemoryBudget = MemoryBudget()
     ) {
         self.resize = resize
+        self.resizeMode = resizeMode
         self.crop = crop
         self.corrupt = corrupt
         self.loop = loop
+        self.memory = memory
+    }
+
+    /// The images of a tree, in the size and the way wanted.
+    func images(of tree: ImageTree, usualSide: Int) -> TreeImages {
+        let side = resize ?? usualSide
+        return TreeImages(
+            tree: tree, size: PictureSize(height: side, width: side), mode: resizeMode ?? .shorterSide, loop: loop,
+            memory: memory)
     }
 
     /// Returns the window in stored images of a size.
@@ -58,7 +72,8 @@ package struct ImageFileOptions: Sendable {
         let largest = min(storedHeight, storedWidth)
         if let side, !(1...largest).contains(side) {
             throw .wrongSetting(
-                key: "data.crop", value: side, allowed: "1 to \(largest) in images of \(storedHeight) x \(storedWidth)")
+                key: "data.crop", value: "\(side)",
+                allowed: "1 to \(largest) in images of \(storedHeight) x \(storedWidth)")
         }
         return ImageWindow(
             storedHeight: storedHeight, storedWidth: storedWidth, height: side ?? storedHeight,

@@ -98,29 +98,52 @@ package struct ImageSet: Sendable {
         return (tensor, indices.map { labels[$0] }, Array(indices))
     }
 
-    /// Writes the window of one image, shifted, mirrored and coloured as drawn, as floats in [0, 1]: byte / 255, NHWC.
+    /// Writes the window of one image, shifted or scaled, mirrored and coloured as drawn, as floats in [0, 1]: byte / 255,
+    /// NHWC.
     ///
     /// Pixels that lie outside of the stored image are 0. `destination` holds `imageSize` floats.
     func write(_ index: Int, _ draw: AugmentationDraw, to destination: UnsafeMutablePointer<Float>) {
         precondition(index >= 0 && index < count, "image \(index) of a set of \(count)")
-        let (storedHeight, storedWidth) = (window.storedHeight, window.storedWidth)
-        let (top, left) = (window.top + draw.rows, window.left + draw.columns)
+        let storedSize = window.storedHeight * window.storedWidth * channels
         images.withUnsafeBytes { bytes in
-            var target = destination
-            for y in 0..<height {
-                let sourceY = top + y
-                for x in 0..<width {
-                    let sourceX = left + (draw.mirrored ? width - 1 - x : x)
-                    if sourceY >= 0 && sourceY < storedHeight && sourceX >= 0 && sourceX < storedWidth {
-                        let source = ((index * storedHeight + sourceY) * storedWidth + sourceX) * channels
-                        for channel in 0..<channels { target[channel] = Float(bytes[source + channel]) / 255 }
-                    } else {
-                        target.update(repeating: 0, count: channels)
-                    }
-                    target += channels
+            let stored = UnsafeRawBufferPointer(rebasing: bytes[index * storedSize..<(index + 1) * storedSize])
+            if let part = draw.part {
+                let size = PictureSize(height: height, width: width)
+                withUnsafeTemporaryAllocation(of: UInt8.self, capacity: traits.imageSize) { scaled in
+                    guard let start = scaled.baseAddress, let picture = stored.baseAddress else { return }
+                    var resizer = BilinearResizer()
+                    resizer.resize(
+                        picture.assumingMemoryBound(to: UInt8.self), width: window.storedWidth, channels: channels,
+                        Scaling(part, to: size), into: start)
+                    write(UnsafeRawBufferPointer(scaled), size, top: 0, left: 0, draw.mirrored, to: destination)
                 }
+            } else {
+                let size = PictureSize(height: window.storedHeight, width: window.storedWidth)
+                let (top, left) = (window.top + draw.rows, window.left + draw.columns)
+                write(stored, size, top: top, left: left, draw.mirrored, to: destination)
             }
         }
         draw.jitter?.apply(to: UnsafeMutableBufferPointer(start: destination, count: traits.imageSize), channels)
+    }
+
+    /// Writes a window of a picture of bytes as floats, with zeros for what lies outside of the picture.
+    private func write(
+        _ bytes: UnsafeRawBufferPointer, _ size: PictureSize, top: Int, left: Int, _ mirrored: Bool,
+        to destination: UnsafeMutablePointer<Float>
+    ) {
+        var target = destination
+        for y in 0..<height {
+            let sourceY = top + y
+            for x in 0..<width {
+                let sourceX = left + (mirrored ? width - 1 - x : x)
+                if sourceY >= 0 && sourceY < size.height && sourceX >= 0 && sourceX < size.width {
+                    let source = (sourceY * size.width + sourceX) * channels
+                    for channel in 0..<channels { target[channel] = Float(bytes[source + channel]) / 255 }
+                } else {
+                    target.update(repeating: 0, count: channels)
+                }
+                target += channels
+            }
+        }
     }
 }

@@ -38,7 +38,8 @@ package struct ImageWindow: Equatable, Sendable {
         return -center - border...stored - side - center + border
     }
 
-    private static func center(_ stored: Int, _ side: Int) -> Int {
+    /// The first place of a middle part: half of what is left over, half a pixel rounded to even.
+    static func center(_ stored: Int, _ side: Int) -> Int {
         Int((Double(stored - side) / 2).rounded(.toNearestOrEven))
     }
 }

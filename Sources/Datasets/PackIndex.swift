@@ -7,7 +7,8 @@ import Foundation
 /// - bytes 0 to 7 `RMOEPACK`, 8 to 11 the version, 1; zeros up to byte 4096;
 /// - for `train`, then `test`: the images, `[count][height][width][channels]` bytes from 0 to 255, then the labels,
 ///   `[count]` of 32 bits, each of the two beginning at the next multiple of 4096, zeros between;
-/// - the index: JSON of the keys of this structure, UTF-8;
+/// - the index: JSON of the keys of this structure, UTF-8; without `resize_mode` in packs that are older than that key,
+///   which hold squashed pictures;
 /// - 48 bytes: the length of the index in 64 bits, the SHA-256 of the index, `RMOEDONE`.
 ///
 /// The index stands last, so that a pack is written in one go and one that was cut short is known at once.
@@ -48,6 +49,8 @@ struct PackIndex: Codable, Equatable {
     let width: Int
     /// Channels of a pixel.
     let channels: Int
+    /// How pictures became images of that size; nil in packs that are older than this key.
+    private let recordedResizeMode: ResizeMode?
     /// The name of each class, in label order.
     let classNames: [String]
     /// The mean of each channel by which images are normalised, images in [0, 1].
@@ -60,8 +63,11 @@ struct PackIndex: Codable, Equatable {
     enum CodingKeys: String, CodingKey {
         case dataset, height, width, channels, mean, deviation, splits
         case classNames = "class_names"
+        case recordedResizeMode = "resize_mode"
     }
 
+    /// How pictures became images of that size: they were squashed before this could be chosen.
+    var resizeMode: ResizeMode { recordedResizeMode ?? .squash }
     /// Bytes of a stored image.
     var imageSize: Int { height * width * channels }
 
@@ -117,12 +123,13 @@ struct PackIndex: Codable, Equatable {
 
     /// Describes a file that is written.
     init(
-        dataset: DatasetName, traits: DatasetTraits, window: ImageWindow, splits: [Split]
+        dataset: DatasetName, traits: DatasetTraits, window: ImageWindow, resizeMode: ResizeMode, splits: [Split]
     ) {
         self.dataset = dataset.rawValue
         height = window.storedHeight
         width = window.storedWidth
         channels = traits.channels
+        recordedResizeMode = resizeMode
         classNames = traits.classNames
         mean = traits.mean
         deviation = traits.standardDeviation

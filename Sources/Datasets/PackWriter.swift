@@ -40,8 +40,13 @@ package struct PackWriter {
     }
 
     /// Writes what stands last.
-    package func finish(_ dataset: DatasetName, _ traits: DatasetTraits, _ window: ImageWindow) throws {
-        let index = PackIndex(dataset: dataset, traits: traits, window: window, splits: splits)
+    /// - Parameters:
+    ///   - dataset: The data set that the images are of.
+    ///   - scan: What reading one of its splits has shown.
+    package func finish(_ dataset: DatasetName, _ scan: DatasetScan) throws {
+        let index = PackIndex(
+            dataset: dataset, traits: scan.traits, window: scan.window, resizeMode: scan.resizeMode ?? .squash,
+            splits: splits)
         try index.encoded().withUnsafeBytes(write)
     }
 

@@ -8,7 +8,8 @@ import Files
 /// Source: http://cs231n.stanford.edu/tiny-imagenet-200.zip
 struct TinyImageNetTree {
     private let folder: String
-    private let classes: [String]
+    /// The WordNet numbers, sorted by their bytes, which are also the names of the classes' folders.
+    private let classes: [FilePath]
 
     /// Reads the list of classes in the folder or in `tiny-imagenet-200` below it.
     init(_ path: String) throws(DatasetError) {
@@ -17,8 +18,7 @@ struct TinyImageNetTree {
             throw .notFound(dataset: .tinyImageNet, wanted: "wnids.txt", folders: folders)
         }
         self.folder = folder
-        let lines = try textLines(FileSystem.join(folder, "wnids.txt"))
-        classes = lines.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        classes = try textLines(FileSystem.join(folder, "wnids.txt")).map { FilePath(bytes: $0) }.sorted()
         guard !classes.isEmpty else { throw .empty(file: FileSystem.join(folder, "wnids.txt")) }
         guard Set(classes).count == classes.count else {
             throw .unusableTree(folder: FileSystem.join(folder, "wnids.txt"), reason: "a class stands there twice")
@@ -27,72 +27,75 @@ struct TinyImageNetTree {
 
     /// Lists the files of a split.
     func tree(_ split: DatasetSplit) throws(DatasetError) -> ImageTree {
-        ImageTree(
-            folder: folder, split: split, classNames: try classNames(),
-            filesOfClasses: split == .train ? try trainFiles() : try validationFiles(), warnings: [])
+        var listing = ImageListing(folder)
+        let files = split == .train ? try trainFiles(&listing) : try validationFiles()
+        return ImageTree(
+            folder: folder, split: split, classNames: try classNames(), filesOfClasses: files,
+            warnings: listing.warnings)
     }
 
-    private func trainFiles() throws(DatasetError) -> [[String]] {
-        let train = FileSystem.join(folder, "train")
-        let found = try visibleNames(train).filter { FileSystem.isDirectory(FileSystem.join(train, $0)) }
+    private func trainFiles(_ listing: inout ImageListing) throws(DatasetError) -> [[FilePath]] {
+        let found = try listing.classFolders(in: "train")
         try ImageTree.requireSame(classes, found, expected: "wnids.txt", found: "train", in: folder)
-        var others = OtherFiles()
-        var filesOfClasses: [[String]] = []
+        var filesOfClasses: [[FilePath]] = []
         for name in classes {
-            let files = try ImageTree.images(in: folder, below: "train/\(name)", &others)
-            guard !files.isEmpty else {
-                throw .unusableTree(folder: FileSystem.join(train, name), reason: "a class without a JPEG or PNG file")
-            }
-            filesOfClasses.append(files)
+            // The places of the objects in the images are published beside them.
+            let boxes = FilePath(bytes: name.bytes + "_boxes.txt".utf8)
+            filesOfClasses.append(try listing.imagesOfClass(FilePath("train").appending(name), except: boxes))
         }
         return filesOfClasses
     }
 
-    private func validationFiles() throws(DatasetError) -> [[String]] {
+    private func validationFiles() throws(DatasetError) -> [[FilePath]] {
         let file = FileSystem.join(folder, "val/val_annotations.txt")
         let labels = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($0.element, $0.offset) })
-        var filesOfClasses = [[String]](repeating: [], count: classes.count)
-        var named: Set<String> = []
+        let images = FilePath("val/images")
+        var filesOfClasses = [[FilePath]](repeating: [], count: classes.count)
+        var named: Set<FilePath> = []
         for (number, line) in try textLines(file).enumerated() {
-            let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            guard fields.count >= 2, !fields[0].isEmpty, !fields[0].contains("/") else {
+            let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+                .map { FilePath(bytes: $0) }
+            guard fields.count >= 2, let name = fields.first, !name.bytes.isEmpty,
+                !name.bytes.contains(UInt8(ascii: "/"))
+            else {
                 throw .unusableTree(folder: file, reason: "line \(number + 1) is no file and class, set apart by a tab")
             }
             guard let label = labels[fields[1]] else {
                 throw .unusableTree(folder: file, reason: "line \(number + 1): \(fields[1]) is not in wnids.txt")
             }
-            guard named.insert(fields[0]).inserted else {
-                throw .unusableTree(folder: file, reason: "line \(number + 1): \(fields[0]) stands there twice")
+            guard named.insert(name).inserted else {
+                throw .unusableTree(folder: file, reason: "line \(number + 1): \(name) stands there twice")
             }
-            filesOfClasses[label].append("val/images/\(fields[0])")
+            filesOfClasses[label].append(images.appending(name))
         }
         guard !named.isEmpty else { throw .empty(file: file) }
-        let unnamed = try visibleNames(FileSystem.join(folder, "val/images")).filter { !named.contains($0) }
+        let unnamed = try visibleNames(FilePath(folder).appending(images)).filter { !named.contains($0) }
         guard unnamed.isEmpty else {
             throw .unusableTree(
                 folder: FileSystem.join(folder, "val"),
                 reason: "\(unnamed.count) images without a line in val_annotations.txt, such as \(unnamed[0])")
         }
-        return filesOfClasses.map { files in files.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
+        return filesOfClasses.map { $0.sorted() }
     }
 
     /// The words of each class, or its number where words.txt has none.
     private func classNames() throws(DatasetError) -> [String] {
         let file = FileSystem.join(folder, "words.txt")
-        guard FileSystem.isFile(file) else { return classes }
-        var words: [String: String] = [:]
+        guard FileSystem.isFile(file) else { return classes.map(\.description) }
+        var words: [FilePath: String] = [:]
         for line in try textLines(file) {
-            let fields = line.split(separator: "\t", maxSplits: 1).map(String.init)
-            if fields.count == 2 { words[fields[0]] = fields[1] }
+            let fields = line.split(separator: UInt8(ascii: "\t"), maxSplits: 1)
+            if fields.count == 2 { words[FilePath(bytes: fields[0])] = String(decoding: fields[1], as: UTF8.self) }
         }
-        return classes.map { words[$0] ?? $0 }
+        return classes.map { words[$0] ?? $0.description }
     }
 }
 
-/// The lines of a text without the empty ones and without the ends that other systems write.
-private func textLines(_ path: String) throws(DatasetError) -> [String] {
+/// The lines of a text in bytes, without the empty ones and without the ends that other systems write.
+private func textLines(_ path: String) throws(DatasetError) -> [ArraySlice<UInt8>] {
     do {
-        return try FileSystem.text(of: path).split(whereSeparator: \.isNewline).map(String.init)
+        let file = try InputFile(path)
+        return try file.prefix(file.size).split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
     } catch {
         throw .unreadable(file: path, reason: error.reason)
     }

@@ -7,10 +7,15 @@ import Tensors
 struct TreeImages {
     let tree: ImageTree
     let size: PictureSize
+    let mode: ResizeMode
     let loop: ParallelLoop
+    let memory: MemoryBudget
 
     /// Bytes of one decoded and resized image.
     var imageSize: Int { 3 * size.pixels }
+
+    /// The images of a block: enough that no thread waits long for the last one, in memory that is small beside a network.
+    var atOnce: Int { min(tree.files.count, max(16 * loop.threads, min(1024, (32 << 20) / imageSize))) }
 
     /// Calls `body` with one block of good images after the other.
     /// - Parameters:
@@ -19,10 +24,11 @@ struct TreeImages {
     func read<Failure: Error>(
         limit: Int, _ body: (UnsafeRawBufferPointer, ArraySlice<Int32>) throws(Failure) -> Void
     ) throws(Failure) -> TreeReading {
-        // Enough images that no thread waits long for the last one, in a block that is small beside a network.
-        let atOnce = max(16 * loop.threads, min(1024, (32 << 20) / imageSize))
-        let decoders = (0..<loop.threads).map { _ in ImageDecoder() }
-        var block = [UInt8](repeating: 0, count: min(atOnce, tree.files.count) * imageSize)
+        let decoders = (0..<loop.threads).map { _ in
+            ImageDecoder(memory: memory.decoder(threads: loop.threads))
+        }
+        let atOnce = min(atOnce, limit)
+        var block = [UInt8](repeating: 0, count: atOnce * imageSize)
         var labels = [Int32](repeating: 0, count: atOnce)
         var reading = TreeReading()
         var next = 0
@@ -46,7 +52,7 @@ struct TreeImages {
                     reading.note(found)
                 case .failure(let fault):
                     reading.corrupt.append(
-                        CorruptImage(file: tree.files[range.lowerBound + position], reason: fault.reason))
+                        CorruptImage(file: tree.files[range.lowerBound + position].description, reason: fault.reason))
                 }
             }
             reading.count += kept
@@ -72,7 +78,8 @@ struct TreeImages {
                 loop(range.count) { worker, position in
                     do throws(ImageFault) {
                         let path = tree.path(range.lowerBound + position)
-                        let found = try decoders[worker].decode(path, to: size, into: start + position * imageSize)
+                        let found = try decoders[worker].decode(
+                            path, to: size, by: mode, into: start + position * imageSize)
                         outcomes[position] = .success(found)
                     } catch {
                         outcomes[position] = .failure(error)

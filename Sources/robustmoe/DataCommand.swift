@@ -1,6 +1,7 @@
 import ArgumentParser
 import Collectives
 import Configuration
+import Files
 import Runs
 
 struct DataCommand: ParsableCommand {
@@ -37,8 +38,10 @@ struct DataCommand: ParsableCommand {
             let configuration = try source.configuration(settings)
             // Under mpirun one rank does it.
             guard LaunchEnvironment.current.isRoot else { return }
-            let status = try Job.prepare { try DataSession(configuration).verify() }
-            if status != .done { throw ExitCode(status.rawValue) }
+            let failures = try Job.prepare { try DataSession(configuration).verify() }
+            guard !failures.isEmpty else { return }
+            for failure in failures { Job.speak("error: \(failure)") }
+            throw ExitCode(ExitStatus.data.rawValue)
         }
     }
 
@@ -47,7 +50,7 @@ struct DataCommand: ParsableCommand {
             abstract: "Decodes and resizes the images of a data set into one file that is mapped into memory.",
             discussion: """
                 For data.dataset folder and tiny-imagenet. data.path may then be the pack. data.resize is the side of the
-                images in it; data.crop is chosen when the pack is used.
+                images in it, data.resize_mode how pictures become squares; data.crop is chosen when the pack is used.
                 """)
 
         @OptionGroup var source: Source

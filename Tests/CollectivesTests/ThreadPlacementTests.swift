@@ -5,10 +5,11 @@ import Testing
 @Suite("Threads and cores")
 struct ThreadPlacementTests {
     /// The topology of ranks that are given as host, cores online there, and mask.
-    func topology(_ places: [(String, Int, String)]) throws -> NodeTopology {
+    func topology(_ places: [(String, Int, String)], quota: Double? = nil) throws -> NodeTopology {
         NodeTopology(
             places: try places.map {
-                NodeTopology.Place(host: $0.0, onlineCores: $0.1, mask: try #require(CoreSet(parsing: $0.2)))
+                NodeTopology.Place(
+                    host: $0.0, onlineCores: $0.1, mask: try #require(CoreSet(parsing: $0.2)), quota: quota)
             })
     }
 
@@ -66,6 +67,29 @@ struct ThreadPlacementTests {
         #expect(placement.threads == [1, 3])
         #expect(placement.summary == ["a: 2 ranks x 1 to 3 threads on 6 of 8 cores (cores 0-5)"])
         #expect(placement.warnings == [])
+    }
+
+    @Test("A quota of processor time divides the threads as fewer cores would")
+    func quota() throws {
+        let places = [("a", 8, "0-7"), ("a", 8, "0-7")]
+        let placement = try topology(places, quota: 5.5).chooseThreads(requested: nil)
+        #expect(placement.threads == [2, 2])
+        #expect(
+            placement.summary == ["a: 2 ranks x 2 threads on 8 cores (cores 0-7), of which the job may use 5.5"])
+        #expect(placement.warnings == [])
+        #expect(try topology(places, quota: 0.5).chooseThreads(requested: nil).threads == [1, 1])
+        #expect(try topology(places, quota: 64).chooseThreads(requested: nil).threads == [4, 4])
+        #expect(
+            try topology(places, quota: 5.5).chooseThreads(requested: 3).warnings == [
+                "a: 6 threads of 2 ranks share a quota of 5.5 cores of processor time; "
+                    + "use fewer ranks or threads, or ask for more"
+            ])
+    }
+
+    @Test("The ranks on a host are counted for each of them")
+    func ranksBeside() throws {
+        let topology = try topology([("b", 4, "0"), ("a", 2, "0"), ("b", 4, "1")])
+        #expect((0..<3).map(topology.ranksBeside) == [2, 1, 2])
     }
 
     @Test("More ranks than cores are warned about once a host")

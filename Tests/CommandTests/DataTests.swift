@@ -59,10 +59,38 @@ extension CommandSuite {
             #expect(cifar.status == 0, "\(cifar.errors)")
             #expect(cifar.output.contains("warning: "))
             #expect(cifar.output.contains("1 of 5 training files"))
+            #expect(cifar.output.contains("data_batch_1.bin: 20 images, the published file has 10000"))
             #expect(try Scratch.text(run + "/events.log").contains("1 of 5 training files"))
             let (mnist, _) = try train("mnist", try mnist())
             #expect(mnist.status == 0, "\(mnist.errors)")
-            #expect(!mnist.output.contains("warning"))
+            #expect(mnist.output.contains("train-images-idx3-ubyte: 20 images, the published file has 60000"))
+        }
+
+        @Test("verify says the warnings of training, and what is wrong on stderr with 3")
+        func verifies() throws {
+            func verify(_ dataset: String, _ folder: String) throws -> CommandJob.Outcome {
+                try robustmoe(["data", "verify", "--dataset", dataset, "--path", folder])
+            }
+            let folder = try cifar()
+            let partial = try verify("cifar10", folder)
+            #expect(partial.status == 0)
+            func warnings(_ output: String) -> Set<Substring> {
+                Set(output.split(separator: "\n").filter { $0.hasPrefix("warning: ") && $0.contains("images") })
+            }
+            let (trained, _) = try train("cifar10", folder)
+            #expect(warnings(partial.output) == warnings(trained.output))
+            #expect(warnings(partial.output).count == 3)
+            #expect(partial.output.contains("all images can be used, but see the warnings"))
+            let cut = try verify("cifar10", cifar { $0.removeLast(100) })
+            #expect(cut.status == 3)
+            expectComplaint(cut, ["error: train: ", "data_batch_1.bin", "record 19"])
+            #expect(cut.output.contains("test: 20 images") && !cut.output.contains("can be used"))
+            let long = try mnist()
+            let file = URL(fileURLWithPath: long + "/train-labels-idx1-ubyte")
+            try (Data(contentsOf: file) + [0]).write(to: file)
+            let tooLong = try verify("mnist", long)
+            #expect(tooLong.status == 3)
+            expectComplaint(tooLong, ["error: train: ", "train-labels-idx1-ubyte", "goes on after its 20 records"])
         }
 
         @Test("missing files are named with the places looked at")

@@ -71,15 +71,25 @@ extension CommandSuite {
             }
         }
 
+        @Test(
+            "random resized crops are the same on two ranks as on one, and not what crops are",
+            .enabled(if: CommandJob.hasMPI, "no mpirun"))
+        func cropsAtRandom() throws {
+            let file = try pack(tree())
+            let setting = "data.augmentation=[random-resized-crop, flip]"
+            let (alone, first) = try train(file, [setting], ranks: nil)
+            #expect(alone.status == 0, "\(alone.errors)")
+            try first.expectSame(as: train(file, [setting], ranks: 2).run)
+            let losses = try first.rows("metrics.csv").map { $0["loss"] }
+            #expect(try losses != train(file, [], ranks: nil).run.rows("metrics.csv").map { $0["loss"] })
+        }
+
         @Test("evaluate reads the same images, and no training image where none is needed")
         func evaluates() throws {
             let folder = try tree()
             let (trained, run) = try train(folder, ["data.resize=18", "training.epochs=1"], ranks: nil)
             #expect(trained.status == 0, "\(trained.errors)")
-            // Classes stay, images go.
-            for name in try Scratch.contents(of: folder + "/train").keys {
-                try Data().write(to: URL(fileURLWithPath: "\(folder)/train/\(name)"))
-            }
+            try FileManager.default.removeItem(atPath: folder + "/train")
             let output = try Scratch.folder() + "/results"
             let outcome = try robustmoe(["evaluate", "--checkpoint", run.path, "--output", output])
             #expect(outcome.status == 0, "\(outcome.errors)")
@@ -112,8 +122,8 @@ extension CommandSuite {
 
             let verified = try robustmoe(["data", "verify", "--dataset", "folder", "--path", folder, "data.resize=18"])
             #expect(verified.status == 3)
-            #expect(verified.output.contains("train: corrupt: train/bee/2.jpg (declares 65500 rows"))
-            #expect(verified.output.contains("train: 2 corrupt images"))
+            expectComplaint(
+                verified, ["error: train: corrupt: train/bee/2.jpg (declares 65500 rows", "train: 2 corrupt images"])
             #expect(verified.output.contains("test: 9 images of 18 x 18 x 3, 3 classes of 3 each"))
             let place = try Scratch.folder()
             let packed = try robustmoe(["data", "pack", "--dataset", "folder", "--path", folder, place + "/a.pack"])
@@ -140,7 +150,7 @@ extension CommandSuite {
             try bytes.write(to: URL(fileURLWithPath: file))
             let damaged = try robustmoe(["data", "verify", "--dataset", "folder", "--path", file])
             #expect(damaged.status == 3)
-            #expect(damaged.output.contains("train: wrong: \(file): damaged: train has the SHA-256"))
+            expectComplaint(damaged, ["error: train: \(file): damaged: train has the SHA-256"])
             let (refused, _) = try train(file, [], ranks: nil)
             #expect(refused.status == 3)
             expectComplaint(refused, ["damaged: train has the SHA-256"])
@@ -153,13 +163,20 @@ extension CommandSuite {
 
         @Test("what cannot be is refused: settings of other sets, packs of packs, an output that is there")
         func usage() throws {
-            for setting in ["data.resize=32", "data.crop=32", "data.corrupt=skip"] {
+            for setting in ["data.resize=32", "data.resize_mode=squash", "data.crop=32", "data.corrupt=skip"] {
                 let outcome = try robustmoe(["data", "verify", "--dataset", "cifar10", setting])
                 #expect(outcome.status == 2)
                 expectComplaint(outcome, [String(setting.prefix { $0 != "=" }), "folder or tiny-imagenet"])
             }
+            let both = try robustmoe(["data", "verify", "data.augmentation=[crop, random-resized-crop]"])
+            #expect(both.status == 2)
+            expectComplaint(both, ["data.augmentation", "crop or random-resized-crop"])
             let folder = try tree()
             let file = try pack(folder)
+            let mode = try robustmoe(
+                ["data", "verify", "--dataset", "folder", "--path", file, "data.resize_mode=squash"])
+            #expect(mode.status == 3)
+            expectComplaint(mode, ["data.resize_mode is squash", "made with shorter-side"])
             let again = try robustmoe(["data", "pack", "--dataset", "folder", "--path", folder, file, "data.resize=18"])
             #expect(again.status == 2)
             expectComplaint(again, [file, "--force"])

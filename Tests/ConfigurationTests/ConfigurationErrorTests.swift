@@ -97,7 +97,11 @@ struct ConfigurationErrorTests {
                 "gap-linear, conv-gap, double-conv-gap, fixed-projection, first-channels, random, resnet20"
             ),
             ("moe.balance.loss=kl", "auto, entropy, column-entropy, switch, variance, none"),
-            ("data.augmentation=[crop, crop]", "a list of: crop, flip, color-jitter, each once; or null"),
+            (
+                "data.augmentation=[crop, crop]",
+                "a list of: crop, flip, random-resized-crop, color-jitter, each once; or null"
+            ),
+            ("data.resize_mode=stretch", "shorter-side, squash; or null"),
             ("data.test_samples=0", "\(positive(1_000_000_000)); or null"),
             ("distributed.deterministic_shards=-2", "an integer, from 0 to 4096"),
             ("distributed.threads=0", "auto, \(positive(1024))"),
@@ -120,7 +124,10 @@ struct ConfigurationErrorTests {
         let milestone = problems("training:\n  schedule:\n    milestones:\n      - 1\n      - x")
         #expect(milestone == ["run.yaml:5: training.schedule.milestones.1: found x; allowed: an integer"])
         let augmentation = problems("", "data.augmentation=[rotate]")
-        #expect(augmentation == ["command line: data.augmentation.0: found rotate; allowed: crop, flip, color-jitter"])
+        #expect(
+            augmentation == [
+                "command line: data.augmentation.0: found rotate; allowed: crop, flip, random-resized-crop, color-jitter"
+            ])
     }
 
     @Test("A key that this version lacks is no key, and the message lists its section's")
@@ -223,6 +230,15 @@ struct ConfigurationErrorTests {
             ),
             (
                 "data: {crop: 32}", "1: data.crop: found 32", "null where data.dataset is not folder or tiny-imagenet"
+            ),
+            (
+                "data: {dataset: cifar10, resize_mode: squash}", "1: data.resize_mode: found squash",
+                "null where data.dataset is not folder or tiny-imagenet"
+            ),
+            (
+                "data: {augmentation: [flip, random-resized-crop, crop]}",
+                "1: data.augmentation: found [flip, random-resized-crop, crop]",
+                "crop or random-resized-crop, which put the window each its own way"
             ),
             (
                 "data: {dataset: synthetic, corrupt: skip}", "1: data.corrupt: found skip",

@@ -114,6 +114,7 @@ struct ConfigurationReadingTests {
                   test_samples: null
                   augmentation: null
                   resize: null
+                  resize_mode: null
                   crop: null
                   corrupt: refuse
                 distributed:

@@ -95,6 +95,7 @@ private func unusual() -> RunConfiguration {
     run.data.testSamples = 400
     run.data.augmentation = []
     run.data.resize = 48
+    run.data.resizeMode = .squash
     run.data.crop = 40
     run.data.corrupt = .skip
     run.distributed.batchNorm = .synchronized

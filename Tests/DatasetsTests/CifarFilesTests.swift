@@ -25,7 +25,7 @@ struct CifarFilesTests {
         let set = try loadDataset(.cifar10, path: folder.path, split: .train)
         #expect(set.count == 22)
         #expect(set.labels == (1...11).flatMap { [Int32($0 % 10), 9] })
-        #expect(set.warnings.isEmpty)
+        #expect(set.warnings.count == 11)
         #expect([set.height, set.width, set.channels, set.classes] == [32, 32, 3, 10])
         for file in 1...11 {
             for (channel, place) in [(0, 0), (1, 0), (2, 5), (0, 33), (1, 1000), (2, 1023)] {
@@ -42,16 +42,52 @@ struct CifarFilesTests {
         try folder.write("cifar-10-batches-bin/data_batch_2.bin", record([6], 3))
         try folder.write("cifar-10-batches-bin/test_batch.bin", record([7], 4))
         let train = try loadDataset(.cifar10, path: folder.path, split: .train, samples: 2)
+        let place = folder.path + "/cifar-10-batches-bin"
         #expect(train.labels == [3, 4])
         #expect(train.images.count == 2 * 3072)
         #expect(
             train.warnings == [
-                "\(folder.path)/cifar-10-batches-bin: 2 of 5 training files found "
-                    + "(data_batch_1.bin, data_batch_2.bin), 4 images; the whole set has 50000"
+                "\(place)/data_batch_1.bin: 3 images, the published file has 10000",
+                "\(place)/data_batch_2.bin: 1 images, the published file has 10000",
+                "\(place): 2 of 5 training files found "
+                    + "(data_batch_1.bin, data_batch_2.bin), 4 images; the whole set has 50000",
             ])
         let test = try loadDataset(.cifar10, path: folder.path + "/", split: .test)
         #expect(test.labels == [7])
-        #expect(test.warnings.isEmpty)
+        #expect(test.warnings == ["\(place)/test_batch.bin: 1 images, the published file has 10000"])
+    }
+
+    @Test("The published number of records is no warning, any other is one with both counts")
+    func countsRecords() throws {
+        let folder = try ScratchFolder()
+        let file = folder.path + "/test_batch.bin"
+        func warnings(_ records: Int) throws -> [String] {
+            try folder.write("test_batch.bin", [UInt8](repeating: 0, count: records * 3073))
+            let set = try loadDataset(.cifar10, path: folder.path, split: .test, samples: 1)
+            #expect(try scanDataset(.cifar10, path: folder.path, split: .test).warnings == set.warnings)
+            return set.warnings
+        }
+        #expect(try warnings(10_000).isEmpty)
+        #expect(try warnings(9_999) == ["\(file): 9999 images, the published file has 10000"])
+        #expect(try warnings(10_001) == ["\(file): 10001 images, the published file has 10000"])
+        try folder.write("train.bin", record([1, 1], 0))
+        let train = try loadDataset(.cifar100, path: folder.path, split: .train)
+        #expect(train.warnings == ["\(folder.path)/train.bin: 1 images, the published file has 50000"])
+    }
+
+    @Test("More images than there is memory for are refused with the numbers, gzip data as they come out")
+    func refusesTooMuch() throws {
+        let folder = try ScratchFolder()
+        let file = try folder.write(
+            "test_batch.bin", [UInt8](repeating: 0, count: 3000 * 3073), compressed: true)
+        // Two thousand images of 3,072 bytes are half of it.
+        let options = ImageFileOptions(memory: MemoryBudget(jobLimit: 4000 * 3072))
+        expectError(
+            .exceedsMemory(place: file, bytes: 3000 * 3072, budget: options.memory, advice: "")
+        ) { () throws(DatasetError) in
+            try loadDataset(.cifar10, path: folder.path, split: .test, samples: 1, options: options)
+        }
+        #expect(try loadDataset(.cifar10, path: folder.path, split: .test).count == 3000)
     }
 
     @Test("CIFAR-100 keeps the fine label")

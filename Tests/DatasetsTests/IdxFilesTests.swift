@@ -140,6 +140,57 @@ struct IdxFilesTests {
         expectError(.damaged(file: images, reason: "incorrect data check"), load(folder))
     }
 
+    @Test("What follows a stream of gzip is damage, unless it is another one")
+    func refusesBytesAfterGzip() throws {
+        let folder = try ScratchFolder()
+        try folder.write("t10k-labels-idx1-ubyte", labelFile([1, 2, 3]))
+        let images = try folder.write("t10k-images-idx3-ubyte.gz", imageFile(3), compressed: true)
+        let whole = try [UInt8](Data(contentsOf: URL(fileURLWithPath: images)))
+        for more in [[0], [0x1f], Array("next".utf8), [UInt8](repeating: 0, count: 300_000)] {
+            try folder.write("t10k-images-idx3-ubyte.gz", whole + more)
+            expectError(
+                .damaged(file: images, reason: "\(more.count) bytes after the end at byte \(whole.count)"),
+                load(folder))
+        }
+        // Streams one after the other are one, also where the cut is anywhere.
+        let halves = try [imageFile(3).prefix(1000), imageFile(3).dropFirst(1000)].map { half in
+            let part = try folder.write("part", Array(half), compressed: true)
+            return try [UInt8](Data(contentsOf: URL(fileURLWithPath: part)))
+        }
+        try folder.write("t10k-images-idx3-ubyte.gz", halves[0] + halves[1])
+        #expect(Array(try load(folder)().images) == pixels(3))
+        try folder.write("t10k-images-idx3-ubyte.gz", halves[0] + halves[1].dropLast(9))
+        expectError(.damaged(file: images, reason: "unexpected end of file"), load(folder))
+    }
+
+    @Test("Another number of images than the published one is a warning with both")
+    func countsImages() throws {
+        let folder = try ScratchFolder()
+        let images = try folder.write("t10k-images-idx3-ubyte", imageFile(2))
+        try folder.write("t10k-labels-idx1-ubyte", labelFile([1, 2]))
+        let warning = "\(images): 2 images, the published file has 10000"
+        #expect(try load(folder)().warnings == [warning])
+        #expect(try scanDataset(.mnist, path: folder.path, split: .test).warnings == [warning])
+        try folder.write("t10k-images-idx3-ubyte", imageFile(10_000))
+        try folder.write("t10k-labels-idx1-ubyte", labelFile([UInt8](repeating: 3, count: 10_000)))
+        #expect(try load(folder)().warnings.isEmpty)
+    }
+
+    @Test("Images that would not fit are refused before any is unpacked")
+    func refusesTooMuch() throws {
+        let folder = try ScratchFolder()
+        let count = 200_000
+        let bomb = bigEndian([0x803, UInt32(count), 28, 28]) + [UInt8](repeating: 0, count: count * 784)
+        let images = try folder.write("t10k-images-idx3-ubyte", bomb, compressed: true)
+        try folder.write("t10k-labels-idx1-ubyte", labelFile([UInt8](repeating: 0, count: count)), compressed: true)
+        let options = ImageFileOptions(memory: MemoryBudget(jobLimit: 300 << 20))
+        expectError(
+            .exceedsMemory(place: images, bytes: count * 789, budget: options.memory, advice: "")
+        ) { () throws(DatasetError) in
+            try loadDataset(.mnist, path: folder.path, split: .test, options: options)
+        }
+    }
+
     @Test("A file that may not be read is an error that gives the system's reason")
     func refusesUnreadable() {
         #expect(throws: DatasetError.unreadable(file: "/nowhere/file", reason: "No such file or directory")) {

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Testing
 
@@ -23,6 +24,23 @@ struct ImageFixture: Decodable {
     static func named(_ name: String) throws -> ImageFixture { try #require(try all.get()[name]) }
 
     static func path(_ name: String) -> String { "\(folder)/\(name)" }
+
+    /// An image file in another size, red, green and blue.
+    static func resized(_ name: String, _ size: PictureSize, _ mode: ResizeMode) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 3 * size.pixels)
+        try bytes.withUnsafeMutableBufferPointer { buffer in
+            _ = try ImageDecoder().decode(
+                FilePath(path(name)), to: size, by: mode, into: try #require(buffer.baseAddress))
+        }
+        return bytes
+    }
+
+    /// Expects bytes that differ from these by no more than a tolerance.
+    func expect(_ bytes: [UInt8], within tolerance: Int = 0, _ location: SourceLocation = #_sourceLocation) {
+        let differences = zip(bytes, self.bytes).map { abs(Int($0) - Int($1)) }
+        #expect(bytes.count == self.bytes.count, sourceLocation: location)
+        #expect(differences.max() ?? 0 <= tolerance, sourceLocation: location)
+    }
 
     /// The bytes of an image file.
     static func file(_ name: String) throws -> [UInt8] {

@@ -8,12 +8,14 @@ import Testing
 @Suite("Packs")
 struct ImagePackTests {
     /// Packs a folder of images and returns the file's bytes.
-    static func pack(_ folder: ScratchFolder, _ name: DatasetName = .folder, resize: Int? = 16) throws -> [UInt8] {
+    static func pack(
+        _ folder: ScratchFolder, _ name: DatasetName = .folder, resize: Int? = 16, mode: ResizeMode? = nil
+    ) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var writer = try PackWriter { bytes += $0 }
         var last: DatasetScan?
         for split in DatasetSplit.allCases {
-            let options = ImageFileOptions(resize: resize)
+            let options = ImageFileOptions(resize: resize, resizeMode: mode)
             let scan = try scanDataset(name, path: folder.path, split: split, options: options) { images, labels in
                 try writer.append(images, labels)
             }
@@ -21,7 +23,7 @@ struct ImagePackTests {
             last = scan
         }
         let scan = try #require(last)
-        try writer.finish(name, scan.traits, scan.window)
+        try writer.finish(name, scan)
         return bytes
     }
 
@@ -49,7 +51,7 @@ struct ImagePackTests {
 
     @Test("Names, mean and deviation come from the pack, and it is of one data set")
     func carriesTraits() throws {
-        let folder = try ImageTreeTests.tiny()
+        let folder = try TinyImageNetTests.tiny()
         let path = try folder.write("tiny.pack", Self.pack(folder, .tinyImageNet, resize: nil))
         let set = try loadDataset(.tinyImageNet, path: path, split: .train)
         #expect(set.classNames == ["goldfish, carp", "n02"])
@@ -60,10 +62,47 @@ struct ImagePackTests {
         ) { () throws(DatasetError) in try loadDataset(.folder, path: path, split: .train) }
         expectError(
             .wrongSetting(
-                key: "data.resize", value: 32, allowed: "null: the images of the pack \(path) are 64 x 64 for good")
+                key: "data.resize", value: "32", allowed: "null: the images of the pack \(path) are 64 x 64 for good")
         ) { () throws(DatasetError) in
             try loadDataset(.tinyImageNet, path: path, split: .train, options: ImageFileOptions(resize: 32))
         }
+    }
+
+    @Test("A pack says how its pictures became squares, and older ones, which do not, were squashed")
+    func recordsResizeMode() throws {
+        let folder = try ImageTreeTests.animals()
+        func load(_ path: String, _ mode: ResizeMode?, resize: Int? = nil) throws(DatasetError) -> ImageSet {
+            let options = ImageFileOptions(resize: resize, resizeMode: mode)
+            return try loadDataset(.folder, path: path, split: .train, options: options)
+        }
+        for (mode, other) in [(ResizeMode.shorterSide, ResizeMode.squash), (.squash, .shorterSide)] {
+            let path = try folder.write("\(mode).pack", Self.pack(folder, mode: mode))
+            #expect(try load(path, nil).images == load(folder.path, mode, resize: 16).images)
+            #expect(try load(path, mode).count == 9)
+            let message = expectError(
+                .wrongSetting(
+                    key: "data.resize_mode", value: other.rawValue,
+                    allowed: "null: the pack \(path) was made with \(mode.rawValue)")
+            ) { () throws(DatasetError) in try load(path, other) }
+            #expect(message.contains("data.resize_mode is \(other.rawValue)"))
+        }
+        #expect(
+            try load(folder.path, .squash, resize: 16).images != load(folder.path, .shorterSide, resize: 16).images)
+        let old = try Self.withIndex(of: Self.pack(folder, mode: .squash)) {
+            $0.replacingOccurrences(of: "\"resize_mode\":\"squash\",", with: "")
+        }
+        let path = try folder.write("old.pack", old)
+        #expect(try load(path, .squash).images == load(folder.path, .squash, resize: 16).images)
+        #expect(throws: DatasetError.self) { try load(path, .shorterSide) }
+    }
+
+    /// The bytes of a pack with another index, whose length and checksum are right.
+    static func withIndex(of pack: [UInt8], _ change: (String) -> String) -> [UInt8] {
+        let length = pack[(pack.count - 48)...].prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        let end = pack.count - 48 - length
+        let changed = Array(change(String(decoding: pack[end..<pack.count - 48], as: UTF8.self)).utf8)
+        let size = withUnsafeBytes(of: UInt64(changed.count).littleEndian) { Array($0) }
+        return pack[..<end] + changed + size + ContentDigest(of: changed).bytes + Array("RMOEDONE".utf8)
     }
 
     @Test("The file is laid out as documented")
@@ -137,18 +176,11 @@ struct ImagePackTests {
     func refusesContradictions() throws {
         let folder = try ImageTreeTests.animals()
         let whole = try Self.pack(folder)
-        let length = whole[(whole.count - 48)...].prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
-        let content = whole[..<(whole.count - 48 - length)]
-        let text = String(decoding: whole[(whole.count - 48 - length)..<whole.count - 48], as: UTF8.self)
         func reason(_ old: String, _ new: String) throws -> String {
-            let changed = Array(text.replacingOccurrences(of: old, with: new).utf8)
-            #expect(changed != Array(text.utf8), "\(old)")
-            let size = withUnsafeBytes(of: UInt64(changed.count).littleEndian) { Array($0) }
-            var bytes = Array(content)
-            bytes += changed
-            bytes += size
-            bytes += ContentDigest(of: changed).bytes
-            bytes += Array("RMOEDONE".utf8)
+            let bytes = Self.withIndex(of: whole) { text in
+                #expect(text.contains(old))
+                return text.replacingOccurrences(of: old, with: new)
+            }
             let path = try folder.write("changed.pack", bytes)
             return try refusal(path)
         }
@@ -164,6 +196,7 @@ struct ImagePackTests {
         #expect(try reason("\"name\":\"test\"", "\"name\":\"train\"").contains("splits"))
         #expect(try reason("[\"ant\",\"cat\",\"dog\"]", "[]").contains("no class"))
         #expect(try reason("\"height\":16", "\"height\":\"tall\"").contains("cannot be read"))
+        #expect(try reason("\"shorter-side\"", "\"longer-side\"").contains("cannot be read"))
         #expect(try reason("{", "").contains("cannot be read"))
     }
 }

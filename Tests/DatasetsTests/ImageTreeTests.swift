@@ -35,18 +35,12 @@ struct ImageTreeTests {
     }
 
     private func resized(_ name: String, _ side: Int = 16) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 3 * side * side)
-        try bytes.withUnsafeMutableBufferPointer { buffer in
-            _ = try ImageDecoder().decode(
-                ImageFixture.path(name), to: PictureSize(height: side, width: side),
-                into: try #require(buffer.baseAddress))
-        }
-        return bytes
+        try ImageFixture.resized(name, PictureSize(height: side, width: side), .shorterSide)
     }
 
     @Test("Classes are the sorted folders, images go round them, and every one is its own file", arguments: [1, 3])
     func loads(threads: Int) throws {
-        let folder = try Self.animals(more: [("train/cat/.hidden.jpg", "rgb.jpg"), ("train/cat/notes.txt", "rgb.jpg")])
+        let folder = try Self.animals(more: [("train/cat/.hidden.jpg", "rgb.jpg")])
         let options = ImageFileOptions(resize: 16, loop: ParallelLoop(threads: threads))
         let train = try load(folder, options: options)
         #expect(train.classNames == ["ant", "cat", "dog"])
@@ -91,7 +85,7 @@ struct ImageTreeTests {
         let cropped = try load(folder, samples: 1, options: ImageFileOptions(resize: 16, crop: 12))
         #expect(cropped.window == ImageWindow(storedHeight: 16, storedWidth: 16, height: 12, width: 12))
         let message = expectError(
-            .wrongSetting(key: "data.crop", value: 17, allowed: "1 to 16 in images of 16 x 16")
+            .wrongSetting(key: "data.crop", value: "17", allowed: "1 to 16 in images of 16 x 16")
         ) { () throws(DatasetError) in try load(folder, options: ImageFileOptions(resize: 16, crop: 17)) }
         #expect(message == "data.crop is 17, allowed is 1 to 16 in images of 16 x 16")
     }
@@ -131,13 +125,38 @@ struct ImageTreeTests {
         #expect(throws: DatasetError.self) { try load(hopeless, options: ImageFileOptions(resize: 16, corrupt: .skip)) }
     }
 
-    @Test("Images that are neither JPEG nor PNG are counted in a warning")
-    func warnsOfOtherKinds() throws {
-        let folder = try Self.animals(more: [("train/cat/4.webp", "rgb.png"), ("train/dog/5.gif", "rgb.png")])
-        #expect(
-            try load(folder).warnings == [
-                "\(folder.path)/train: 2 images that are neither JPEG nor PNG are left out, such as train/cat/4.webp"
-            ])
+    @Test("Where there is no folder train, the test images can be had alone")
+    func loadsTestAlone() throws {
+        let folder = try Self.animals()
+        let (whole, alone) = (try load(folder, .test), try Self.animals())
+        try FileManager.default.removeItem(atPath: alone("train"))
+        let set = try load(alone, .test)
+        #expect(set.classNames == whole.classNames && set.labels == whole.labels && set.images == whole.images)
+        #expect(throws: DatasetError.self) { try load(alone) }
+        try FileManager.default.removeItem(atPath: folder("train/ant"))
+        let message = expectError(
+            .unusableTree(folder: folder.path, reason: "classes differ: train lacks ant of val")
+        ) { () throws(DatasetError) in try load(folder, .test) }
+        #expect(message.contains("ant"))
+    }
+
+    @Test("All ranks of a host together are held against its memory, or the job's")
+    func refusesTooMuch() throws {
+        let folder = try Self.animals()
+        var options = ImageFileOptions(resize: 16)
+        // Nine images of 768 bytes in each of three ranks take half of this.
+        options.memory = MemoryBudget(jobLimit: 2 * 3 * 9 * 768, ranks: 3)
+        #expect(try load(folder, options: options).count == 9)
+        options.memory = MemoryBudget(jobLimit: 2 * 3 * 9 * 768 - 1, ranks: 3)
+        do {
+            _ = try load(folder, options: options)
+            Issue.record("more was loaded than there is memory")
+        } catch {
+            guard case .exceedsMemory(folder.path, 9 * 768, options.memory, _) = error else { throw error }
+            #expect(error.description.contains("in each of 3 ranks of a host"))
+            #expect(error.description.contains("robustmoe data pack"))
+        }
+        #expect(try load(folder, samples: 8, options: options).count == 8)
     }
 
     @Test("Trees that are not as they have to be are refused with what is missing")
@@ -154,7 +173,9 @@ struct ImageTreeTests {
         #expect(try message([("cat/1.png", "rgb.png")]) == "no folder train with a folder for each class")
         #expect(try message([("train/1.png", "rgb.png"), ("val/a/1.png", "rgb.png")]) == "no folder of a class")
         #expect(try message([("train/a/1.png", "rgb.png")]) == "none of the folders val, validation, test")
-        let empty = [("train/a/1.png", "rgb.png"), ("train/b/notes.txt", "rgb.png"), ("val/a/1.png", "rgb.png")]
+        let empty = [
+            ("train/a/1.png", "rgb.png"), ("train/b/notes.txt", "make_fixtures.py"), ("val/a/1.png", "rgb.png"),
+        ]
         #expect(try message(empty) == "classes differ: val lacks b of train")
         #expect(
             try message(empty + [("val/b/1.png", "rgb.png")]) == "a class without a JPEG or PNG file")
@@ -165,65 +186,6 @@ struct ImageTreeTests {
         expectError(.pathNeeded(dataset: .folder)) { () throws(DatasetError) in
             try loadDataset(.folder, path: nil, split: .train)
         }
-    }
-
-    /// Tiny-ImageNet's layout with two classes.
-    static func tiny(annotations: String = "val_1.JPEG\tn02\t0\t0\t9\t9\nval_0.JPEG\tn01\t0\t0\t9\t9\n") throws
-        -> ScratchFolder
-    {
-        let folder = try tree([
-            ("tiny-imagenet-200/train/n01/images/n01_0.JPEG", "rgb.jpg"),
-            ("tiny-imagenet-200/train/n01/images/n01_1.JPEG", "grey.jpg"),
-            ("tiny-imagenet-200/train/n02/images/n02_0.JPEG", "cmyk.jpg"),
-            ("tiny-imagenet-200/val/images/val_0.JPEG", "rgb.jpg"),
-            ("tiny-imagenet-200/val/images/val_1.JPEG", "ycck.jpg"),
-        ])
-        try folder.write("tiny-imagenet-200/wnids.txt", Array("n02\nn01\n".utf8))
-        try folder.write("tiny-imagenet-200/words.txt", Array("n01\tgoldfish, carp\nn99\tother\n".utf8))
-        try folder.write("tiny-imagenet-200/train/n01/n01_boxes.txt", Array("n01_0.JPEG\t0\t0\t1\t1\n".utf8))
-        try folder.write("tiny-imagenet-200/val/val_annotations.txt", Array(annotations.utf8))
-        return folder
-    }
-
-    @Test("Tiny-ImageNet is read as it is published, with labels by sorted numbers and words as names")
-    func loadsTinyImageNet() throws {
-        let folder = try Self.tiny()
-        let train = try loadDataset(.tinyImageNet, path: folder.path, split: .train)
-        #expect(train.labels == [0, 1, 0])
-        #expect(train.classNames == ["goldfish, carp", "n02"])
-        #expect(train.height == 64 && train.width == 64)
-        #expect(train.mean == [0.4802, 0.4481, 0.3975])
-        #expect(try Array(train.images.prefix(64 * 64 * 3)) == resized("rgb.jpg", 64))
-        let test = try loadDataset(.tinyImageNet, path: folder.path + "/tiny-imagenet-200", split: .test)
-        #expect(test.labels == [0, 1])
-        #expect(try Array(test.images.suffix(64 * 64 * 3)) == resized("ycck.jpg", 64))
-    }
-
-    @Test("Tiny-ImageNet's lists are checked against each other and the files")
-    func refusesTinyImageNet() throws {
-        func message(_ annotations: String) throws -> String {
-            let folder = try Self.tiny(annotations: annotations)
-            do {
-                _ = try loadDataset(.tinyImageNet, path: folder.path, split: .test)
-                return "none"
-            } catch {
-                guard case .unusableTree(_, let reason) = error else { throw error }
-                return reason
-            }
-        }
-        #expect(try message("val_0.JPEG\tn01\nval_1.JPEG\tn03\n") == "line 2: n03 is not in wnids.txt")
-        #expect(try message("val_0.JPEG n01\n") == "line 1 is no file and class, set apart by a tab")
-        #expect(try message("val_0.JPEG\tn01\nval_0.JPEG\tn01\n") == "line 2: val_0.JPEG stands there twice")
-        #expect(
-            try message("val_0.JPEG\tn01\n")
-                == "1 images without a line in val_annotations.txt, such as val_1.JPEG")
-        #expect(throws: DatasetError.self) { try message("val_0.JPEG\tn01\nval_1.JPEG\tn01\nval_9.JPEG\tn01\n") }
-        let folder = try Self.tiny()
-        try folder.write("tiny-imagenet-200/wnids.txt", Array("n01\nn02\nn03\n".utf8))
-        #expect(
-            throws: DatasetError.unusableTree(
-                folder: folder.path + "/tiny-imagenet-200", reason: "classes differ: train lacks n03 of wnids.txt")
-        ) { try loadDataset(.tinyImageNet, path: folder.path, split: .train) }
     }
 
     @Test("A window is cut from the middle of stored images, and anywhere for training")

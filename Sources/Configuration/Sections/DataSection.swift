@@ -16,6 +16,8 @@ extension RunConfiguration {
         package var augmentation: [Augmentation]?
         /// The side in pixels of the stored images of `folder` and `tiny-imagenet`, at least 1; nil means 256 and 64.
         package var resize: Int?
+        /// How pictures become squares of that side; nil means by the shorter side, and of a pack the way it was made.
+        package var resizeMode: ResizeMode?
         /// The side of the square part of a stored image that networks see, at least 1, at most the stored side; nil means
         /// 224 of images stored at 256, and whole images else.
         package var crop: Int?
@@ -53,6 +55,10 @@ extension RunConfiguration.DataSource: ConfigurationSection {
             "side in pixels of the stored images of folder and tiny-imagenet; null: 256 and 64",
             .ifGiven(.within(1...NetworkLimits.imageSide))),
         ConfigurationKey(
+            "resize_mode", \.resizeMode,
+            "how pictures become squares; null: shorter-side, which keeps the ratio and cuts out the middle, and of a pack "
+                + "the way it was made"),
+        ConfigurationKey(
             "crop", \.crop,
             "side of the part of a stored image that networks see; null: 224 of images stored at 256, else all of it",
             .ifGiven(.within(1...NetworkLimits.imageSide))),
@@ -67,3 +73,4 @@ extension DatasetName: ConfigurationChoice {
 }
 extension Augmentation: ConfigurationChoice {}
 extension CorruptImagePolicy: ConfigurationChoice {}
+extension ResizeMode: ConfigurationChoice {}

@@ -33,15 +33,17 @@ package struct FileSystemError: ErrorWithStatus, Equatable, Sendable, CustomStri
 /// Directory operations that either last through a power failure or say why they did not happen.
 package enum FileSystem {
     /// The kind of what lies at `path`, links followed; nil where there is nothing to see.
-    static func kind(of path: String) -> mode_t? {
+    static func kind(of path: FilePath) -> mode_t? {
         var status = stat()
-        return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+        return path.withPointer { stat($0, &status) } == 0 ? status.st_mode & S_IFMT : nil
     }
 
-    package static func isDirectory(_ path: String) -> Bool { kind(of: path) == S_IFDIR }
+    package static func isDirectory(_ path: FilePath) -> Bool { kind(of: path) == S_IFDIR }
+
+    package static func isDirectory(_ path: String) -> Bool { isDirectory(FilePath(path)) }
 
     /// Whether an ordinary file has this name, links followed.
-    package static func isFile(_ path: String) -> Bool { kind(of: path) == S_IFREG }
+    package static func isFile(_ path: String) -> Bool { kind(of: FilePath(path)) == S_IFREG }
 
     /// Whether anything has this name, a dangling link included.
     package static func exists(_ path: String) -> Bool {
@@ -84,14 +86,18 @@ package enum FileSystem {
     }
 
     /// Removes a file, a link (not what it points to) or a whole directory; nothing there is fine.
-    static func remove(_ path: String) throws(FileSystemError) {
+    static func remove(_ path: String) throws(FileSystemError) { try remove(FilePath(path)) }
+
+    private static func remove(_ path: FilePath) throws(FileSystemError) {
         var status = stat()
-        guard lstat(path, &status) == 0 else { return }
+        guard path.withPointer({ lstat($0, &status) }) == 0 else { return }
         if status.st_mode & S_IFMT == S_IFDIR {
-            for name in try entries(of: path) { try remove(join(path, name)) }
-            if rmdir(path) != 0 { throw FileSystemError("remove the directory", path, code: errno) }
-        } else if unlink(path) != 0 {
-            throw FileSystemError("remove", path, code: errno)
+            for name in try names(in: path) { try remove(path.appending(name)) }
+            if path.withPointer(rmdir) != 0 {
+                throw FileSystemError("remove the directory", path.description, code: errno)
+            }
+        } else if path.withPointer(unlink) != 0 {
+            throw FileSystemError("remove", path.description, code: errno)
         }
     }
 
@@ -102,13 +108,34 @@ package enum FileSystem {
         }
     }
 
-    /// The names in a directory, sorted by their bytes.
-    package static func entries(of path: String) throws(FileSystemError) -> [String] {
-        errno = 0
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-            throw FileSystemError("list the directory", path, code: errno == 0 ? EIO : errno)
+    /// The names in a directory as the file system has them, sorted by their bytes.
+    package static func names(in directory: FilePath) throws(FileSystemError) -> [FilePath] {
+        func failure() -> FileSystemError {
+            FileSystemError("list the directory", directory.description, code: errno)
         }
-        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        guard let stream = directory.withPointer(opendir) else { throw failure() }
+        defer { closedir(stream) }
+        var names: [FilePath] = []
+        while true {
+            // The end of the directory and an error differ in this alone.
+            errno = 0
+            guard let entry = readdir(stream) else {
+                if errno != 0 { throw failure() }
+                return names.sorted()
+            }
+            // The name may be longer than the field that holds its beginning.
+            guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { preconditionFailure("no names") }
+            let start = UnsafeRawPointer(entry).advanced(by: offset)
+            let length = strlen(start.assumingMemoryBound(to: CChar.self))
+            let name = FilePath(bytes: UnsafeRawBufferPointer(start: start, count: length))
+            if name != "." && name != ".." { names.append(name) }
+        }
+    }
+
+    /// The names in a directory, sorted by their bytes, as they are shown: those of this program's own files are what they
+    /// are, and a stranger's that cannot be a text equals none of them.
+    package static func entries(of path: String) throws(FileSystemError) -> [String] {
+        try names(in: FilePath(path)).map(\.description)
     }
 
     /// The text of an ordinary file.

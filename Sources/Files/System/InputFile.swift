@@ -24,27 +24,30 @@ extension FileSystem {
 
 /// An ordinary file open for reading; its size is known before anything is read.
 package final class InputFile {
-    /// The file.
+    /// The file, as messages name it.
     package let path: String
     /// Its size in bytes when it was opened.
     package let size: Int
     private let descriptor: Int32
 
     /// Opens an ordinary file; directories, pipes and devices are refused.
-    package init(_ path: String) throws(FileSystemError) {
+    package init(_ path: FilePath) throws(FileSystemError) {
         // Without O_NONBLOCK a pipe would hold us here until somebody writes to it.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw FileSystemError("open", path, code: errno) }
+        let descriptor = path.withPointer { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        guard descriptor >= 0 else { throw FileSystemError("open", path.description, code: errno) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
             let code = status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL
-            throw FileSystemError("read, as an ordinary file,", path, code: code)
+            throw FileSystemError("read, as an ordinary file,", path.description, code: code)
         }
-        self.path = path
+        self.path = path.description
         self.size = Int(status.st_size)
         self.descriptor = descriptor
     }
+
+    /// Opens the ordinary file that a text names.
+    package convenience init(_ path: String) throws(FileSystemError) { try self.init(FilePath(path)) }
 
     deinit { close(descriptor) }
 

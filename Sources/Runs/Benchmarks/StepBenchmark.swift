@@ -28,7 +28,7 @@ final class StepBenchmark {
         let name = configuration.data.dataset
         self.communicator = communicator
         workspace = Workspace(threads: threads)
-        traits = try name.traits(configuration.data.imageFileOptions(workspace.loop))
+        traits = try name.traits(configuration.data.imageFileOptions(workspace.loop, communicator))
         var settings = configuration
         settings.training.optimizer.rate = 1e-8
         settings.training.schedule.name = .constant

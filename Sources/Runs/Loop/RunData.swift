@@ -19,12 +19,13 @@ struct RunData {
     /// - Parameter loop: Where image files are decoded.
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
         Self.announce(configuration.data, communicator)
-        let training = try TrainingData(configuration, loop)
+        let options = try configuration.data.imageFileOptions(loop, communicator)
+        let training = try TrainingData(configuration, options)
         train = training.set
         trainIndices = training.train
         hasValidation = configuration.training.validationFraction > 0
         identity = DataIdentity(train, validation: training.validation)
-        evaluation = try EvaluationData(configuration, loop, training)
+        evaluation = try EvaluationData(configuration, options, training)
         augmentations = configuration.data.resolvedAugmentation
         warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
         try RankAgreement(["training images": train.fingerprint, "evaluated images": evaluation.set.fingerprint])
@@ -47,11 +48,10 @@ private struct TrainingData {
     let train: [Int]
     let validation: [Int]
 
-    init(_ configuration: RunConfiguration, _ loop: ParallelLoop) throws {
+    init(_ configuration: RunConfiguration, _ options: ImageFileOptions) throws {
         let source = configuration.data
         set = try loadDataset(
-            source.dataset, path: source.path, split: .train, samples: source.trainSamples,
-            options: source.imageFileOptions(loop))
+            source.dataset, path: source.path, split: .train, samples: source.trainSamples, options: options)
         (train, validation) = trainValidationSplit(
             count: set.count, fraction: configuration.training.validationFraction, seed: configuration.training.seed)
     }
@@ -68,22 +68,23 @@ struct EvaluationData {
     /// - Parameter loop: Where image files are decoded.
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
         RunData.announce(configuration.data, communicator)
-        try self.init(configuration, loop, nil)
+        try self.init(configuration, configuration.data.imageFileOptions(loop, communicator), nil)
         try RankAgreement(["evaluated images": set.fingerprint]).require(communicator)
     }
 
-    fileprivate init(_ configuration: RunConfiguration, _ loop: ParallelLoop, _ training: TrainingData?) throws {
+    fileprivate init(
+        _ configuration: RunConfiguration, _ options: ImageFileOptions, _ training: TrainingData?
+    ) throws {
         let source = configuration.data
         let all: [Int]
         switch configuration.resolvedEvaluationSplit {
         case .validation:
-            let training = try training ?? TrainingData(configuration, loop)
+            let training = try training ?? TrainingData(configuration, options)
             (set, all) = (training.set, training.validation)
             identity = DataIdentity(set, validation: all)
         case .test:
             set = try loadDataset(
-                source.dataset, path: source.path, split: .test, samples: source.testSamples,
-                options: source.imageFileOptions(loop))
+                source.dataset, path: source.path, split: .test, samples: source.testSamples, options: options)
             all = Array(0..<set.count)
             identity = nil
         }
@@ -100,8 +101,11 @@ struct EvaluationData {
 }
 
 extension RunConfiguration.DataSource {
-    /// How image files and packs are read.
-    func imageFileOptions(_ loop: ParallelLoop) -> ImageFileOptions {
-        ImageFileOptions(resize: resize, crop: crop, corrupt: corrupt, loop: loop)
+    /// How the data set's files are read, in the memory that this rank may use; collective.
+    func imageFileOptions(_ loop: ParallelLoop, _ communicator: any Communicator) throws -> ImageFileOptions {
+        let ranks = try NodeTopology.gather(communicator).ranksBeside(communicator.rank)
+        return ImageFileOptions(
+            resize: resize, resizeMode: resizeMode, crop: crop, corrupt: corrupt, loop: loop,
+            memory: MemoryBudget(jobLimit: ControlGroup.ofThisProcess().memoryLimit, ranks: ranks))
     }
 }

@@ -8,37 +8,42 @@ import Tensors
 package struct DataSession: Sendable {
     private let configuration: RunConfiguration
     private let threads: Int
+    /// How the files are read.
+    private let options: ImageFileOptions
 
     /// Makes a session; the images are those of the configuration's section `data`, samples left aside.
-    package init(_ configuration: RunConfiguration) {
+    package init(_ configuration: RunConfiguration) throws {
         self.configuration = configuration
-        threads =
-            if case .given(let count) = configuration.distributed.threads { count } else {
-                CoreSet.ofThisProcess().count
-            }
+        let alone = SoloCommunicator()
+        let requested: Int? = if case .given(let count) = configuration.distributed.threads { count } else { nil }
+        threads = try NodeTopology.gather(alone).chooseThreads(requested: requested).threads[0]
+        options = try configuration.data.imageFileOptions(ParallelLoop(threads: threads), alone)
     }
 
-    /// Reads everything and says what is there.
-    /// - Returns: ``ExitStatus/data`` where something is wrong, else ``ExitStatus/done``.
-    package func verify() throws -> ExitStatus {
+    /// Reads everything and says what is there, with the warnings that training would print.
+    /// - Returns: What is wrong, a line each.
+    package func verify() throws -> [String] {
         let source = configuration.data
         Console.print("data set \(source.dataset.rawValue)\(source.path.map { " in \($0)" } ?? "")")
-        var options = source.imageFileOptions(ParallelLoop(threads: threads))
+        var options = options
         // All that is wrong is to be told, not only what ends the reading.
         options.corrupt = .skip
-        var status = ExitStatus.done
+        var failures: [String] = []
+        var hasWarnings = false
         for split in DatasetSplit.allCases {
             do {
                 let scan = try scanDataset(source.dataset, path: source.path, split: split, options: options)
                 for line in Self.lines(scan, split) { Console.print(line) }
-                if !scan.corrupt.isEmpty { status = .data }
+                for warning in scan.warnings { Console.print("warning: \(warning)") }
+                hasWarnings = hasWarnings || !scan.warnings.isEmpty
+                failures += scan.corrupt.map { "\(split.rawValue): corrupt: \($0)" }
+                if !scan.corrupt.isEmpty { failures.append("\(split.rawValue): \(scan.corrupt.count) corrupt images") }
             } catch let error as DatasetError {
-                Console.print("\(split.rawValue): wrong: \(error)")
-                status = .data
+                failures.append("\(split.rawValue): \(error)")
             }
         }
-        Console.print(status == .done ? "all images can be used" : "something is wrong, see above")
-        return status
+        if failures.isEmpty { Console.print("all images can be used\(hasWarnings ? ", but see the warnings" : "")") }
+        return failures
     }
 
     /// Writes the images of both splits, decoded and resized, into one file.
@@ -59,7 +64,6 @@ package struct DataSession: Sendable {
         if let folder = source.path, FileSystem.exists(folder), !FileSystem.isDirectory(folder) {
             throw RunError.unusable("data.path is \(folder), a file; expected the folder of the images")
         }
-        let options = source.imageFileOptions(ParallelLoop(threads: threads))
         let file = try OutputFile(replacing: path)
         var writer = try PackWriter { try file.write($0.bytes) }
         var last: DatasetScan?
@@ -70,12 +74,13 @@ package struct DataSession: Sendable {
                 progress.add(labels.count)
             }
             try writer.endSplit(split, sha256: scan.sha256)
-            for warning in scan.warnings { Console.print("warning: \(warning)") }
+            let leftOut = scan.corrupt.map { "\(split.rawValue): left out: \($0)" }
+            for warning in scan.warnings + leftOut { Console.print("warning: \(warning)") }
             for line in Self.lines(scan, split) { Console.print(line) }
             Console.print(progress.line(threads: threads))
             last = scan
         }
-        if let last { try writer.finish(name, last.traits, last.window) }
+        if let last { try writer.finish(name, last) }
         let digest = try file.finish()
         Console.print("wrote \(path): \(digest.bytes >> 20) MiB, SHA-256 \(digest.sha256)")
     }
@@ -101,9 +106,8 @@ package struct DataSession: Sendable {
                 sizes.smallest == sizes.largest
                 ? ", files of \(sizes.smallest)" : ", files from \(sizes.smallest) to \(sizes.largest)"
         }
-        let corrupt = scan.corrupt.map { "\(split.rawValue): corrupt: \($0)" }
-        let total = corrupt.isEmpty ? [] : ["\(split.rawValue): \(corrupt.count) corrupt images"]
-        return [line, "\(split.rawValue): SHA-256 \(scan.sha256)"] + corrupt + total
+        if let mode = scan.resizeMode { line += ", resized by \(mode.rawValue)" }
+        return [line, "\(split.rawValue): SHA-256 \(scan.sha256)"]
     }
 }
 

@@ -10,6 +10,7 @@ public enum RandomPurpose: UInt32, Sendable {
     case synthetic = 6
     case split = 7
     case randomRoutes = 8
+    case resizedCrop = 9
 }
 
 /// A counter-based random stream (Philox4x32-10; Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11).

@@ -5,7 +5,9 @@
 One picture of 19 rows and 23 columns, smooth with a hard edge, is stored in many ways. expected.json holds, for each file,
 its size and its pixels, red, green and blue, row by row, in base64: for JPEG what Pillow decodes, for PNG what was put in
 (transparent pixels over black, 16 bits cut to their upper 8), and "resized": the picture in other sizes by torchvision's
-Resize. ycck.jpg is cmyk.jpg with another Adobe transform, which changes its colours. interlaced.png, gamma.png, rgb16.png
+Resize; "central": it and tall.png, which has other sides, by Resize(side) and CenterCrop(side); "part": rows and columns of
+it by resized_crop. What RandomResizedCrop takes of pictures of some sides when no rectangle fits is printed: top, left, height
+and width. ycck.jpg is cmyk.jpg with another Adobe transform, which changes its colours. interlaced.png, gamma.png, rgb16.png
 and alpha16.png are written here bit by bit. bomb.jpg and bomb.png declare 65500 x 65500 pixels; zero.png has no column.
 """
 import base64
@@ -15,6 +17,7 @@ import struct
 import zlib
 
 import numpy as np
+import torch
 from PIL import Image
 from torchvision import transforms
 
@@ -121,6 +124,19 @@ def main():
     for height, width in [(8, 8), (19, 7), (5, 23), (40, 31), (12, 50), (1, 1)]:
         resized = transforms.Resize((height, width))(image)
         note(f"resized-{height}x{width}", np.asarray(resized))
+    tall = Image.fromarray(np.concatenate([rgb, rgb[::-1]])[2:35, 3:14])
+    tall.save("tall.png")
+    for name, source in [("rgb", image), ("tall", tall)]:
+        for side in [5, 11, 16, 30]:
+            central = transforms.Compose([transforms.Resize(side), transforms.CenterCrop(side)])(source)
+            note(f"central-{name}-{side}", np.asarray(central))
+    for top, left, height, width, side in [(3, 5, 9, 13, 16), (0, 2, 19, 20, 7), (18, 22, 1, 1, 4)]:
+        part = transforms.functional.resized_crop(image, top, left, height, width, [side, side], antialias=True)
+        note(f"part-{top}-{left}-{height}x{width}-{side}", np.asarray(part))
+    for height, width in [(4, 40), (40, 4), (1, 3), (7, 100)]:
+        # A scale of 0 to 0 fits nowhere.
+        crop = transforms.RandomResizedCrop.get_params(torch.zeros(3, height, width), [0.0, 0.0], [3 / 4, 4 / 3])
+        print("largest", height, width, tuple(crop))
     with open("expected.json", "w") as file:
         json.dump(expected, file, indent=1, sort_keys=True)
         file.write("\n")
