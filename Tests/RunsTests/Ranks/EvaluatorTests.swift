@@ -168,13 +168,16 @@ extension RankTests {
             configuration.moe.scope = .image
             configuration.moe.router = .resnet20
             configuration.moe.experts = 2
-            let scene = try RankScene(configuration, images: 8)
+            let network = try Network(configuration.networkSettings(RankScene.traits), seed: 5)
+            let passes = PassFactory(
+                network, workspace: Workspace(), filters: FilterCache(capacityMegabytes: 64),
+                routing: configuration.routingRule)
+            let evaluator = Evaluator(passes, communicator, chunk: 2, seed: 1)
             var onRouter = RunConfiguration.Attack()
             onRouter.id = "on-router"
             onRouter.steps = 1
             onRouter.objective = .given(.routerLabels)
             let both = try [attacks[1], #require(onRouter.networkAttack)]
-            let evaluator = evaluator(scene, communicator)
             let gated = try evaluator.run(images, [0, 1, 2], attacks: both).result
             var lines: [String] = []
             try FixedExperts(evaluator: evaluator, layers: ["router"], attacks: both, suffix: "")
