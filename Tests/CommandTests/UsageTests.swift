@@ -36,10 +36,10 @@ extension CommandSuite {
             arguments: [
                 (["moe.expert=4"], ["moe.expert", "no such key", "did you mean moe.experts?"]),
                 (["experts=4"], ["experts", "did you mean moe.experts?"]),
-                (["moe.experts=four"], ["moe.experts", "four", "an integer, at least 1"]),
+                (["moe.experts=four"], ["moe.experts", "four", "an integer, from 1 to 1024"]),
                 (["training.optimizer.nesterov=maybe"], ["training.optimizer.nesterov", "maybe", "true"]),
                 (["training.method=pdg"], ["training.method", "pdg", "standard", "pgd"]),
-                (["attack.epsilon=-1/255"], ["attack.epsilon", "-1/255", "at least 0"]),
+                (["attack.epsilon=-1/255"], ["attack.epsilon", "-1/255", "from 0 to 10000"]),
                 (["moe.top_k=9"], ["moe.top_k", "9", "at most moe.experts, 3"]),
                 (["evaluation.attacks.0.batch_norm=batch"], ["evaluation.attacks.0.batch_norm", "batch", "frozen"]),
                 (["--frobnicate"], ["--frobnicate"]),
