@@ -65,7 +65,8 @@ let package = Package(
         .testTarget(name: "EvaluationTests", dependencies: ["Configuration", "Evaluation", "TestSupport"]),
         .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["robustmoe", "Files", "Weights", swiftCSV]),
+        .testTarget(
+            name: "CommandTests", dependencies: ["robustmoe", "Files", "Weights", swiftCSV], exclude: ["Shims"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -127,7 +127,7 @@ final class CommandJob {
 
     static let mpirun = path(of: "mpirun")
 
-    private static func path(of program: String) -> String? {
+    static func path(of program: String) -> String? {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
         return folders.map { "\($0)/\(program)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
     }
