@@ -123,7 +123,7 @@ extension CommandSuite {
                 4, "conv1.weight has shape [4, 3, 3, 3], this model has [8, 3, 3, 3]", told + ["model.width=8"])
             try expect(4, "expected a tensor layer4.0.conv1.experts.3.weight", told + ["moe.experts=4"])
             try expect(4, "normalises with", told + ["model.normalize=none"])
-            try expect(4, "evaluation.weights is average", evaluate + ["evaluation.weights=average"])
+            try expect(4, "evaluation.weights is average", told + ["evaluation.weights=average"])
             #expect(!Scratch.exists(output))
         }
     }

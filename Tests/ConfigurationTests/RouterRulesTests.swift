@@ -9,7 +9,7 @@ private func outcome(
     do {
         let resolved = try RunConfiguration.resolveWithWarnings(
             layers: overrides.map { ConfigurationLayer(override: $0) }, for: use)
-        return ([], resolved.warnings)
+        return ([], resolved.configuration.trainingWarnings)
     } catch {
         return (error.description.split(separator: "\n").map(String.init), [])
     }

@@ -22,8 +22,8 @@ struct ConfigurationKey<Section>: Sendable {
     let help: @Sendable (String) -> [ConfigurationHelp]
     /// Where the key means something beside the others of its section; nil means always.
     let condition: ConfigurationCondition<Section>?
-    /// The dotted names of the key or of those below it that mean nothing beside others, each with where they would.
-    let idle: @Sendable (Section, String) -> [(key: String, wanted: String)]
+    /// The key or those below it that mean nothing beside others.
+    let idle: @Sendable (Section, String) -> [IdleKey]
 
     /// Describes a key.
     /// - Parameters:
@@ -48,7 +48,8 @@ struct ConfigurationKey<Section>: Sendable {
         idle = { section, key in
             if let condition, !condition.holds(section) {
                 let isDefault = section[keyPath: path] == Section()[keyPath: path]
-                return isDefault && !condition.hidesKey ? [] : [(key, condition.text)]
+                if isDefault && !condition.hidesKey { return [] }
+                return [IdleKey(name: key, wanted: condition.text, isHidden: condition.hidesKey)]
             }
             return section[keyPath: path].idle(under: key)
         }
@@ -66,6 +67,16 @@ struct ConfigurationKey<Section>: Sendable {
             return [ConfigurationHelp(key: key, normal: normal, allowed: allowed, summary: summary)]
         }
     }
+}
+
+/// A key that means nothing beside others.
+struct IdleKey {
+    /// The dotted name.
+    let name: String
+    /// What it belongs to, in words.
+    let wanted: String
+    /// Whether it is left out of what is written.
+    let isHidden: Bool
 }
 
 /// Where a key means something, beside the other keys of its section.

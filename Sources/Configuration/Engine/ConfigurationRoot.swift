@@ -43,9 +43,11 @@ extension ConfigurationRoot {
     ) throws(ConfigurationError) -> ResolvedConfiguration<Self> {
         let (named, naming) = laid(layers)
         var (configuration, reader) = (named, naming)
+        var usual = Self()
         if let name = named.preset {
             if let preset = presets[name] {
                 (configuration, reader) = laid([preset] + layers)
+                usual = laid([preset]).0
             } else {
                 let names = presets.keys.sorted() + ["null"]
                 let place = ConfigurationPlace(key: "preset", allowed: names.joined(separator: ", "))
@@ -59,7 +61,7 @@ extension ConfigurationRoot {
         check(configuration, &reader)
         guard reader.issues.isEmpty else { throw ConfigurationError(issues: reader.issues) }
         return ResolvedConfiguration(
-            configuration: configuration, warnings: configuration.warnings(reader) + configuration.doubts,
+            configuration: configuration, warnings: configuration.warnings(reader, below: usual) + configuration.doubts,
             given: reader.given)
     }
 
@@ -71,10 +73,20 @@ extension ConfigurationRoot {
     }
 
     /// One sentence for each key that a person gave, and that means nothing beside the others, or that was given again.
-    private func warnings(_ reader: ConfigurationReader) -> [String] {
-        let idle = idle(under: "").flatMap { section, wanted in
-            reader.given.filter { $0 == section || $0.hasPrefix(section + ".") }.sorted().map { key in
-                "\(reader.origins[key] ?? ""): \(key) has no effect, it belongs to \(wanted)"
+    ///
+    /// A key with the value that it has anyway, by default or by the preset, is no mistake: files that the program wrote have
+    /// all keys.
+    private func warnings(_ reader: ConfigurationReader, below preset: Self) -> [String] {
+        func texts(_ configuration: Self) -> [String: String] {
+            Dictionary(configuration.written.leaves().map { ($0.key, $0.text) }) { first, _ in first }
+        }
+        let (own, usual) = (texts(self), texts(preset))
+        let idle = idle(under: "").flatMap { idle in
+            reader.given.filter { key in
+                (key == idle.name || key.hasPrefix(idle.name + "."))
+                    && (idle.isHidden || own[key] == nil || own[key] != usual[key])
+            }.sorted().map { key in
+                "\(reader.origins[key] ?? ""): \(key) has no effect, it belongs to \(idle.wanted)"
             }
         }
         return idle

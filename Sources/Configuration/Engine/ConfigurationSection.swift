@@ -54,7 +54,7 @@ extension ConfigurationSection {
         keys.flatMap { $0.help(ConfigurationKeyPath.join(key, $0.name)) }
     }
 
-    func idle(under key: String) -> [(key: String, wanted: String)] {
+    func idle(under key: String) -> [IdleKey] {
         Self.keys.flatMap { $0.idle(self, ConfigurationKeyPath.join(key, $0.name)) }
     }
 }

@@ -23,8 +23,8 @@ protocol ConfigurationValue: Sendable, Equatable {
     /// The lines of help for what is below a key of this type; empty for single values.
     static func help(under key: String) -> [ConfigurationHelp]
 
-    /// The dotted names of what is below a key of this value and means nothing beside others, each with where it would.
-    func idle(under key: String) -> [(key: String, wanted: String)]
+    /// What is below a key of this value and means nothing beside others.
+    func idle(under key: String) -> [IdleKey]
 }
 
 extension ConfigurationValue {
@@ -34,7 +34,7 @@ extension ConfigurationValue {
 
     static func help(under key: String) -> [ConfigurationHelp] { [] }
 
-    func idle(under key: String) -> [(key: String, wanted: String)] { [] }
+    func idle(under key: String) -> [IdleKey] { [] }
 }
 
 /// A value that is written as a single word or number.
@@ -176,12 +176,18 @@ extension Optional: ConfigurationValue where Wrapped: ConfigurationValue {
     }
 
     static func keyNames(under key: String) -> [String] { Wrapped.keyNames(under: key) }
+
+    func idle(under key: String) -> [IdleKey] { map { $0.idle(under: key) } ?? [] }
 }
 
 extension Array: ConfigurationValue where Element: ConfigurationValue {
     var written: ConfigurationNode { ConfigurationNode(content: .sequence(map(\.written))) }
 
     static func expectation(_ bound: String) -> String { "a list of: " + Element.expectation(bound) }
+
+    func idle(under key: String) -> [IdleKey] {
+        enumerated().flatMap { $0.element.idle(under: ConfigurationKeyPath.join(key, String($0.offset))) }
+    }
 
     /// Reads a list, or lays a mapping whose keys are indices over the present one; one past the last adds an element.
     static func read(
