@@ -14,11 +14,12 @@ import Files
 ///   - samples: How many images to keep, the first in file order, which for image files goes round the classes; nil for
 ///     all.
 ///   - options: How image files and packs are read.
+///   - progress: Called again and again while image files are decoded.
 /// - Returns: The images, with warnings for a person in ``ImageSet/warnings``.
 /// - Throws: ``DatasetError``: missing, damaged or mislabelled files, too few images.
 package func loadDataset(
     _ name: DatasetName, path: String?, split: DatasetSplit, samples: Int? = nil,
-    options: ImageFileOptions = ImageFileOptions()
+    options: ImageFileOptions = ImageFileOptions(), progress: () -> Void = {}
 ) throws(DatasetError) -> ImageSet {
     switch name {
     case .cifar10, .cifar100:
@@ -26,7 +27,7 @@ package func loadDataset(
     case .fashionMNIST, .mnist:
         return try loadIdx(name, path, split, samples, options.memory)
     case .tinyImageNet, .folder:
-        return try loadFileImages(name, path, split, samples, options)
+        return try loadFileImages(name, path, split, samples, options, progress)
     case .synthetic:
         let count = try checkedSamples(name, split, samples, found: nil)
         try options.memory.check(count, of: name.traits.imageSize, in: "data set \(name.rawValue)")

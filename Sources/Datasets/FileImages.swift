@@ -59,7 +59,8 @@ enum FileImages {
 
 /// Loads a split: a tree is decoded into memory, a pack stays in its file.
 func loadFileImages(
-    _ name: DatasetName, _ path: String?, _ split: DatasetSplit, _ samples: Int?, _ options: ImageFileOptions
+    _ name: DatasetName, _ path: String?, _ split: DatasetSplit, _ samples: Int?, _ options: ImageFileOptions,
+    _ progress: () -> Void
 ) throws(DatasetError) -> ImageSet {
     let source = try FileImages(name, path, split, options)
     let window = try options.window(storedHeight: source.size.height, storedWidth: source.size.width)
@@ -75,7 +76,7 @@ func loadFileImages(
             contentDigest: kept == labels.count ? sha256 : nil)
     case .tree(let images):
         let wanted = try checkedSamples(name, split, samples, found: images.tree.files.count)
-        let (pixels, labels, reading) = try decoded(images, wanted, options)
+        let (pixels, labels, reading) = try decoded(images, wanted, options, progress)
         _ = try checkedSamples(name, split, samples, found: reading.count)
         let warnings = images.tree.warnings + reading.warnings(images.tree) + images.sizeWarning(reading.count)
         return ImageSet(
@@ -86,7 +87,7 @@ func loadFileImages(
 
 /// Decodes the first good images of a tree into memory.
 private func decoded(
-    _ images: TreeImages, _ wanted: Int, _ options: ImageFileOptions
+    _ images: TreeImages, _ wanted: Int, _ options: ImageFileOptions, _ progress: () -> Void
 ) throws(DatasetError) -> (pixels: Data, labels: [Int32], reading: TreeReading) {
     try options.memory.check(
         wanted, of: images.imageSize, in: images.tree.folder,
@@ -94,6 +95,7 @@ private func decoded(
     var pixels = Data(count: wanted * images.imageSize)
     var labels: [Int32] = []
     let reading = images.read(limit: wanted) { block, blockLabels in
+        progress()
         pixels.withUnsafeMutableBytes { bytes in
             UnsafeMutableRawBufferPointer(rebasing: bytes[(labels.count * images.imageSize)...]).copyMemory(from: block)
         }

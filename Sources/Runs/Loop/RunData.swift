@@ -20,12 +20,13 @@ struct RunData {
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
         Self.announce(configuration.data, communicator)
         let options = try configuration.data.imageFileOptions(loop, communicator)
-        let training = try TrainingData(configuration, options)
+        let progress = { communicator.note("the decoding of images") }
+        let training = try TrainingData(configuration, options, progress)
         train = training.set
         trainIndices = training.train
         hasValidation = configuration.training.validationFraction > 0
         identity = DataIdentity(train, validation: training.validation)
-        evaluation = try EvaluationData(configuration, options, training)
+        evaluation = try EvaluationData(configuration, options, training, progress)
         augmentations = configuration.data.resolvedAugmentation
         warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
         try RankAgreement(["training images": train.fingerprint, "evaluated images": evaluation.set.fingerprint])
@@ -39,7 +40,6 @@ struct RunData {
         }
         Console.print("decoding the images in \(path)")
     }
-
 }
 
 /// The training images of a data set, and which of them are set aside for validation.
@@ -48,10 +48,11 @@ private struct TrainingData {
     let train: [Int]
     let validation: [Int]
 
-    init(_ configuration: RunConfiguration, _ options: ImageFileOptions) throws {
+    init(_ configuration: RunConfiguration, _ options: ImageFileOptions, _ progress: () -> Void) throws {
         let source = configuration.data
         set = try loadDataset(
-            source.dataset, path: source.path, split: .train, samples: source.trainSamples, options: options)
+            source.dataset, path: source.path, split: .train, samples: source.trainSamples, options: options,
+            progress: progress)
         (train, validation) = trainValidationSplit(
             count: set.count, fraction: configuration.training.validationFraction, seed: configuration.training.seed)
     }
@@ -68,23 +69,27 @@ struct EvaluationData {
     /// - Parameter loop: Where image files are decoded.
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
         RunData.announce(configuration.data, communicator)
-        try self.init(configuration, configuration.data.imageFileOptions(loop, communicator), nil)
+        try self.init(configuration, configuration.data.imageFileOptions(loop, communicator), nil) {
+            communicator.note("the decoding of images")
+        }
         try RankAgreement(["evaluated images": set.fingerprint]).require(communicator)
     }
 
     fileprivate init(
-        _ configuration: RunConfiguration, _ options: ImageFileOptions, _ training: TrainingData?
+        _ configuration: RunConfiguration, _ options: ImageFileOptions, _ training: TrainingData?,
+        _ progress: () -> Void
     ) throws {
         let source = configuration.data
         let all: [Int]
         switch configuration.resolvedEvaluationSplit {
         case .validation:
-            let training = try training ?? TrainingData(configuration, options)
+            let training = try training ?? TrainingData(configuration, options, progress)
             (set, all) = (training.set, training.validation)
             identity = DataIdentity(set, validation: all)
         case .test:
             set = try loadDataset(
-                source.dataset, path: source.path, split: .test, samples: source.testSamples, options: options)
+                source.dataset, path: source.path, split: .test, samples: source.testSamples, options: options,
+                progress: progress)
             all = Array(0..<set.count)
             identity = nil
         }

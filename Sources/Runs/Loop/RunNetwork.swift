@@ -1,7 +1,7 @@
+import Collectives
 import Configuration
 import Datasets
 import Files
-import Foundation
 import Networks
 import Weights
 
@@ -15,7 +15,7 @@ extension RunConfiguration {
             let masks = try PruningMasks.masks(of: try own ?? Checkpoint.verify(try CheckpointStore.locate(path)))
             settings.keptFilters = masks.mapValues { mask in mask.indices.filter { mask[$0] } }
         }
-        try settings.requireMemory(Int(clamping: ProcessInfo.processInfo.physicalMemory))
+        try settings.requireMemory(MemoryBudget(jobLimit: ControlGroup.ofThisProcess().memoryLimit).bytes)
         return settings
     }
 }
@@ -28,7 +28,7 @@ extension NetworkSettings {
         guard wanted <= bytes else {
             throw RunError.unusable(
                 "the network would have \(count) parameters, \(wanted >> 20) MiB of weights alone; expected at most the "
-                    + "\(bytes >> 20) MiB of this machine: less of model.width, moe.experts or moe.placement")
+                    + "\(bytes >> 20) MiB that this job has: less of model.width, moe.experts or moe.placement")
         }
     }
 }
