@@ -4,7 +4,7 @@ import Testing
 extension CommandSuite {
     @Suite("Splits and identity of images", .serialized, .enabled(if: CommandJob.hasMPI, "no mpirun"))
     struct IdentityTests {
-        private static let pictures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        static let pictures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("DatasetsTests/Fixtures").path
         private static let trained = Result {
             let run = TrainedRun(path: try Scratch.folder() + "/run")

@@ -43,5 +43,30 @@ extension CommandSuite {
                 outcome, ["ranks were started with different settings: \(key) is", "on rank 0 (", "on rank 1 ("])
             #expect(!Scratch.exists(output))
         }
+
+        @Test("ranks that see other images under the same settings end the job with 6 before the first step")
+        func images() throws {
+            let folder = try Scratch.folder()
+            for (place, first) in [("a", "rgb.png"), ("b", "grey.png")] {
+                for (split, name) in ["train", "val"].flatMap({ split in ["bee", "cat"].map { (split, $0) } }) {
+                    let path = "\(folder)/\(place)/\(split)/\(name)"
+                    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+                    try FileManager.default.copyItem(
+                        atPath: "\(IdentityTests.pictures)/\(name == "bee" ? first : "rgba.png")",
+                        toPath: path + "/1.png")
+                }
+            }
+            func arguments(_ place: String) -> [String] {
+                [
+                    CommandJob.binary, "train", "--output", folder + "/run", "data.dataset=folder", "data.resize=16",
+                    "data.path=\(folder)/\(place)", "model.width=4", "training.global_batch=2",
+                ]
+            }
+            let line = ["--oversubscribe", "-np", "1"] + arguments("a") + [":", "-np", "1"] + arguments("b")
+            let outcome = try CommandJob(line, program: try #require(CommandJob.mpirun)).finish()
+            #expect(outcome.status == 6, "\(outcome.errors)")
+            expectComplaint(outcome, ["ranks differ in what they compute with: ", "training images is", "on rank 1 ("])
+            #expect(!Scratch.exists(folder + "/run"))
+        }
     }
 }

@@ -60,6 +60,13 @@ struct SweepTests {
         return sweep
     }
 
+    @Test("A sweep's directory stands for those of its runs, any other for itself")
+    func directories() throws {
+        let sweep = try makeSweep()
+        #expect(try Sweep.runs(sweep.path) == [sweep("kind=a"), sweep("kind=none")])
+        #expect(try Sweep.runs(sweep("kind=a")) == [sweep("kind=a")])
+    }
+
     @Test("runs.csv has the last figures of each run: evaluated ones where there are any, else the run's own")
     func summary() throws {
         let sweep = try makeSweep()

@@ -126,7 +126,7 @@ package final class Trainer {
         }
         if done < total { return try stopped() }
         let epochs = configuration.training.epochs
-        try recorder?.say("finished \(epochs) epoch\(epochs == 1 ? "" : "s"), \(done) steps")
+        try recorder?.say("finished \(epochs) epoch\(epochs == 1 ? "" : "s"), \(done) step\(done == 1 ? "" : "s")")
         return .done
     }
 
