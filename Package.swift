@@ -27,8 +27,9 @@ let package = Package(
         .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+        .systemLibrary(name: "CHardware"),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        .target(name: "Tensors", dependencies: ["COpenBLAS"]),
+        .target(name: "Tensors", dependencies: ["CHardware", "COpenBLAS"]),
         .target(name: "Collectives", dependencies: ["CMPI"]),
         .target(name: "Files", dependencies: [crypto]),
         .target(name: "Networks", dependencies: ["Tensors"]),
@@ -49,7 +50,7 @@ let package = Package(
         .executableTarget(
             name: "robustmoe",
             dependencies: [
-                "Collectives", "Configuration", "Files", "Reports", "Runs", "Weights", argumentParser,
+                "CHardware", "Collectives", "Configuration", "Files", "Reports", "Runs", "Weights", argumentParser,
             ]),
         .target(name: "TestSupport", dependencies: ["Collectives", "Networks", "Tensors"], path: "Tests/TestSupport"),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),

@@ -36,6 +36,23 @@ install_requirements() {
     fi
 }
 
+# Flags of swift build for the processor to build for, into `build_flags`; says which.
+#
+# ROBUSTMOE_MARCH names it (native, x86-64-v4, x86-64-v3, or x86-64 for any); otherwise it is x86-64-v3 where this machine
+# is one: our own kernels need its fused multiply-adds. What is named has a build directory of its own.
+choose_processor() {
+    local march=${ROBUSTMOE_MARCH:-}
+    build_flags=()
+    if [ -n "$march" ]; then
+        build_flags=(--scratch-path ".build-$march")
+    elif [ "$(uname -m)" = x86_64 ] && grep -qm1 -w avx2 /proc/cpuinfo && grep -qm1 -w fma /proc/cpuinfo; then
+        march=x86-64-v3
+    fi
+    if [ -n "$march" ] && [ "$march" != x86-64 ]; then
+        build_flags+=(-Xswiftc -Xcc -Xswiftc "-march=$march")
+    fi
+}
+
 # The commit that a run is recorded with.
 record_commit() {
     ROBUSTMOE_COMMIT=$(git rev-parse HEAD 2>/dev/null || say unknown)

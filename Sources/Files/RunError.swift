@@ -8,11 +8,15 @@ package enum RunError: ErrorWithStatus, CustomStringConvertible {
     case unusable(String)
     /// A checkpoint does not fit.
     case checkpoint(String)
+    /// The program does not run on this processor.
+    case wrongProcessor(String)
 
     /// The sentence for a person.
     package var description: String {
         switch self {
-        case .numerical(let text), .replicasDiffer(let text), .unusable(let text), .checkpoint(let text): text
+        case .numerical(let text), .replicasDiffer(let text), .unusable(let text), .checkpoint(let text),
+            .wrongProcessor(let text):
+            text
         }
     }
 
@@ -22,6 +26,7 @@ package enum RunError: ErrorWithStatus, CustomStringConvertible {
         case .replicasDiffer: .peer
         case .unusable: .usage
         case .checkpoint: .checkpoint
+        case .wrongProcessor: .environment
         }
     }
 }

@@ -1,3 +1,4 @@
+import CHardware
 import Files
 import Foundation
 
@@ -9,6 +10,15 @@ import Foundation
 enum ProcessorKernels {
     private static let variable = "OPENBLAS_CORETYPE"
     private static let avx512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"]
+
+    /// Throws if the program is built for instructions that this processor does not have: it would end by a signal.
+    static func requireInstructions() throws {
+        let (built, found) = (CHardware_builtLevel(), CHardware_level())
+        guard found < built else { return }
+        throw RunError.wrongProcessor(
+            "this program is built for processors of level x86-64-v\(built), this one is of level x86-64-v\(found); "
+                + "ROBUSTMOE_MARCH=x86-64\(found > 1 ? "-v\(found)" : "") launch/build makes one for it")
+    }
 
     static func choose() {
         guard getenv(variable) == nil, hasAVX512 else { return }

@@ -15,10 +15,11 @@ struct RobustMoE: ParsableCommand {
     static func main() {
         // Only training has something to save; all else a signal may end.
         let trains = CommandLine.arguments.dropFirst().first == "train"
-        if trains { StopRequest.hold() }
-        ProcessorKernels.choose()
-        if trains { StopRequest.install() }
         do {
+            try Job.prepare { try ProcessorKernels.requireInstructions() }
+            if trains { StopRequest.hold() }
+            ProcessorKernels.choose()
+            if trains { StopRequest.install() }
             try ArgumentChecks.check(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
             try command.run()

@@ -46,7 +46,8 @@ public enum ConvolutionAlgorithm: Hashable, Sendable, CaseIterable {
         case 1: return filter >= 256 * 256 && tiles < (isWeightGradient ? 32 : 16) ? .winograd2 : .winograd4
         case 2:
             if filter >= 256 * 512 && tiles < 8 { return .patches }
-            return tiles < (isWeightGradient && filter >= 256 * 512 ? 64 : 256) ? .phases2 : .phases4
+            let isOwn = TileProduct.isAvailable
+            return tiles < (isOwn || isWeightGradient && filter >= 256 * 512 ? 64 : 256) ? .phases2 : .phases4
         default: return .patches
         }
     }

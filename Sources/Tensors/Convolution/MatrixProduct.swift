@@ -52,7 +52,8 @@ public enum MatrixProduct {
         }
     }
 
-    private static func count(_ multiplyAdds: Int, _ purpose: ProductPurpose) {
+    /// Counts the multiply-adds of a product, wherever it is computed.
+    static func count(_ multiplyAdds: Int, _ purpose: ProductPurpose) {
         switch purpose {
         case .convolution: convolutionCount.wrappingAdd(multiplyAdds, ordering: .relaxed)
         case .classifier: classifierCount.wrappingAdd(multiplyAdds, ordering: .relaxed)

@@ -1,3 +1,5 @@
+import CHardware
+
 // Sixteen lanes: four SSE registers with baseline code generation, one register with AVX-512.
 typealias Vector = SIMD16<Float>
 typealias VectorPointer = UnsafeMutablePointer<Vector>
@@ -10,6 +12,12 @@ let lanes = 16
 @inline(__always)
 func vectors(_ pointer: FloatPointer) -> VectorPointer {
     UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: Vector.self)
+}
+
+/// Returns `sum` + `value` · `factor`, rounded once where the program is built for fused multiply-adds.
+@inline(__always)
+func fused(_ sum: Vector, _ value: Vector, _ factor: Float) -> Vector {
+    CHardware_fuses() != 0 ? sum.addingProduct(value, factor) : sum + value * factor
 }
 
 /// Loads up to 16 floats from any address; lanes past `count` are zero.

@@ -40,7 +40,9 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         tiles = WinogradTiles(
             geometry, groups: groups, outputs: Transform.outputs, points: Transform.points,
             depths: (source.depth, target.depth))
-        panelWidth = MatrixProduct.largestUnpackedProduct == nil ? max(1, target.channels) : 64
+        panelWidth =
+            TileProduct.isAvailable
+            ? TileProduct.width : MatrixProduct.largestUnpackedProduct == nil ? max(1, target.channels) : 64
         filterStride = source.depth * target.depth + lanes
         inputStride = tiles.block * source.depth + lanes
         outputStride = tiles.block * target.depth + lanes
@@ -87,7 +89,9 @@ struct WinogradConvolution<Transform: WinogradTransform> {
                         let (group, point) = index.quotientAndRemainder(dividingBy: Transform.points)
                         let part = tiles.groups[group].clamped(to: range)
                         if part.isEmpty { return }
-                        product(point, part.lowerBound - range.lowerBound, part.count, v, filters[group], m)
+                        var ahead = ahead(x, y, epilogue, range, part: index, of: filters.count * Transform.points)
+                        product(
+                            point, part.lowerBound - range.lowerBound, part.count, v, filters[group], m, &ahead)
                     }
                     overRuns(of: range, loop) { chunk, run in
                         transformOutput(m, at: run.lowerBound - range.lowerBound, run, into: y, epilogue, chunk: chunk)
@@ -106,7 +110,8 @@ struct WinogradConvolution<Transform: WinogradTransform> {
                     let m = v + Transform.points * inputStride
                     let (group, range) = tiles.block(at: place)
                     transformInput(x, scale: scale, range, into: v, at: 0)
-                    for point in 0..<Transform.points { product(point, 0, range.count, v, filters[group], m) }
+                    var ahead = ahead(x, y, epilogue, range)
+                    for point in 0..<Transform.points { product(point, 0, range.count, v, filters[group], m, &ahead) }
                     transformOutput(m, at: 0, range, into: y, epilogue, chunk: place)
                 }
             }
@@ -146,16 +151,52 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         return max(multiple, limit / size / multiple * multiple)
     }
 
+    /// What comes next: what the output transform of a block writes and reads, and what the input transform of the following
+    /// block reads, or a part of it.
+    @inline(__always)
+    private func ahead(
+        _ x: FloatPointer, _ y: FloatPointer, _ epilogue: Epilogue, _ range: Range<Int>, part: Int = 0,
+        of parts: Int = 1
+    ) -> Prefetch {
+        let following = range.upperBound..<min(tiles.count, range.upperBound + tiles.block)
+        return Prefetch(
+            area(target, epilogue.addend, range, part, parts), area(target, epilogue.mask, range, part, parts),
+            area(target, y, range, part, parts), area(source, x, following, part, parts))
+    }
+
+    /// About where tiles lie in a map, or a part of that.
+    @inline(__always)
+    func area(
+        _ side: WinogradSide, _ map: FloatPointer?, _ range: Range<Int>, _ part: Int = 0, _ parts: Int = 1
+    ) -> Prefetch.Area {
+        guard let map, TileProduct.isAvailable, !range.isEmpty else { return Prefetch.Area() }
+        let perTile = side.height * side.width * side.channels / (tiles.down * tiles.across)
+        let count = range.count * perTile / parts / lanes * lanes
+        return Prefetch.Area(map + range.lowerBound * perTile + part * count, count: count)
+    }
+
     /// Multiplies `count` tiles of a point, from place `first` on, by its filter, panel by panel.
     ///
     /// Panels are narrow and runs of tiles short where OpenBLAS then works on the matrices where they lie, and does not pack
     /// the whole filter anew for every block of tiles. Runs are multiples of the six rows that its kernel takes at a time.
     @inline(__always)
     private func product(
-        _ point: Int, _ first: Int, _ count: Int, _ v: FloatPointer, _ u: FloatPointer, _ m: FloatPointer
+        _ point: Int, _ first: Int, _ count: Int, _ v: FloatPointer, _ u: FloatPointer, _ m: FloatPointer,
+        _ ahead: inout Prefetch
     ) {
         let inputs = span(source, point)
         for phase in target.phases(at: point, inputs: Transform.inputs) {
+            if TileProduct.isAvailable {
+                let column = phase * target.channels
+                MatrixProduct.count(count * inputs.count * target.channels, .convolution)
+                TileProduct.multiply(
+                    count, target.channels, inputs.count,
+                    v + point * inputStride + first * source.depth + inputs.start, source.depth,
+                    u + point * filterStride + column * source.depth + inputs.start * TileProduct.width,
+                    panelStride: source.depth * TileProduct.width,
+                    into: m + point * outputStride + first * target.depth + column, target.depth, ahead: &ahead)
+                continue
+            }
             for k in Swift.stride(from: 0, to: target.channels, by: panelWidth) {
                 let width = min(panelWidth, target.channels - k)
                 let column = phase * target.channels + k

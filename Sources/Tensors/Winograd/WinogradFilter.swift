@@ -33,8 +33,42 @@ extension WinogradConvolution {
     private func transform(
         into u: FloatPointer, _ workspace: Workspace, _ value: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
     ) {
-        let side = Transform.inputs
-        let taps = Transform.taps
+        if panelWidth == lanes {
+            transformPanels(into: u, workspace, value)
+        } else {
+            transformRows(into: u, workspace, value)
+        }
+    }
+
+    /// Transforms 16 target channels at a time: what belongs to a point then lies one line behind the other.
+    @inline(__always)
+    private func transformPanels(
+        into u: FloatPointer, _ workspace: Workspace, _ value: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
+    ) {
+        let phased = source.step == 2 ? source : target
+        workspace.loop(phased.phases * target.channels / lanes) { _, place in
+            let (phase, panel) = place.quotientAndRemainder(dividingBy: target.channels / lanes)
+            let k = panel * lanes
+            let column = target.step == 2 ? phase * target.channels + k : k
+            let firstRow = source.step == 2 ? phase * source.channels : 0
+            let start = u + column * source.depth + firstRow * lanes
+            withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch) { buffer in
+                guard let filter = buffer.baseAddress else { return }
+                for c in 0..<source.channels {
+                    transform(filter, phased, phase, { value($0, c, k) }) { point, value in
+                        vectors(start + point &* filterStride + c &* lanes)[0] = value
+                    }
+                }
+            }
+        }
+    }
+
+    /// Transforms one source channel at a time for all points into a small buffer, then copies whole rows to their panels:
+    /// writing all points 64 bytes at a time at a large distance is several times slower.
+    @inline(__always)
+    private func transformRows(
+        into u: FloatPointer, _ workspace: Workspace, _ value: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
+    ) {
         let outputs = target.channels
         let phased = source.step == 2 ? source : target
         let rowStride = target.depth + lanes
@@ -42,37 +76,46 @@ extension WinogradConvolution {
         let loop = workspace.loop
         workspace.withScratch(rowSize * loop.threads) { rows in
             loop(source.channels) { worker, c in
-                // One channel for all points into a small buffer, then whole rows: writing all points 64 bytes at a time
-                // at a large distance is several times slower.
                 let row = rows + worker * rowSize
-                withUnsafeTemporaryAllocation(of: Vector.self, capacity: taps * taps + side * taps) { buffer in
-                    guard let filter = buffer.baseAddress else { return }
-                    let columns = filter + taps * taps
-                    for phase in 0..<phased.phases {
-                        let place = target.step == 2 ? phase * outputs : 0
+                for phase in 0..<phased.phases {
+                    let place = target.step == 2 ? phase * outputs : 0
+                    withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch) { buffer in
+                        guard let filter = buffer.baseAddress else { return }
                         for k in Swift.stride(from: 0, to: outputs, by: lanes) {
-                            for i in 0..<taps {
-                                for j in 0..<taps {
-                                    filter[i * taps + j] =
-                                        phased.tap(i, j, ofPhase: phase, rotates: rotates).map { value($0, c, k) }
-                                        ?? .zero
-                                }
-                            }
-                            for j in 0..<taps {
-                                Transform.filter({ filter[$0 &* taps &+ j] }, { columns[$0 &* taps &+ j] = $1 })
-                            }
-                            for i in 0..<side {
-                                Transform.filter({ columns[i &* taps &+ $0] }) { j, value in
-                                    let offset: Int = (i &* side &+ j) &* rowStride &+ place &+ k
-                                    vectors(row + offset)[0] = value
-                                }
+                            transform(filter, phased, phase, { value($0, c, k) }) { point, value in
+                                let offset: Int = point &* rowStride &+ place &+ k
+                                vectors(row + offset)[0] = value
                             }
                         }
-                        if source.step == 2 { copy(row, rowStride, to: u, sourceRow: phase * source.channels + c) }
                     }
-                    if source.step == 1 { copy(row, rowStride, to: u, sourceRow: c) }
+                    if source.step == 2 { copy(row, rowStride, to: u, sourceRow: phase * source.channels + c) }
                 }
+                if source.step == 1 { copy(row, rowStride, to: u, sourceRow: c) }
             }
+        }
+    }
+
+    /// Vectors that the transform of one filter needs.
+    private var filterScratch: Int { Transform.taps * (Transform.taps + Transform.inputs) }
+
+    /// Transforms the filter of a phase for one source channel and 16 target channels, whose taps `value` gives, and hands out the
+    /// values of all points.
+    @inline(__always)
+    private func transform(
+        _ filter: UnsafeMutablePointer<Vector>, _ phased: WinogradSide, _ phase: Int, _ value: (_ tap: Int) -> Vector,
+        _ put: (_ point: Int, Vector) -> Void
+    ) {
+        let side = Transform.inputs
+        let taps = Transform.taps
+        let columns = filter + taps * taps
+        for i in 0..<taps {
+            for j in 0..<taps {
+                filter[i * taps + j] = phased.tap(i, j, ofPhase: phase, rotates: rotates).map { value($0) } ?? .zero
+            }
+        }
+        for j in 0..<taps { Transform.filter({ filter[$0 &* taps &+ j] }, { columns[$0 &* taps &+ j] = $1 }) }
+        for i in 0..<side {
+            Transform.filter({ columns[i &* taps &+ $0] }) { j, value in put(i &* side &+ j, value) }
         }
     }
 

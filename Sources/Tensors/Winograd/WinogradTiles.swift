@@ -32,8 +32,8 @@ struct WinogradTiles {
         let filter = depths.source * depths.target
         sharesBlock = filter >= 256 * 256
         // Unshared: transforms of a block stay in 700 KB of L2; a multiple of the six rows that OpenBLAS's kernel takes.
-        let cached = 175_000 / (points * (depths.source + depths.target)) / 6 * 6
-        block = sharesBlock ? 128 : min(max(cached, 12), 120)
+        let cached = 175_000 / (points * (depths.source + depths.target)) / 12 * 12
+        block = sharesBlock ? (TileProduct.isAvailable ? 120 : 128) : min(max(cached, 12), 120)
     }
 
     /// Blocks that tiles of all groups share.

@@ -38,16 +38,16 @@ enum Winograd4: WinogradTransform {
         let d2 = from(2)
         let d3 = from(3)
         let d4 = from(4)
-        let p = d4 - 4 * d2
-        let q = d3 - 4 * d1
+        let p = fused(d4, d2, -4)
+        let q = fused(d3, d1, -4)
         let u = d4 - d2
-        let e = 2 * (d3 - d1)
-        to(0, 4 * (from(0) - d2) + u)
+        let e = d3 - d1
+        to(0, fused(u, from(0) - d2, 4))
         to(1, p + q)
         to(2, p - q)
-        to(3, u + e)
-        to(4, u - e)
-        to(5, from(5) - d3 - 2 * e)
+        to(3, fused(u, e, 2))
+        to(4, fused(u, e, -2))
+        to(5, fused(from(5) - d3, e, -4))
     }
 
     @inline(__always)
@@ -61,9 +61,9 @@ enum Winograd4: WinogradTransform {
         let u = m3 + m4
         let e = m3 - m4
         to(0, from(0) + p + u)
-        to(1, q + 2 * e)
-        to(2, p + 4 * u)
-        to(3, q + 8 * e + from(5))
+        to(1, fused(q, e, 2))
+        to(2, fused(p, u, 4))
+        to(3, fused(q + from(5), e, 8))
     }
 
     @inline(__always)
@@ -74,13 +74,13 @@ enum Winograd4: WinogradTransform {
         let y3 = from(3)
         let p = y0 + y2
         let q = y1 + y3
-        let u = y0 + 4 * y2
-        let e = 2 * y1 + 8 * y3
+        let u = fused(y0, y2, 4)
+        let e = fused(y1, y3, 4)
         to(0, y0)
         to(1, p + q)
         to(2, p - q)
-        to(3, u + e)
-        to(4, u - e)
+        to(3, fused(u, e, 2))
+        to(4, fused(u, e, -2))
         to(5, y3)
     }
 

@@ -29,11 +29,13 @@ extension WinogradConvolution {
                         let (phase, part) = index.quotientAndRemainder(dividingBy: partsOfPhase)
                         let rows = min(Self.rowsAtATime, source.channels - part * Self.rowsAtATime)
                         let first = phase * source.channels + part * Self.rowsAtATime
+                        var ahead = Prefetch()
                         for point in 0..<Transform.points
                         where source.phases(at: point, inputs: Transform.inputs).contains(phase) {
                             gradientProduct(
                                 rows, own.count, v + point * inputStride + skipped * source.depth + first,
-                                n + point * outputStride + skipped * target.depth, into: du + point * partStride)
+                                n + point * outputStride + skipped * target.depth, into: du + point * partStride,
+                                accumulate: false, &ahead)
                         }
                         for row in 0..<rows {
                             addFilterGradient(row: first + row, du + row * target.depth, partStride, into: dw[group])
@@ -53,13 +55,15 @@ extension WinogradConvolution {
                         let range = tiles.tiles(ofBlock: block, group: group)
                         transformInput(x, scale: nil, range, into: v, at: 0)
                         transformOutputGradient(dy, range, into: n, at: 0)
+                        let following = range.upperBound..<min(tiles.count, range.upperBound + tiles.block)
+                        var ahead = Prefetch(area(source, x, following), area(target, dy, following))
                         for point in 0..<Transform.points {
                             let inputs = span(source, point)
                             let place = point * filterStride + inputs.start * target.depth
                             gradientProduct(
                                 inputs.count, range.count, v + point * inputStride + inputs.start,
                                 n + point * outputStride, into: accumulator + part * filterSize + place,
-                                accumulate: block > blocks.lowerBound)
+                                accumulate: block > blocks.lowerBound, &ahead)
                         }
                     }
                 }
@@ -81,14 +85,22 @@ extension WinogradConvolution {
         }
     }
 
-    /// du = vᵀ n for `rows` source channels over `count` tiles, in products that OpenBLAS does not pack either.
+    /// du = vᵀ n for `rows` source channels over `count` tiles; OpenBLAS is given products that it does not pack.
     @inline(__always)
     private func gradientProduct(
-        _ rows: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, into du: FloatPointer, accumulate: Bool = false
+        _ rows: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, into du: FloatPointer, accumulate: Bool,
+        _ ahead: inout Prefetch
     ) {
         let depth = target.depth
-        for k in Swift.stride(from: 0, to: depth, by: 2 * panelWidth) {
-            let width = min(2 * panelWidth, depth - k)
+        if usesTileProduct {
+            MatrixProduct.count(rows * count * depth, .convolution)
+            TileProduct.multiplyTransposed(
+                rows, depth, count, v, source.depth, n, depth, into: du, depth, adds: accumulate, ahead: &ahead)
+            return
+        }
+        let width = MatrixProduct.largestUnpackedProduct == nil ? depth : 128
+        for k in Swift.stride(from: 0, to: depth, by: width) {
+            let width = min(width, depth - k)
             let longest = longestRun(rows * width, multipleOf: 1, count)
             let runs = (count + longest - 1) / longest
             let run = (count + runs - 1) / max(1, runs)
@@ -99,6 +111,9 @@ extension WinogradConvolution {
             }
         }
     }
+
+    /// Whether our own products win: OpenBLAS does where the sums of all tiles are wide in both directions.
+    private var usesTileProduct: Bool { TileProduct.isAvailable && source.depth * target.depth <= 512 * 256 }
 
     /// Input channels whose weight gradient a core takes back to taps at a time.
     private static var rowsAtATime: Int { 32 }

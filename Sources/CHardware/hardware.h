@@ -1,0 +1,65 @@
+// What Swift cannot say: which instructions the program is built for, which ones the processor has, and prefetching.
+#ifndef CHARDWARE_H
+#define CHARDWARE_H
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+// Whether a fused multiply-add is one instruction rather than a call of the C library.
+static inline __attribute__((always_inline)) int CHardware_fuses(void) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+// Whether a register holds sixteen floats, and there are thirty-two of them.
+static inline __attribute__((always_inline)) int CHardware_isWide(void) {
+#if defined(__AVX512F__)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+// Brings the line at an address, which need not be there, into the second cache.
+static inline __attribute__((always_inline)) void CHardware_prefetch(const void *address) {
+    __builtin_prefetch(address, 0, 2);
+}
+
+// What the program is built for: 1 to 4 for x86-64-v1 to -v4, 0 for other machines.
+static inline int CHardware_builtLevel(void) {
+#if defined(__AVX512F__)
+    return 4;
+#elif defined(__AVX2__)
+    return 3;
+#elif defined(__x86_64__)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+// What the processor and its operating system offer, counted alike; instructions beyond a level do not count.
+static inline int CHardware_level(void) {
+#if defined(__x86_64__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return 1;
+    const unsigned first = c;
+    const unsigned savesState = 1u << 27, avx = 1u << 28, fma = 1u << 12, half = 1u << 29;
+    if ((first & (savesState | avx | fma | half)) != (savesState | avx | fma | half)) return 1;
+    unsigned low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if ((low & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 1;
+    const unsigned avx2 = 1u << 5, bits = 1u << 3 | 1u << 8;
+    if ((b & (avx2 | bits)) != (avx2 | bits)) return 1;
+    const unsigned wide = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
+    return (low & 0xe6) == 0xe6 && (b & wide) == wide ? 4 : 3;
+#else
+    return 0;
+#endif
+}
+
+#endif

@@ -1,0 +1,101 @@
+import Testing
+
+@testable import Tensors
+
+/// Built without fused multiply-adds these products are not used, and so slow that small shapes stand for all.
+@Suite("Products of tiles")
+struct TileProductTests {
+    /// Values in [-1, 1] that depend on the place alone.
+    private static func value(_ index: Int, _ salt: Int) -> Float {
+        let hash = UInt64(truncatingIfNeeded: index &* 2_654_435_761 &+ salt &* 40_503) &* 0x9E37_79B9_7F4A_7C15
+        return Float(Int64(bitPattern: hash) >> 40) / Float(1 << 23)
+    }
+
+    private static func filled(_ count: Int, _ salt: Int, _ workspace: Workspace) -> Tensor {
+        let tensor = Tensor(workspace, images: 1, channels: (count + 31) / 16 * 16)
+        for index in 0..<tensor.elements.count { tensor.pointer[index] = value(index, salt) }
+        return tensor
+    }
+
+    /// Sums of `depth` products of values up to 1, in any order: half a unit of the last place a step, at most.
+    private static func bound(_ depth: Int) -> Double { Double(depth) * Double(depth + 1) / 2 * 0x1p-24 + 0x1p-23 }
+
+    @Test("Rows times panels are those of double precision, for every number of rows, panels and depth")
+    func multiply() {
+        let workspace = Workspace(threads: 1)
+        for count in Array(1...14) + [24, 25, 37] {
+            for columns in [16, 32, 48] {
+                for depth in [1, 2, 16, 33] {
+                    let (leadingA, leadingC) = (depth + 3, columns + 16)
+                    let a = Self.filled(count * leadingA, 1, workspace)
+                    let b = Self.filled(columns * depth, 2, workspace)
+                    let c = Self.filled(count * leadingC, 3, workspace)
+                    var ahead = Prefetch(Prefetch.Area(a.pointer, count: a.elements.count))
+                    TileProduct.multiply(
+                        count, columns, depth, a.pointer, leadingA, b.pointer, panelStride: depth * 16, into: c.pointer,
+                        leadingC, ahead: &ahead)
+                    for row in 0..<count {
+                        for column in 0..<columns {
+                            var sum = 0.0
+                            for k in 0..<depth {
+                                let factor = b.pointer[column / 16 * depth * 16 + k * 16 + column % 16]
+                                sum += Double(a.pointer[row * leadingA + k]) * Double(factor)
+                            }
+                            let found = Double(c.pointer[row * leadingC + column])
+                            #expect(abs(found - sum) <= Self.bound(depth), "\(count) \(columns) \(depth)")
+                        }
+                        // What lies behind the columns is somebody else's.
+                        let behind = row * leadingC + columns
+                        #expect(c.pointer[behind] == Self.value(behind, 3))
+                    }
+                    let last = count * leadingC
+                    #expect(c.pointer[last] == Self.value(last, 3))
+                }
+            }
+        }
+    }
+
+    @Test("Transposed products are those of double precision, written or added")
+    func multiplyTransposed() {
+        let workspace = Workspace(threads: 1)
+        for count in [1, 5, 6, 7, 12, 13, 32] {
+            for columns in [16, 48] {
+                for (depth, adds) in [(1, false), (7, true), (24, false), (24, true)] {
+                    let (leadingA, leadingB) = (count + 5, columns + 16)
+                    let a = Self.filled(depth * leadingA, 1, workspace)
+                    let b = Self.filled(depth * leadingB, 2, workspace)
+                    let c = Self.filled(count * columns, 3, workspace)
+                    var ahead = Prefetch()
+                    TileProduct.multiplyTransposed(
+                        count, columns, depth, a.pointer, leadingA, b.pointer, leadingB, into: c.pointer, columns,
+                        adds: adds, ahead: &ahead)
+                    for row in 0..<count {
+                        for column in 0..<columns {
+                            var sum = adds ? Double(Self.value(row * columns + column, 3)) : 0
+                            for k in 0..<depth {
+                                sum += Double(a.pointer[k * leadingA + row]) * Double(b.pointer[k * leadingB + column])
+                            }
+                            let found = Double(c.pointer[row * columns + column])
+                            #expect(abs(found - sum) <= Self.bound(depth + 1), "\(count) \(columns) \(depth) \(adds)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("Areas are handed out one after the other, empty ones left out, and end")
+    func prefetch() {
+        let workspace = Workspace(threads: 1)
+        let memory = Self.filled(256, 1, workspace).pointer
+        var ahead = Prefetch(
+            Prefetch.Area(memory, count: 40), Prefetch.Area(), Prefetch.Area(memory + 128, count: 16),
+            Prefetch.Area(nil, count: 64))
+        #expect(ahead.take(32) == memory)
+        #expect(ahead.take(32) == memory + 32)
+        #expect(ahead.take(16) == memory + 128)
+        #expect(ahead.take(16) == nil)
+        var none = Prefetch()
+        #expect(none.take(1) == nil)
+    }
+}
