@@ -38,8 +38,8 @@ choose_own_kernels() {
 build_program() {
     program=${ROBUSTMOE_PROGRAM:-}
     if [ -z "$program" ] && [ "${PORTABLE:-}" = 1 ]; then
-        launch/build
-        program=.build/release/robustmoe
+        ROBUSTMOE_MARCH=x86-64 launch/build
+        program=.build-x86-64/release/robustmoe
     elif [ -z "$program" ]; then
         ROBUSTMOE_MARCH=native launch/build
         program=.build-native/release/robustmoe
