@@ -5,12 +5,13 @@ import CHardware
 ///
 /// OpenBLAS packs both matrices anew for each product of these sizes; here they are read where they lie. With registers of 8
 /// floats six rows by one panel stay in twelve registers, with registers of 16 floats twelve rows by two panels in twenty-four.
-/// Without fused multiply-adds in hardware there is no such kernel (``isAvailable``).
+/// Without fused multiply-adds in hardware there is no such kernel, and where OpenBLAS multiplies with registers of 16 floats
+/// that the program is not built for, its products are faster (``isAvailable``).
 enum TileProduct {
     /// Output channels of a panel.
     static let width = lanes
-    /// Whether the program is built for a processor on which this is faster than OpenBLAS.
-    @inline(__always) static var isAvailable: Bool { CHardware_fuses() != 0 }
+    /// Whether this is faster than OpenBLAS, as the program is built and on this processor.
+    static let isAvailable = CHardware_fuses() != 0 && (isWide || MatrixProduct.largestUnpackedProduct == nil)
     @inline(__always) private static var isWide: Bool { CHardware_isWide() != 0 }
     /// Rows that stay in registers together: blocks of tiles are multiples of it.
     @inline(__always) static var rows: Int { isWide ? 12 : 6 }
