@@ -1,10 +1,10 @@
 import Collectives
 import Foundation
-import Tensors
 import Testing
 
 @testable import Configuration
 @testable import Runs
+@testable import Tensors
 
 /// Speeds as ratios of what one process does in turn: a lost optimisation fails, a slow or busy machine does not.
 ///
@@ -55,12 +55,15 @@ struct RatioTests {
 
     @Test("Convolutions do less arithmetic than direct ones: they beat the matrix product's rate")
     func kernels() throws {
-        // A direct convolution reaches 0.9; F(4x4) is bound by 4, and 1.7 to 3 was measured.
+        // A direct convolution reaches 0.9; F(4x4) is bound by 4. OpenBLAS's products alone reach 1.7 to 3, 2.5 in the mean; with
+        // our own, 3.4 in the mean was measured with AVX2, and 2.8 with AVX-512, where OpenBLAS's small products are good too.
+        let isOwn = TileProduct.isAvailable
+        let needed = isOwn ? (MatrixProduct.largestUnpackedProduct == nil ? 2.7 : 2.0) : 1.6
         try expect(
-            "a mean of at least 1.6 times the rate of sgemm, and no kernel below 1.2", measure: kernelRatios
+            "a mean of at least \(needed) times the rate of sgemm, and no kernel below 1.2", measure: kernelRatios
         ) { ratios in
             let mean = ratios.values.reduce(0, +) / Double(ratios.count)
-            return mean >= 1.6 && ratios.values.allSatisfy { $0 >= 1.2 }
+            return mean >= needed && ratios.values.allSatisfy { $0 >= 1.2 }
         }
     }
 

@@ -112,8 +112,12 @@ extension WinogradConvolution {
         }
     }
 
-    /// Whether our own products win: OpenBLAS does where the sums of all tiles are wide in both directions.
-    private var usesTileProduct: Bool { TileProduct.isAvailable && source.depth * target.depth <= 512 * 256 }
+    /// Whether our own products win: OpenBLAS does where the sums of all tiles are wide in both directions, and earlier where it
+    /// need not pack.
+    private var usesTileProduct: Bool {
+        let mayPack = MatrixProduct.largestUnpackedProduct == nil
+        return TileProduct.isAvailable && source.depth * target.depth <= (mayPack ? 512 * 256 : 256 * 128)
+    }
 
     /// Input channels whose weight gradient a core takes back to taps at a time.
     private static var rowsAtATime: Int { 32 }
