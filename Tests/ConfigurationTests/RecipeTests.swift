@@ -40,7 +40,11 @@ struct RecipeTests {
         for phrase in ["robustmoe ", "launch/experiments/\(recipe)", "# Cost: "] {
             #expect(head.contains(phrase), "\(phrase)")
         }
-        let configuration = try configuration(recipe)
+        let resolved = try RunConfiguration.resolveWithWarnings(
+            layers: [ConfigurationLayer(file: "\(Self.folder)/\(recipe)")],
+            for: recipe.contains("/evaluation/") ? .evaluation : .training)
+        #expect(resolved.warnings.isEmpty, "\(resolved.warnings)")
+        let configuration = resolved.configuration
         let name = try #require(DatasetName(rawValue: configuration.data.dataset.rawValue))
         #expect(!(try Network.slots(configuration.networkSettings(name.traits))).isEmpty)
         guard recipe.hasPrefix("robust-sparse-moes/") else { return }
