@@ -68,7 +68,7 @@ struct RecipeTests {
         let fast = try configuration("robust-sparse-moes/cifar100-resnet18/fast-adv-train.yaml")
         #expect(fast.training.method == .fast && fast.attack.name == .fgsm)
         #expect(fast.attack.start == .given(.uniformUnclamped))
-        #expect(fast.attack.epsilon == 4.0 / 255 && fast.attack.stepSize == 4.0 / 255)
+        #expect(fast.attack.epsilon == 4.0 / 255)
         let free = try configuration("robust-sparse-moes/cifar10-resnet18/free-adv-train-resnet-block-moe.yaml")
         #expect(free.training.method == .free && free.training.methods.free.replays == 4 && free.moe.capacity == 1.5)
         #expect(free.moe.balance.loss == .given(.switchLoss) && free.training.epochs == 30)
