@@ -37,15 +37,24 @@ let package = Package(
         .target(name: "NetworkAttacks", dependencies: ["Attacks", "Networks", "Tensors"]),
         .target(name: "Datasets", dependencies: ["CJPEG", "CPNG", "CZlib", "Files", "Tensors"]),
         .target(name: "Weights", dependencies: ["Files", "Networks"]),
-        .target(name: "Training", dependencies: ["Collectives", "Files", "NetworkAttacks", "Weights"]),
         .target(
-            name: "Evaluation", dependencies: ["Collectives", "Datasets", "Files", "NetworkAttacks", "Weights"]),
-        .target(name: "Configuration", dependencies: ["Datasets", "Evaluation", "Training", yams]),
+            name: "Training",
+            dependencies: ["Attacks", "Collectives", "Files", "NetworkAttacks", "Networks", "Tensors", "Weights"]),
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "Attacks", "Collectives", "Datasets", "Files", "NetworkAttacks", "Networks", "Tensors", "Weights",
+            ]),
+        .target(
+            name: "Configuration",
+            dependencies: ["Attacks", "Datasets", "Evaluation", "NetworkAttacks", "Networks", "Training", yams]),
         .target(name: "Reports", dependencies: ["Files", swiftCSV]),
         .target(
             name: "Runs",
             dependencies: [
-                "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "Training", "Weights",
+                "Attacks", "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "NetworkAttacks",
+                "Networks",
+                "Tensors", "Training", "Weights",
             ]),
         .executableTarget(
             name: "robustmoe",
@@ -60,11 +69,15 @@ let package = Package(
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Files", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "TestSupport"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport", swiftCSV]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "TestSupport"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Attacks", "Configuration", "TestSupport"]),
         .testTarget(name: "WeightsTests", dependencies: ["Runs", "TestSupport", "Weights"]),
-        .testTarget(name: "TrainingTests", dependencies: ["Runs", "TestSupport", "Training"], exclude: ["Fixtures"]),
-        .testTarget(name: "EvaluationTests", dependencies: ["Configuration", "Evaluation", "TestSupport"]),
-        .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport"]),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["Attacks", "NetworkAttacks", "Runs", "TestSupport", "Training"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Attacks", "Configuration", "Evaluation", "NetworkAttacks", "TestSupport"]),
+        .testTarget(name: "RunsTests", dependencies: ["Attacks", "NetworkAttacks", "Runs", "TestSupport"]),
         .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport"]),
         .testTarget(
             name: "CommandTests", dependencies: ["robustmoe", "Files", "Weights", swiftCSV], exclude: ["Shims"]),

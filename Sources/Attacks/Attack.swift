@@ -2,6 +2,9 @@ import Tensors
 
 /// A search for images near given ones that a model gets wrong.
 public protocol Attack: Sendable {
+    /// Classes that a model must have.
+    var fewestClasses: Int { get }
+
     /// Returns adversarial images for every shard; the clean ones stay as they are.
     ///
     /// - Parameters:
@@ -12,6 +15,11 @@ public protocol Attack: Sendable {
     func perturb(
         _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget
     ) throws -> [Tensor]
+}
+
+extension Attack {
+    /// Most attacks do with any number.
+    public var fewestClasses: Int { 1 }
 }
 
 /// Images to attack, and what random draws depend on.
@@ -35,6 +43,13 @@ public struct AttackBatch {
         self.samples = samples
         self.seed = seed
         self.step = step
+    }
+
+    /// The batch of images `images[shard]` of every shard alone, in that order, in tensors of their own.
+    public func selecting(_ images: [[Int]]) -> AttackBatch {
+        AttackBatch(
+            images: self.images.selecting(images), labels: labels.selecting(images),
+            samples: samples.selecting(images), seed: seed, step: step)
     }
 
     /// The same with the draws of one of several restarts.

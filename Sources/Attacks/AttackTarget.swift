@@ -2,7 +2,8 @@ import Tensors
 
 /// A model as attacks see it: what it gives, and input gradients of objectives; nothing else.
 ///
-/// Images are NHWC in [0, 1], one tensor a shard. Every call sees the same images of the same shards. Ranks that attack
+/// Images are NHWC in [0, 1], one tensor a shard. Every call sees the same images of the same shards, until
+/// ``selecting(_:)`` names others. Ranks that attack
 /// together make the same calls in the same order, with no image too.
 public protocol AttackTarget {
     /// Returns what the model gives for the images of each shard.
@@ -17,6 +18,12 @@ public protocol AttackTarget {
     func outputsAndInputGradient(
         _ images: [Tensor], _ objective: any Objective, draw: Int
     ) throws -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor])
+
+    /// Returns the model as it sees images `images[shard]` of every shard alone, in that order.
+    ///
+    /// Searches that carry on only images which are still right call it, and make as many calls as these need: a model
+    /// whose calls are collective, or in which images of a batch act on each other, is none for them.
+    func selecting(_ images: [[Int]]) -> Self
 }
 
 /// How a model fares on the images of one shard.
@@ -51,12 +58,13 @@ public struct AttackOutcome: Sendable {
 
 /// One attack's calls to a model: what is asked of it, and how often it was asked.
 struct Inquiry<Target: AttackTarget> {
-    let target: Target
-    let objective: any Objective
+    private(set) var target: Target
+    /// What is made large; a search may put another one in its place.
+    var objective: any Objective
     /// `[shard][image]`.
-    let labels: [[Int32]]
+    private(set) var labels: [[Int32]]
     /// Calls so far.
-    private var calls = 0
+    private(set) var calls = 0
 
     init(_ target: Target, _ objective: any Objective, labels: [[Int32]]) {
         self.target = target
@@ -64,11 +72,27 @@ struct Inquiry<Target: AttackTarget> {
         self.labels = labels
     }
 
+    /// Lets a search ask about some of the images alone; its calls are counted on.
+    mutating func selecting<Result>(
+        _ images: [[Int]], search: (inout Inquiry<Target>) throws -> Result
+    ) rethrows -> Result {
+        var some = self
+        some.target = target.selecting(images)
+        some.objective = objective.selecting(images)
+        some.labels = labels.selecting(images)
+        defer { calls = some.calls }
+        return try search(&some)
+    }
+
+    /// What the model gives for images of each shard.
+    mutating func outputs(_ images: [Tensor]) throws -> [ModelOutputs] {
+        defer { calls += 1 }
+        return try target.outputs(images, readsRouters: objective.readsRouters, draw: calls)
+    }
+
     /// How the model fares on images of each shard.
     mutating func outcomes(_ images: [Tensor]) throws -> [AttackOutcome] {
-        defer { calls += 1 }
-        let outputs = try target.outputs(images, readsRouters: objective.readsRouters, draw: calls)
-        return outputs.enumerated().map { shard, outputs in
+        try outputs(images).enumerated().map { shard, outputs in
             AttackOutcome(outputs, objective.evaluate(outputs, shard: shard), labels: labels[shard])
         }
     }
@@ -81,6 +105,26 @@ struct Inquiry<Target: AttackTarget> {
         let (outputs, values, gradient) = try target.outputsAndInputGradient(images, objective, draw: calls)
         let outcomes = outputs.indices.map { AttackOutcome(outputs[$0], values[$0], labels: labels[$0]) }
         return (outcomes, gradient)
+    }
+
+    /// The outcome of the last of several calls, and the mean of their gradients.
+    mutating func outcomesAndGradient(
+        _ images: [Tensor], draws: Int
+    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
+        var (outcomes, sum) = try outcomesAndGradient(images)
+        guard draws > 1 else { return (outcomes, sum) }
+        // What a target gave is not written to.
+        sum = sum.map { $0.duplicate() }
+        for draw in 1..<draws {
+            let next = try outcomesAndGradient(images)
+            outcomes = next.outcomes
+            for (sum, gradient) in zip(sum, next.gradient) {
+                ChannelOperations.add(gradient, to: sum)
+                guard draw == draws - 1 else { continue }
+                for index in 0..<sum.count { sum.pointer[index] /= Float(draws) }
+            }
+        }
+        return (outcomes, sum)
     }
 }
 

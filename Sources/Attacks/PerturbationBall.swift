@@ -102,6 +102,30 @@ public struct PerturbationBall: Hashable, Sendable {
         }
     }
 
+    /// Writes a draw around `center`, scaled to touch the ball's border and then clamped to [0, 1], to `x`.
+    ///
+    /// Its coordinates are uniform in l-infinity, normal in l2. Each image draws from its sample's own stream.
+    func drawBorder(around center: Tensor, into x: Tensor, _ stream: (_ image: Int) -> RandomStream) {
+        for image in 0..<x.images {
+            var stream = stream(image)
+            let draws: [Float]
+            let length: Float
+            switch norm {
+            case .linf:
+                draws = (0..<x.imageSize).map { _ in 2 * stream.uniform() - 1 }
+                length = draws.reduce(0) { max($0, abs($1)) }
+            case .l2:
+                draws = (0..<x.imageSize).map { _ in stream.normal() }
+                length = Float(draws.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
+            }
+            for (place, draw) in draws.enumerated() {
+                let index = image * x.imageSize + place
+                let moved = center.pointer[index] + epsilon * (draw / (length + 1e-12))
+                x.pointer[index] = min(max(moved, 0), 1)
+            }
+        }
+    }
+
     private func clamped(_ value: Float, _ center: Float) -> Float {
         min(max(value, max(center - epsilon, 0)), min(center + epsilon, 1))
     }

@@ -15,8 +15,10 @@ public enum StartingPoint: String, CaseIterable, Sendable {
 
 extension StartingPoint {
     /// Returns first iterates in new tensors.
-    /// - Parameter clamps: Keeps pixels within [0, 1].
-    func draw(_ ball: PerturbationBall, _ batch: AttackBatch, clamps: Bool) -> [Tensor] {
+    /// - Parameters:
+    ///   - clamps: Keeps pixels within [0, 1].
+    ///   - onBorder: Scales uniform draws until they touch the border of the ball, and clamps them.
+    func draw(_ ball: PerturbationBall, _ batch: AttackBatch, clamps: Bool, onBorder: Bool = false) -> [Tensor] {
         zip(batch.images, batch.samples).map { images, samples in
             if self == .none { return images.duplicate() }
             func stream(_ image: Int) -> RandomStream {
@@ -25,6 +27,8 @@ extension StartingPoint {
             let result = Tensor(like: images)
             if self == .gaussian {
                 addNoise(images, into: result, clamps: clamps, stream)
+            } else if onBorder {
+                ball.drawBorder(around: images, into: result, stream)
             } else {
                 ball.drawStart(around: images, into: result, clamps: clamps, stream)
             }

@@ -9,7 +9,7 @@ import Tensors
 /// gradient. Calls are then collective, as they are with synchronized normalization.
 public struct NetworkTarget: AttackTarget {
     private let network: Network
-    private let pass: Pass
+    private var pass: Pass
     private let movesStatistics: Bool
     private let progress: () -> Void
 
@@ -54,6 +54,13 @@ public struct NetworkTarget: AttackTarget {
         for layer in Set(values.flatMap(\.dRouters.keys)) { dRouters[layer] = values.map { $0.dRouters[layer] ?? [] } }
         let gradient = try network.backward(dLogits, dRouters: dRouters, tape, pass, into: nil, wantsInput: true)
         return (outputs, values, gradient)
+    }
+
+    /// See ``AttackTarget``.
+    public func selecting(_ images: [[Int]]) -> NetworkTarget {
+        var some = self
+        some.pass = pass.selecting(images)
+        return some
     }
 
     private func pass(draw: Int, records: Bool) -> Pass {

@@ -8,6 +8,8 @@ public enum ObjectiveName: String, CaseIterable, Sendable {
     case crossEntropy = "cross-entropy"
     /// The margin by which the best wrong class beats the label.
     case margin
+    /// The difference of logits ratio.
+    case dlr
     /// The divergence from what the model says of the clean images.
     case divergence = "kl"
     /// The divergence of routers from what they say of the clean images.
@@ -22,7 +24,7 @@ public enum ObjectiveName: String, CaseIterable, Sendable {
     /// Whether it looks at what routers give.
     public var readsRouters: Bool {
         switch self {
-        case .crossEntropy, .margin, .divergence: false
+        case .crossEntropy, .margin, .dlr, .divergence: false
         case .routerDivergence, .modelAndRouterDivergence, .routerLabels, .modelAndRouterLabels: true
         }
     }
@@ -31,9 +33,12 @@ public enum ObjectiveName: String, CaseIterable, Sendable {
     public var readsCleanImages: Bool {
         switch self {
         case .divergence, .routerDivergence, .modelAndRouterDivergence: true
-        case .crossEntropy, .margin, .routerLabels, .modelAndRouterLabels: false
+        case .crossEntropy, .margin, .dlr, .routerLabels, .modelAndRouterLabels: false
         }
     }
+
+    /// Classes that a network must have.
+    public var fewestClasses: Int { self == .dlr ? DifferenceOfLogitsRatioObjective.fewestClasses : 1 }
 
     /// The factor of the routers' part where none is given.
     public var usualBeta: Double { self == .modelAndRouterLabels ? 6 : 1 }
@@ -55,6 +60,7 @@ public enum ObjectiveName: String, CaseIterable, Sendable {
         switch self {
         case .crossEntropy: return CrossEntropyObjective(labels: labels)
         case .margin: return MarginObjective(labels: labels)
+        case .dlr: return DifferenceOfLogitsRatioObjective(labels: labels)
         case .divergence: return DivergenceObjective(from: clean.logits)
         case .routerDivergence: return RouterObjective(targets: clean.routers)
         case .modelAndRouterDivergence:

@@ -110,6 +110,7 @@ struct AutoProjectedGradientDescentTests {
                 let outputs = outputs(images, readsRouters: objective.readsRouters, draw: draw)
                 return (outputs, [objective.evaluate(outputs[0], shard: 0)], [gradient])
             }
+            func selecting(_ images: [[Int]]) -> Bowl { self }
         }
         let target = Bowl()
         let x = Tensor(workspace, images: 1, channels: 1)

@@ -12,6 +12,9 @@ protocol JudgedTarget: AttackTarget {
 extension JudgedTarget {
     static func objective(_ labels: [[Int32]]) -> any Objective { CrossEntropyObjective(labels: labels) }
 
+    /// Most models of the tests do the same to any images.
+    func selecting(_ images: [[Int]]) -> Self { self }
+
     /// How the model fares on images.
     func outcomes(_ images: [Tensor], labels: [[Int32]]) throws -> [AttackOutcome] {
         var inquiry = Inquiry(self, Self.objective(labels), labels: labels)
@@ -32,6 +35,8 @@ struct LastLogitObjective: Objective {
         }
         return ObjectiveValue(losses: losses, dLogits: dLogits)
     }
+
+    func selecting(_ images: [[Int]]) -> any Objective { self }
 }
 
 /// A model whose loss is linear in the image, ⟨w, x⟩ for each label's w: PGD's optimum is known in closed form.
@@ -43,7 +48,7 @@ struct LinearTarget: JudgedTarget {
     /// The weight for each class, one element a pixel.
     var weights: [[Float]]
     /// The labels of the images, `[shard][image]`.
-    let labels: [[Int32]]
+    private(set) var labels: [[Int32]]
     /// What images are called with, for tests that look at iterates.
     var observer: (_ images: [Tensor], _ losses: [[Double]]) -> Void = { _, _ in }
     /// Replaces the gradient.
@@ -107,6 +112,12 @@ struct LinearTarget: JudgedTarget {
         }
         observer(images, visibleLosses(images))
         return (outputs, values, gradient)
+    }
+
+    func selecting(_ images: [[Int]]) -> LinearTarget {
+        var some = self
+        some.labels = labels.selecting(images)
+        return some
     }
 }
 

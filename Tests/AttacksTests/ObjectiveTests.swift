@@ -72,6 +72,7 @@ struct ObjectiveTests {
             let readsRouters: Bool
             let value: () -> ObjectiveValue
             func evaluate(_ outputs: ModelOutputs, shard: Int) -> ObjectiveValue { value() }
+            func selecting(_ images: [[Int]]) -> any Objective { self }
         }
         let given = outputs([[0, 0], [0, 0]])
         let first = Fixed(readsRouters: false) {

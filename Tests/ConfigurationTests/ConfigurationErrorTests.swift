@@ -37,8 +37,8 @@ struct ConfigurationErrorTests {
             ("attack.restarts=0", positive(1_000_000)),
             ("attack.beta=-1", "\(number), at least 0; or null"),
             (
-                "attack.objective=dlr",
-                "auto, cross-entropy, margin, kl, router-divergence, model-and-router-divergence, router-labels, "
+                "attack.objective=logits",
+                "auto, cross-entropy, margin, dlr, kl, router-divergence, model-and-router-divergence, router-labels, "
                     + "model-and-router-labels"
             ),
             ("attack.name=none-such", "pgd, fgsm, apgd-ce, gaussian-noise, none"),

@@ -79,6 +79,24 @@ struct AttackedNetworkTests {
         pass.given = ["layer2.0.conv1": .expert(1)]
         #expect(try network.forward([images], pass).logits[0].toArray() != first[0].toArray())
 
+        // Images carried on alone take their own routes along, whoever decides them.
+        var (given, uniform) = (pass, pass)
+        given.given = [
+            "layer2.0.conv1": .routes([Routes(choices: 1, experts: [0, 1, 1], weights: [1, 0.5, 2])])
+        ]
+        uniform.given = [:]
+        uniform.routing = .uniform
+        for whole in [given, uniform] {
+            let all = try network.forward([images], whole).logits[0].toArray()
+            for (chosen, place) in [([2, 0], 0), ([2, 0], 1), ([1], 0)] {
+                let target = NetworkTarget(network, whole).selecting([chosen]).selecting([[place]])
+                let image = ImageSelection.gather(images, [chosen[place]])
+                let found = try target.outputs([image], readsRouters: false, draw: 0)[0].logits.toArray()
+                let expected = all[3 * chosen[place]..<3 * chosen[place] + 3]
+                #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-5 })
+            }
+        }
+
         let noise = TrainingRouting(noise: 1, seed: 5, step: 2)
         #expect(noise.redrawn(0) == noise)
         #expect(Set((0..<8).map { noise.redrawn($0).seed }).count == 8)

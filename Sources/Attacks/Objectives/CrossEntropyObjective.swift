@@ -15,4 +15,9 @@ public struct CrossEntropyObjective: Objective {
         let (losses, dLogits) = CrossEntropy.evaluate(outputs.logits, labels[shard], divisor: 1)
         return ObjectiveValue(losses: losses, dLogits: dLogits)
     }
+
+    /// See ``Objective``.
+    public func selecting(_ images: [[Int]]) -> any Objective {
+        CrossEntropyObjective(labels: labels.selecting(images))
+    }
 }

@@ -18,4 +18,9 @@ public struct DivergenceObjective: Objective {
         let divergence = Divergence.evaluate(reference[shard], outputs.logits, weight: 1)
         return ObjectiveValue(losses: divergence.values, dLogits: divergence.dLogits)
     }
+
+    /// See ``Objective``.
+    public func selecting(_ images: [[Int]]) -> any Objective {
+        DivergenceObjective(from: reference.selecting(images))
+    }
 }

@@ -30,4 +30,9 @@ public struct MarginObjective: Objective {
         }
         return ObjectiveValue(losses: losses, dLogits: dLogits)
     }
+
+    /// See ``Objective``.
+    public func selecting(_ images: [[Int]]) -> any Objective {
+        MarginObjective(labels: labels.selecting(images))
+    }
 }

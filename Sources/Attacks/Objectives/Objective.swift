@@ -10,6 +10,9 @@ public protocol Objective {
 
     /// Returns the losses of the images of a shard, and their gradients with respect to what the model gave.
     func evaluate(_ outputs: ModelOutputs, shard: Int) -> ObjectiveValue
+
+    /// Returns the objective of images `images[shard]` of every shard alone, in that order.
+    func selecting(_ images: [[Int]]) -> any Objective
 }
 
 extension Objective {

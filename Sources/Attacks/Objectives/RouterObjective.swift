@@ -9,6 +9,8 @@ import Tensors
 public struct RouterObjective: Objective {
     /// Target distributions by layer, `[shard][images × experts]`.
     public let targets: [String: [[Float]]]
+    /// The images of each shard that outputs are of; nil for all that have targets.
+    private var chosen: [[Int]]?
 
     /// Makes the objective.
     public init(targets: [String: [[Float]]]) {
@@ -31,7 +33,8 @@ public struct RouterObjective: Objective {
     public func evaluate(_ outputs: ModelOutputs, shard: Int) -> ObjectiveValue {
         var value = ObjectiveValue(losses: [Double](repeating: 0, count: outputs.logits.images), dLogits: nil)
         for router in outputs.routers where !router.logProbabilities.isEmpty {
-            guard let target = targets[router.layer]?[shard] else { continue }
+            guard let all = targets[router.layer]?[shard] else { continue }
+            let target = chosen.map { all.selecting($0[shard], width: router.experts) } ?? all
             for place in target.indices where target[place] > 0 {
                 value.losses[place / router.experts] -= Double(target[place]) * Double(router.logProbabilities[place])
             }
@@ -40,5 +43,12 @@ public struct RouterObjective: Objective {
             }
         }
         return value
+    }
+
+    /// See ``Objective``.
+    public func selecting(_ images: [[Int]]) -> any Objective {
+        var some = self
+        some.chosen = chosen?.selecting(images) ?? images
+        return some
     }
 }

@@ -34,4 +34,9 @@ public struct WeightedSumObjective: Objective {
         }
         return sum
     }
+
+    /// See ``Objective``.
+    public func selecting(_ images: [[Int]]) -> any Objective {
+        WeightedSumObjective(terms.map { ($0.objective.selecting(images), $0.weight) })
+    }
 }

@@ -54,6 +54,16 @@ public struct Pass {
         self.record = record
     }
 
+    /// The same pass of images `images[shard]` of every shard alone, in that order.
+    ///
+    /// What else images of a batch share, such as batch moments or a capacity, is that of these images.
+    public func selecting(_ images: [[Int]]) -> Pass {
+        var some = self
+        some.samples = zip(samples, images).map { samples, images in images.map { samples[$0] } }
+        some.given = given.mapValues { $0.selecting(images) }
+        return some
+    }
+
     /// What a batch norm normalises by.
     func normalization(of norm: BatchNorm) -> Normalization {
         frozenGroups.contains(norm.weight.group) ? .running : normalization

@@ -41,4 +41,12 @@ public enum GivenRoutes: Sendable {
     case expert(Int)
     /// These, one value a shard: such as those that a router chose for other images.
     case routes([Routes])
+
+    /// The routes of images `images[shard]` of every shard alone.
+    func selecting(_ images: [[Int]]) -> GivenRoutes {
+        switch self {
+        case .expert: self
+        case .routes(let routes): .routes(zip(routes, images).map { $0.selecting($1) })
+        }
+    }
 }

@@ -16,4 +16,12 @@ public struct Routes: Equatable, Sendable {
         self.experts = experts
         self.weights = weights
     }
+
+    /// The routes of some images alone, in this order.
+    func selecting(_ images: [Int]) -> Routes {
+        func rows<Value>(_ values: [Value]) -> [Value] {
+            images.flatMap { values[$0 * choices..<($0 + 1) * choices] }
+        }
+        return Routes(choices: choices, experts: rows(experts), weights: rows(weights))
+    }
 }

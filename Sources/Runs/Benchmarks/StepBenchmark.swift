@@ -65,7 +65,7 @@ final class StepBenchmark {
                 // The same work by labels alone, so that no clean images need be looked at.
                 let name: ObjectiveName =
                     switch attack.resolvedObjective {
-                    case .crossEntropy, .margin, .divergence: .crossEntropy
+                    case .crossEntropy, .margin, .dlr, .divergence: .crossEntropy
                     case .routerLabels, .routerDivergence: .routerLabels
                     case .modelAndRouterLabels, .modelAndRouterDivergence: .modelAndRouterLabels
                     }
