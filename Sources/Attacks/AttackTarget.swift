@@ -72,14 +72,24 @@ struct Inquiry<Target: AttackTarget> {
         self.labels = labels
     }
 
+    /// Asks about images `images[shard]` of every shard alone from now on, in that order.
+    mutating func select(_ images: [[Int]]) {
+        target = target.selecting(images)
+        objective = objective.selecting(images)
+        labels = labels.selecting(images)
+    }
+
+    /// Whether predictions are the labels, `[shard][image]`.
+    func isRight(_ logits: [Tensor]) -> [[Bool]] {
+        zip(logits, labels).map { logits, labels in zip(CrossEntropy.predictions(logits), labels).map { $0 == $1 } }
+    }
+
     /// Lets a search ask about some of the images alone; its calls are counted on.
     mutating func selecting<Result>(
         _ images: [[Int]], search: (inout Inquiry<Target>) throws -> Result
     ) rethrows -> Result {
         var some = self
-        some.target = target.selecting(images)
-        some.objective = objective.selecting(images)
-        some.labels = labels.selecting(images)
+        some.select(images)
         defer { calls = some.calls }
         return try search(&some)
     }
