@@ -11,6 +11,7 @@ public enum RandomPurpose: UInt32, Sendable {
     case split = 7
     case randomRoutes = 8
     case resizedCrop = 9
+    case squareAttack = 10
 }
 
 /// A counter-based random stream (Philox4x32-10; Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11).
