@@ -8,7 +8,7 @@ package struct EvaluationResult {
     package struct Inputs {
         /// `clean`, or the attack's id.
         package let name: String
-        package let attack: NetworkAttack?
+        package let attack: EvaluatedAttack?
         package let samples: Int
         package let correct: Int
         package let taskLoss: Double
@@ -24,7 +24,23 @@ package struct EvaluationResult {
         package let seconds: Double
         /// Whether there was an attack, and every image stayed as it was.
         package let isUnmoved: Bool
+        /// What each stage of a ladder came to; none of other attacks.
+        package let stages: [Stage]
         package var accuracy: Double { Double(correct) / Double(max(1, samples)) }
+    }
+
+    /// One stage of a ladder, over all chunks.
+    package struct Stage {
+        /// `<ladder>/<stage>`.
+        package let name: String
+        package let attack: NetworkAttack
+        /// Images that were still right before it.
+        package let attacked: Int
+        /// Of these, the images that it moved.
+        package let moved: Int
+        /// Images that are right when clean, after it and after all before it.
+        package let correct: Int
+        package let seconds: Double
     }
 
     package let inputs: [Inputs]
@@ -39,8 +55,8 @@ package struct EvaluationResult {
     package static let averageSuffix = "@average"
 
     package init(
-        chunks: [EvaluationChunk], attacks: [NetworkAttack], network: Network, classes: Int,
-        secondsOfRankZero: [Double], suffix: String = "", mask: MaskOverlap? = nil
+        chunks: [EvaluationChunk], attacks: [EvaluatedAttack], network: Network, classes: Int, suffix: String = "",
+        mask: MaskOverlap? = nil
     ) {
         self.suffix = suffix
         let names = (["clean"] + attacks.map(\.id)).map { $0 + suffix }
@@ -58,10 +74,12 @@ package struct EvaluationResult {
             var expertClasses = [[[Int]]](repeating: none, count: count)
             var confusion = ClassCounts(classes: classes)
             var isUnmoved = index > 0
+            var seconds = 0.0
             for chunk in chunks {
                 let outcome = chunk.outcomes[index]
                 isUnmoved = isUnmoved && outcome.distances.allSatisfy { $0 == 0 }
-                correct += zip(outcome.predictions, chunk.labels).count { $0 == $1 }
+                correct += outcome.isCorrect(chunk.labels).count { $0 }
+                if chunk.rank == 0 { seconds += outcome.seconds }
                 loss = outcome.losses.reduce(loss, +)
                 ExpertUsage.add(outcome.layers, to: &layers)
                 ExpertOutputs.add(outcome.outputs, to: &outputs)
@@ -78,13 +96,15 @@ package struct EvaluationResult {
                     total + (layer.0.isRouted ? settings.balanceLoss(layer.0.sums, layer.1) : 0)
                 }
             }
+            let attack = index == 0 ? nil : attacks[index - 1]
             inputs.append(
                 Inputs(
-                    name: name, attack: index == 0 ? nil : attacks[index - 1], samples: samples, correct: correct,
+                    name: name, attack: attack, samples: samples, correct: correct,
                     taskLoss: loss / Double(max(1, samples)), balanceLoss: balance ?? 0, layers: layers, flips: flips,
                     expertClasses: expertClasses, confusion: confusion,
                     dissection: Self.dissection(chunks, index, mask),
-                    seconds: index < secondsOfRankZero.count ? secondsOfRankZero[index] : 0, isUnmoved: isUnmoved))
+                    seconds: seconds, isUnmoved: isUnmoved,
+                    stages: attack.map { Self.stages(of: $0, chunks, index, suffix) } ?? []))
         }
         self.inputs = inputs
         perSample = chunks.flatMap { chunk in
@@ -98,6 +118,20 @@ package struct EvaluationResult {
             }
         }
         worstCaseCorrect = perSample.count { $0.robust }
+    }
+
+    private static func stages(
+        of attack: EvaluatedAttack, _ chunks: [EvaluationChunk], _ outcome: Int, _ suffix: String
+    ) -> [Stage] {
+        guard attack.isLadder else { return [] }
+        return attack.stages.enumerated().map { number, stage in
+            let parts = chunks.map { ($0.outcomes[outcome].stages[number], $0.rank) }
+            return Stage(
+                name: attack.name(ofStage: number) + suffix, attack: stage,
+                attacked: parts.reduce(0) { $0 + $1.0.attacked }, moved: parts.reduce(0) { $0 + $1.0.moved },
+                correct: parts.reduce(0) { $0 + $1.0.isCorrect.count { $0 } },
+                seconds: parts.reduce(0) { $0 + ($1.1 == 0 ? $1.0.seconds : 0) })
+        }
     }
 
     /// The lowest accuracy over the attacks, taken image by image; what `best` is chosen by.
@@ -117,24 +151,44 @@ package struct EvaluationResult {
                 split: subject.split, samples: samples, attack: attack, correct: correct,
                 flags: Self.flags(subject, ofWeights + flags), normalization: subject.normalization)
         }
-        var rows = inputs.map { input in
-            let attack = input.attack
-            let search = attack?.description
-            var row = row(
-                attack == nil ? "none" + suffix : input.name, correct: input.correct,
-                input.isUnmoved ? [Self.unmovedFlag] : [])
-            row.norm = search?.norm?.rawValue
-            row.epsilon = search?.epsilon
-            row.stepSize = search?.stepSize
-            row.steps = search?.steps
-            row.restarts = search?.restarts
-            row.objective = search?.steps == nil ? nil : attack?.objective.rawValue
-            row.randomStart = search?.isRandom
+        /// The row of an attack, or of one stage of it, with the settings of `attacks`.
+        func row(
+            _ name: String, _ search: NetworkAttack.Description, _ attacks: [NetworkAttack], correct: Int,
+            seconds: Double, isUnmoved: Bool
+        ) -> EvaluationRow {
+            func common(_ word: (NetworkAttack) -> String) -> String? {
+                let words = Set(attacks.map(word))
+                return words.count == 1 ? words.first : nil
+            }
+            var row = row(name, correct: correct, isUnmoved ? [Self.unmovedFlag] : [])
+            row.norm = search.norm?.rawValue
+            row.epsilon = search.epsilon
+            row.stepSize = search.stepSize
+            row.steps = search.steps
+            row.restarts = search.restarts
+            row.objective = search.steps == nil ? nil : common(\.objective.rawValue)
+            row.randomStart = search.isRandom
             row.batchNorm = "frozen"
-            row.routing = attack?.routing == .clean ? "clean" : "deterministic"
-            row.seed = attack == nil ? nil : subject.seed
-            row.seconds = input.seconds
+            row.routing = common { $0.routing == .clean ? "clean" : "deterministic" }
+            row.seed = subject.seed
+            row.seconds = seconds
             return row
+        }
+        var rows = inputs.flatMap { input -> [EvaluationRow] in
+            guard let attack = input.attack else {
+                var row = row("none" + suffix, correct: input.correct, [])
+                (row.batchNorm, row.routing, row.seconds) = ("frozen", "deterministic", input.seconds)
+                return [row]
+            }
+            let stages = input.stages.map { stage in
+                row(
+                    stage.name, stage.attack.description, [stage.attack], correct: stage.correct,
+                    seconds: stage.seconds, isUnmoved: stage.attacked > 0 && stage.moved == 0)
+            }
+            let whole = row(
+                input.name, attack.description, attack.stages, correct: input.correct, seconds: input.seconds,
+                isUnmoved: input.isUnmoved)
+            return stages + [whole]
         }
         if inputs.count > 1 { rows.append(row("worst-case" + suffix, correct: worstCaseCorrect, [])) }
         return rows

@@ -11,11 +11,11 @@ package struct FixedExperts {
     package let evaluator: Evaluator
     /// The mixture layers, one at a time.
     package let layers: [String]
-    package let attacks: [NetworkAttack]
+    package let attacks: [EvaluatedAttack]
     package let suffix: String
 
     /// Makes a value of its parts.
-    package init(evaluator: Evaluator, layers: [String], attacks: [NetworkAttack], suffix: String) {
+    package init(evaluator: Evaluator, layers: [String], attacks: [EvaluatedAttack], suffix: String) {
         self.evaluator = evaluator
         self.layers = layers
         self.attacks = attacks
@@ -34,7 +34,9 @@ package struct FixedExperts {
         let network = evaluator.passes.network
         let experts = network.settings.mixture?.router.experts ?? 0
         // With the only router bypassed, an objective of routers depends on nothing.
-        let attacks = attacks.filter { !$0.objective.readsRouters || network.mixtureLayers.count > 1 }
+        let attacks = attacks.filter { attack in
+            network.mixtureLayers.count > 1 || !attack.stages.contains { $0.objective.readsRouters }
+        }
         for layer in layers {
             for expert in 0..<experts {
                 var fixed = evaluator

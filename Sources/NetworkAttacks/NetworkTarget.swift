@@ -11,15 +11,15 @@ public struct NetworkTarget: AttackTarget {
     private let network: Network
     private var pass: Pass
     private let movesStatistics: Bool
-    private let progress: () -> Void
+    private let progress: () throws -> Void
 
     /// Makes the target.
     /// - Parameters:
     ///   - pass: The pass that every call makes, but for its noise and its record.
     ///   - movesStatistics: Whether gradients move the running statistics, where those do not normalize themselves.
-    ///   - progress: Called before every pass.
+    ///   - progress: Called before every pass; what it throws, the call throws.
     public init(
-        _ network: Network, _ pass: Pass, movesStatistics: Bool = false, progress: @escaping () -> Void = {}
+        _ network: Network, _ pass: Pass, movesStatistics: Bool = false, progress: @escaping () throws -> Void = {}
     ) {
         self.progress = progress
         self.network = network
@@ -29,7 +29,7 @@ public struct NetworkTarget: AttackTarget {
 
     /// See ``AttackTarget``.
     public func outputs(_ images: [Tensor], readsRouters: Bool, draw: Int) throws -> [ModelOutputs] {
-        let pass = pass(draw: draw, records: readsRouters)
+        let pass = try pass(draw: draw, records: readsRouters)
         return ModelOutputs.list(try network.forward(images, pass).logits, pass.record)
     }
 
@@ -37,7 +37,7 @@ public struct NetworkTarget: AttackTarget {
     public func outputsAndInputGradient(
         _ images: [Tensor], _ objective: any Objective, draw: Int
     ) throws -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor]) {
-        let pass = pass(draw: draw, records: movesStatistics || objective.readsRouters)
+        let pass = try pass(draw: draw, records: movesStatistics || objective.readsRouters)
         let (logits, tape) = try network.forward(images, pass)
         if movesStatistics {
             _ = try pass.record?.settle(extra: images.map { _ in [] }, pass.statistics, pass.parameters)
@@ -63,8 +63,8 @@ public struct NetworkTarget: AttackTarget {
         return some
     }
 
-    private func pass(draw: Int, records: Bool) -> Pass {
-        progress()
+    private func pass(draw: Int, records: Bool) throws -> Pass {
+        try progress()
         var next = pass
         // Noise of draw 0 is that of the training pass itself.
         if case .learned(let training?) = pass.routing { next.routing = .learned(training.redrawn(draw + 1)) }

@@ -64,8 +64,8 @@ public struct PassFactory {
     public var routing: RoutingRule
     /// Sums over the global batch.
     public var statistics: any BatchStatistics
-    /// Called before every pass of an attack, so that a long one can tell others that it goes on.
-    public var progress: () -> Void = {}
+    /// Called before every pass of an attack, so that a long one can tell others that it goes on; one that is to end throws.
+    public var progress: () throws -> Void = {}
     /// Layers, by path, whose routes are given in every pass.
     public var given: [String: GivenRoutes] = [:]
 

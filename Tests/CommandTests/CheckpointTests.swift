@@ -147,7 +147,7 @@ extension CommandSuite {
             try CheckpointStore(directory: run.path + "/checkpoints").write(step: checkpoint.step, files: files)
             let outcome = try evaluate(run.path)
             #expect(outcome.status == 5)
-            expectComplaint(outcome, ["evaluating images 0 to 7", " gave "])
+            expectComplaint(outcome, ["evaluating the clean images", "for images 0, 1, 2, 3, 4 and 3 more", " gave "])
         }
     }
 }

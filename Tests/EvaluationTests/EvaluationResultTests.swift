@@ -29,6 +29,8 @@ struct EvaluationResultTests {
             result.layers = [ExpertUsage(layer: "layer2.0.conv1", sums: sums)]
             result.outputs = [outputs ?? ExpertOutputs(experts: 2)]
             result.chosen = [experts]
+            // The second chunk is another rank's.
+            result.seconds = isAttacked ? 9 : 1.5
             return result
         }
         return EvaluationChunk(
@@ -36,11 +38,11 @@ struct EvaluationResultTests {
             outcomes: [
                 outcome(clean, loss: 0.5, isAttacked: false, cleanChosen),
                 outcome(attacked, loss: 2, isAttacked: true, attackedChosen),
-            ])
+            ], rank: number)
     }
 
     /// The attack of a configuration that says nothing.
-    private func attacks() throws -> [NetworkAttack] { [try #require(RunConfiguration.Attack().networkAttack)] }
+    private func attacks() throws -> [EvaluatedAttack] { [try #require(RunConfiguration.Attack().evaluatedAttack)] }
 
     private func result() throws -> EvaluationResult {
         EvaluationResult(
@@ -51,8 +53,7 @@ struct EvaluationResultTests {
                 chunk(
                     1, indices: [12], labels: [1], clean: [1], attacked: [1], chosen: [0, 1], cleanChosen: [1],
                     attackedChosen: [1]),
-            ], attacks: try attacks(), network: try TinyNetwork.make(), classes: 3,
-            secondsOfRankZero: [1.5, 9])
+            ], attacks: try attacks(), network: try TinyNetwork.make(), classes: 3)
     }
 
     @Test("Chunks add up to counts and means over all images")
@@ -96,7 +97,7 @@ struct EvaluationResultTests {
         settings.mixture?.router.varianceWeight = 0.25
         let result = EvaluationResult(
             chunks: [chunk(0, outputs([2, 1], [10, 5])), chunk(1, outputs([1, 2], [5, 5]))], attacks: try attacks(),
-            network: try Network(settings, seed: 1), classes: 3, secondsOfRankZero: [0, 0])
+            network: try Network(settings, seed: 1), classes: 3)
         // Means 0.2 and 0.3, whose unbiased variance is 0.005.
         let expected = 0.25 * (1 - (0.005 + 1e-4).squareRoot())
         for input in result.inputs { #expect(abs(input.balanceLoss - expected) < 1e-12) }
@@ -162,7 +163,7 @@ struct EvaluationResultTests {
             attackedChosen: [0])
         let result = EvaluationResult(
             chunks: [chunk], attacks: try attacks(), network: try TinyNetwork.make(), classes: 3,
-            secondsOfRankZero: [0, 0], suffix: EvaluationResult.averageSuffix)
+            suffix: EvaluationResult.averageSuffix)
         #expect(result.inputs.map(\.name) == ["clean@average", "pgd-linf-8of255-10@average"])
         let rows = result.rows(
             EvaluationSubject(

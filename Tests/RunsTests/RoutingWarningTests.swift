@@ -29,11 +29,11 @@ struct RoutingWarningTests {
             }
             return result
         }
-        let attack = try #require(RunConfiguration.Attack().networkAttack)
+        let attack = try #require(RunConfiguration.Attack().evaluatedAttack)
         let chunk = EvaluationChunk(
             chunk: 0, indices: [0, 1, 2, 3], labels: [0, 0, 0, 0], outcomes: [outcome(clean), outcome(attacked)])
         return EvaluationResult(
-            chunks: [chunk], attacks: [attack], network: try TinyNetwork.make(), classes: 3, secondsOfRankZero: [0, 0])
+            chunks: [chunk], attacks: [attack], network: try TinyNetwork.make(), classes: 3)
     }
 
     @Test("One line tells of how many layers, and of the worst")

@@ -51,7 +51,7 @@ struct TrainerTests {
         let evaluator = Evaluator(
             trainer.step.passes, SoloCommunicator(), chunk: configuration.evaluation.chunk,
             seed: configuration.training.seed)
-        let strong = try #require(attack.networkAttack)
+        let strong = try #require(attack.evaluatedAttack)
         let result = try #require(
             try evaluator.run(trainer.data.train, trainer.data.trainIndices, attacks: [strong]).result)
         // Rounding decides which of many trajectories a run of 120 steps takes: 0.86 to 1 were seen, chance is 0.1.

@@ -1,4 +1,4 @@
-import Attacks
+import NetworkAttacks
 
 extension RunConfiguration {
     /// The attacks that are evaluated beside clean images, which always are.
@@ -17,7 +17,15 @@ extension RunConfiguration {
     }
 }
 
+extension RunConfiguration {
+    /// What an evaluation makes of ``resolvedEvaluationAttacks``.
+    package var evaluatedAttacks: [EvaluatedAttack] { resolvedEvaluationAttacks.compactMap(\.evaluatedAttack) }
+}
+
 extension RunConfiguration.Attack {
+    /// What an evaluation makes of the attack; nil if the name is `none`.
+    package var evaluatedAttack: EvaluatedAttack? { networkAttack.map { EvaluatedAttack($0) } }
+
     /// The attack with each number of steps, where it takes any.
     fileprivate func swept(steps: [Int]?) -> [Self] {
         guard let steps, name == .pgd || name == .apgdCE else { return [self] }

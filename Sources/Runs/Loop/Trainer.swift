@@ -221,7 +221,7 @@ package final class Trainer {
 
     /// Makes the evaluation that is due, if nobody asks to stop meanwhile; collective.
     private func evaluate() throws -> ExitStatus {
-        let attacks = isAttackDue ? configuration.resolvedEvaluationAttacks.compactMap(\.networkAttack) : []
+        let attacks = isAttackDue ? configuration.evaluatedAttacks : []
         guard case .finished(let result) = try evaluate(attacks, suffix: "") else { return .stoppedEarly }
         var results = [result].compactMap { $0 }
         let average = try step.average?.withAverages(in: network) {
@@ -247,7 +247,7 @@ package final class Trainer {
     }
 
     /// Evaluates the network as it is; collective.
-    private func evaluate(_ attacks: [NetworkAttack], suffix: String) throws -> Evaluator.Outcome {
+    private func evaluate(_ attacks: [EvaluatedAttack], suffix: String) throws -> Evaluator.Outcome {
         let evaluator = Evaluator(
             step.passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed
         ) { [self] in wantsToStop }

@@ -99,7 +99,7 @@ package struct EvaluationSession: Sendable {
             arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
         let evaluator = Evaluator(
             passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed, mask: mask)
-        let attacks = configuration.resolvedEvaluationAttacks.compactMap(\.networkAttack)
+        let attacks = configuration.evaluatedAttacks
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
         guard case .finished(let result) = try evaluator.run(data.set, data.indices, attacks: attacks, suffix: suffix)
         else { return .stoppedEarly }
@@ -128,7 +128,7 @@ package struct EvaluationSession: Sendable {
         let split = subject.split
         try recorder.record(result, subject, epoch: prepared.weights.epoch, step: prepared.weights.step)
         let tables = recorder.tables
-        let samples = try tables.openPerSample(attacks: configuration.resolvedEvaluationAttacks.map(\.resolvedId))
+        let samples = try tables.openPerSample(attacks: configuration.evaluatedAttacks.map(\.id))
         for row in result.perSample { try samples.append(row) }
         for table in [RunTable.cost, .classes, .expertClasses] { try tables.open(table) }
         for row in try CostRow.rows(network) { try tables.append(row) }

@@ -21,7 +21,7 @@ extension RankTests {
         let communicator = Ranks.communicator
 
         /// Eleven images of the scene's shape.
-        private var images: ImageSet {
+        var images: ImageSet {
             let traits = RankScene.traits
             var stream = RandomStream(seed: 3, purpose: .synthetic)
             let bytes = (0..<11 * traits.imageSize).map { _ in UInt8(stream.integer(below: 256)) }
@@ -29,7 +29,7 @@ extension RankTests {
                 name: .synthetic, split: .test, traits: traits, images: bytes, labels: (0..<11).map { Int32($0 % 5) })
         }
 
-        private var attacks: [NetworkAttack] {
+        private var attacks: [EvaluatedAttack] {
             var pgd = RunConfiguration.Attack()
             pgd.steps = 3
             pgd.restarts = 2
@@ -47,10 +47,10 @@ extension RankTests {
             var noise = RunConfiguration.Attack()
             noise.name = .gaussianNoise
             noise.epsilon = 0.05
-            return [pgd, fgsm, automatic, euclidean, noise].compactMap(\.networkAttack)
+            return [pgd, fgsm, automatic, euclidean, noise].compactMap(\.evaluatedAttack)
         }
 
-        private func evaluator(_ scene: RankScene, _ communicator: any Communicator) -> Evaluator {
+        func evaluator(_ scene: RankScene, _ communicator: any Communicator) -> Evaluator {
             let configuration = scene.configuration
             return Evaluator(
                 PassFactory(
@@ -67,7 +67,7 @@ extension RankTests {
         }
 
         /// Everything that a result says but seconds, without rounding.
-        private func bytes(_ result: EvaluationResult) throws -> Data {
+        func bytes(_ result: EvaluationResult) throws -> Data {
             struct Inputs: Encodable {
                 let name: String
                 let numbers: [Int]
@@ -87,7 +87,7 @@ extension RankTests {
                 Inputs(
                     name: $0.name,
                     numbers: [$0.samples, $0.correct] + $0.flips + $0.expertClasses.joined().joined()
-                        + $0.confusion.predicted,
+                        + $0.confusion.predicted + $0.stages.flatMap { [$0.attacked, $0.moved, $0.correct] },
                     losses: [$0.taskLoss.bitPattern, $0.balanceLoss.bitPattern], layers: $0.layers)
             }
             let samples = result.perSample.map { row in
@@ -177,7 +177,7 @@ extension RankTests {
             onRouter.id = "on-router"
             onRouter.steps = 1
             onRouter.objective = .given(.routerLabels)
-            let both = try [attacks[1], #require(onRouter.networkAttack)]
+            let both = try [attacks[1], #require(onRouter.evaluatedAttack)]
             let gated = try evaluator.run(images, [0, 1, 2], attacks: both).result
             var lines: [String] = []
             try FixedExperts(evaluator: evaluator, layers: ["router"], attacks: both, suffix: "")

@@ -1,0 +1,140 @@
+import Attacks
+import Files
+import Foundation
+import NetworkAttacks
+import Networks
+import Tensors
+
+/// The evaluation of one chunk of images, which no other chunk has a say in.
+struct ChunkEvaluation {
+    let passes: PassFactory
+    let images: Tensor
+    let labels: [Int32]
+    /// The index in the data set of every image.
+    let samples: [Int]
+    /// The seed of attacks' draws.
+    let seed: UInt64
+
+    private var network: Network { passes.network }
+
+    /// Judges the clean images, and those that each attack makes of them.
+    /// - Throws: What `passes.progress` throws, at any pass.
+    func outcomes(_ attacks: [EvaluatedAttack]) throws -> [EvaluationChunk.Outcome] {
+        let start = ContinuousClock.now
+        try passes.progress()
+        var clean = try judged(images, by: "the clean images")
+        clean.seconds = start.seconds
+        return try [clean] + attacks.map { try outcome(of: $0, clean: clean) }
+    }
+
+    /// What an attack comes to; of a ladder, for each image what the stage made that fooled the network, else the last.
+    private func outcome(
+        of attack: EvaluatedAttack, clean: EvaluationChunk.Outcome
+    ) throws -> EvaluationChunk.Outcome {
+        let start = ContinuousClock.now
+        var result = clean
+        result.distances = samples.map { _ in 0 }
+        var worst = images
+        for (number, stage) in attack.stages.enumerated() {
+            let start = ContinuousClock.now
+            let open = attack.isLadder ? right(result) : Array(samples.indices)
+            if !open.isEmpty {
+                let found = try adversarial(stage, open)
+                worst = open.count == samples.count ? found : worst.replacing(open, by: found)
+                let judged = try judged(worst, by: attack.name(ofStage: number))
+                result.take(judged, open)
+                let ball = PerturbationBall(stage.norm, epsilon: 0)
+                for image in open { result.distances[image] = ball.distance(worst, around: images, image: image) }
+            }
+            guard attack.isLadder else { continue }
+            result.stages.append(
+                EvaluationChunk.Stage(
+                    isCorrect: zip(result.predictions, labels).map { $0 == Int($1) }, attacked: open.count,
+                    moved: open.count { result.distances[$0] > 0 }, seconds: start.seconds))
+        }
+        result.seconds = start.seconds
+        return result
+    }
+
+    /// The images that are predicted as their labels.
+    private func right(_ outcome: EvaluationChunk.Outcome) -> [Int] {
+        samples.indices.filter { outcome.predictions[$0] == Int(labels[$0]) }
+    }
+
+    /// What an attack makes of some of the images, in their order.
+    private func adversarial(_ attack: NetworkAttack, _ open: [Int]) throws -> Tensor {
+        var attack = attack
+        // Attacks in evaluations meet the frozen model, whatever training does.
+        attack.batchNorm = .frozen
+        let batch = AttackBatch(images: [images], labels: [labels], samples: [samples], seed: seed)
+        return try attack.perturb(open.count == samples.count ? batch : batch.selecting([open]), passes)[0]
+    }
+
+    /// What the network makes of images.
+    /// - Parameter name: What they are, for errors.
+    private func judged(_ images: Tensor, by name: String) throws -> EvaluationChunk.Outcome {
+        let record = PassRecord()
+        var pass = passes.frozen(samples: [samples], record: record)
+        // Folded filters give the experts' outputs times the batch norm's factor, which the variance is not of.
+        if network.settings.mixture.map({ $0.router.varianceWeight > 0 }) == true { pass.folds = false }
+        let (logits, _) = try network.forward([images], pass)
+        var outcome = EvaluationChunk.Outcome()
+        outcome.losses = CrossEntropy.evaluate(logits[0], labels, divisor: 1).losses
+        guard outcome.losses.allSatisfy(\.isFinite), record.routers.allSatisfy(\.isFinite) else {
+            throw failure(images, losses: outcome.losses, pass, name)
+        }
+        outcome.predictions = CrossEntropy.predictions(logits[0]).map(Int.init)
+        outcome.layers = record.routers.map { ExpertUsage(layer: $0.layer, sums: $0.perShard[0].sums) }
+        outcome.outputs = record.routers.map(\.perShard[0].outputs)
+        outcome.chosen = record.routers.map { $0.perShard[0].routes.experts }
+        return outcome
+    }
+
+    /// Says for which images and under which attack a number is none, and in which layer that begins.
+    private func failure(_ images: Tensor, losses: [Double], _ pass: Pass, _ name: String) -> RunError {
+        let wrong = losses.indices.filter { !losses[$0].isFinite }.map { "\(samples[$0])" }
+        let which =
+            wrong.isEmpty
+            ? "one of images \(samples[0]) to \(samples[samples.count - 1])"
+            : "image\(wrong.count == 1 ? "" : "s") \(wrong.prefix(5).joined(separator: ", "))"
+                + (wrong.count > 5 ? " and \(wrong.count - 5) more" : "")
+        let place = "evaluating \(name): expected finite numbers, found others for \(which)"
+        // The same pass once more, to name the layer where it begins.
+        var pass = pass
+        pass.record = nil
+        pass.checksValues = true
+        do {
+            _ = try network.forward([images], pass)
+            return .numerical("\(place): every layer's output is finite, yet a loss or a router's score is not")
+        } catch { return .numerical("\(place): \(error)") }
+    }
+}
+
+extension EvaluationChunk.Outcome {
+    /// Takes over another outcome: of the whole chunk what belongs to no image alone, and predictions and losses of
+    /// `images`; the others' are settled.
+    fileprivate mutating func take(_ other: Self, _ images: [Int]) {
+        for image in images {
+            predictions[image] = other.predictions[image]
+            losses[image] = other.losses[image]
+        }
+        (layers, outputs, chosen) = (other.layers, other.outputs, other.chosen)
+    }
+}
+
+extension Tensor {
+    /// A copy with other images in the place of some.
+    fileprivate func replacing(_ images: [Int], by others: Tensor) -> Tensor {
+        let copy = Tensor(like: self)
+        copy.copy(from: self)
+        for (place, image) in images.enumerated() {
+            copy.slice(image..<image + 1).copy(from: others.slice(place..<place + 1))
+        }
+        return copy
+    }
+}
+
+extension ContinuousClock.Instant {
+    /// Seconds since then.
+    var seconds: Double { (ContinuousClock.now - self) / .seconds(1) }
+}
