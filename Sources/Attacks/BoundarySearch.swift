@@ -26,9 +26,8 @@ struct BoundarySearch {
     private let norm: PerturbationBall.Norm
     private let center: Tensor
     private let x: Tensor
-    /// The nearest wrong point of each image so far; unlike the image only where there is one.
-    let nearest: Tensor
-    /// How far these are.
+    /// The nearest wrong point of each image so far, and how far it is; the image, infinitely far, where there is none.
+    private let nearest: Tensor
     private var distances: [Float]
 
     /// Begins a search at `x`, which it moves.
@@ -40,8 +39,15 @@ struct BoundarySearch {
         distances = [Float](repeating: .infinity, count: center.images)
     }
 
-    /// Whether a wrong point of an image was found in the ball.
-    func isWithin(_ epsilon: Float, _ image: Int) -> Bool { distances[image] <= epsilon }
+    /// Whether no wrong point of each image was found in the ball.
+    func isOutside(_ epsilon: Float) -> [Bool] { distances.map { $0 > epsilon } }
+
+    /// The nearest wrong points, and the clean images of those that have none in the ball.
+    func images(within epsilon: Float) -> Tensor {
+        let result = nearest.duplicate()
+        for image in 0..<result.images where distances[image] > epsilon { result.copyImage(image, from: center) }
+        return result
+    }
 
     /// Moves every image to the boundary and a little beyond.
     ///

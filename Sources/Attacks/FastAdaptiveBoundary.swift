@@ -43,36 +43,26 @@ public struct FastAdaptiveBoundary: Attack, Hashable {
         _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget
     ) throws -> [Tensor] {
         var inquiry = Inquiry(target, MarginObjective(labels: batch.labels), labels: batch.labels)
-        let result = batch.images.map { $0.duplicate() }
-        let clean = try inquiry.outputs(batch.images).map(\.logits)
-        let classes = clean.first?.channels ?? 0
-        guard classes > 1 else { return result }
-        var isRight = inquiry.isRight(clean)
-        // Target classes by their rank among the clean logits, from 1, which is the label's own.
-        let ranks = targets.map { targets in (1..<min(targets + 1, classes)).map { Optional($0 + 1) } } ?? [nil]
-        for (round, rank) in ranks.enumerated() {
-            let targets = rank.map { TargetClasses.ofRank($0, clean) }
+        let clean = try inquiry.outputs(batch.images)
+        let classes = clean.first?.logits.channels ?? 0
+        guard classes > 1 else { return batch.images.map { $0.duplicate() } }
+        var remaining = RemainingImages(batch, clean)
+        for round in 0..<min(targets ?? 1, classes - 1) {
+            if targets != nil {
+                inquiry.objective = LogitDifferenceObjective(
+                    labels: batch.labels, targets: TargetClasses.ofRank(round + 2, clean.map(\.logits)))
+            }
             for restart in 0..<restarts {
-                let right = isRight.map { flags in flags.indices.filter { flags[$0] } }
-                if right.allSatisfy(\.isEmpty) { break }
-                let part = batch.selecting(right).restarted(round * restarts + restart)
-                let start = restart == 0 ? part.images.map { $0.duplicate() } : draw(around: part)
-                let found = try inquiry.selecting(right) { inquiry in
-                    try search(from: start, around: part.images, &inquiry) { x, inquiry in
-                        if let targets { return try boundary(x, to: targets.selecting(right), &inquiry) }
-                        return try nearestBoundary(x, classes: classes, &inquiry)
-                    }
-                }
-                for (shard, images) in right.enumerated() {
-                    for (place, image) in images.enumerated() where found[shard].isWithin(ball.epsilon, place) {
-                        isRight[shard][image] = false
-                        result[shard].slice(image..<image + 1).copy(from: found[shard].nearest.slice(place..<place + 1))
-                    }
+                try remaining.attack(&inquiry) { batch, inquiry in
+                    let batch = batch.restarted(round * restarts + restart)
+                    let start = restart == 0 ? batch.images.map { $0.duplicate() } : draw(around: batch)
+                    let shards = try search(from: start, around: batch.images, classes: classes, &inquiry)
+                    return (shards.map { $0.images(within: ball.epsilon) }, shards.map { $0.isOutside(ball.epsilon) })
                 }
             }
         }
-        for (x, center) in zip(result, batch.images) { try ball.verify(x, around: center) }
-        return result
+        for (x, center) in zip(remaining.images, batch.images) { try ball.verify(x, around: center) }
+        return remaining.images
     }
 
     /// First points of later restarts: at random, at most half the radius away.
@@ -95,12 +85,13 @@ public struct FastAdaptiveBoundary: Attack, Hashable {
     }
 
     private func search<Target: AttackTarget>(
-        from x: [Tensor], around centers: [Tensor], _ inquiry: inout Inquiry<Target>,
-        boundaries: ([Tensor], inout Inquiry<Target>) throws -> [Boundary]
+        from x: [Tensor], around centers: [Tensor], classes: Int, _ inquiry: inout Inquiry<Target>
     ) throws -> [BoundarySearch] {
         var shards = zip(x, centers).map { BoundarySearch(from: $0, around: $1, ball.norm) }
         for _ in 0..<steps {
-            let boundaries = try boundaries(x, &inquiry)
+            let boundaries =
+                targets == nil
+                ? try nearestBoundary(x, classes: classes, &inquiry) : try boundary(x, &inquiry)
             for shard in x.indices { shards[shard].approach(boundaries[shard]) }
             let isRight = inquiry.isRight(try inquiry.outputs(x).map(\.logits))
             for shard in x.indices { shards[shard].arrive(isRight[shard]) }
@@ -108,11 +99,10 @@ public struct FastAdaptiveBoundary: Attack, Hashable {
         return shards
     }
 
-    /// The boundary between the label of each image and another class.
+    /// The boundary between the label of each image and the class that the objective sets against it.
     private func boundary<Target: AttackTarget>(
-        _ x: [Tensor], to classes: [[Int32]], _ inquiry: inout Inquiry<Target>
+        _ x: [Tensor], _ inquiry: inout Inquiry<Target>
     ) throws -> [Boundary] {
-        inquiry.objective = LogitDifferenceObjective(labels: inquiry.labels, targets: classes)
         let (outcomes, gradient) = try inquiry.outcomesAndGradient(x)
         return zip(outcomes, gradient).map { Boundary(differences: $0.losses, gradient: $1) }
     }
@@ -121,13 +111,17 @@ public struct FastAdaptiveBoundary: Attack, Hashable {
     private func nearestBoundary<Target: AttackTarget>(
         _ x: [Tensor], classes: Int, _ inquiry: inout Inquiry<Target>
     ) throws -> [Boundary] {
-        func others(_ number: Int) -> [[Int32]] {
-            inquiry.labels.map { $0.map { Int32(number < $0 ? number : number + 1) } }
-        }
-        var nearest = try boundary(x, to: others(0), &inquiry)
-        for number in 1..<classes - 1 {
-            let next = try boundary(x, to: others(number), &inquiry)
-            for shard in x.indices { nearest[shard].takeNearer(next[shard], ball.norm) }
+        var nearest: [Boundary] = []
+        for number in 0..<classes - 1 {
+            inquiry.objective = LogitDifferenceObjective(
+                labels: inquiry.labels,
+                targets: inquiry.labels.map { $0.map { Int32(number < $0 ? number : number + 1) } })
+            let next = try boundary(x, &inquiry)
+            if number == 0 {
+                nearest = next
+            } else {
+                for shard in x.indices { nearest[shard].takeNearer(next[shard], ball.norm) }
+            }
         }
         return nearest
     }

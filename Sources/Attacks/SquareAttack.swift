@@ -46,24 +46,31 @@ public struct SquareAttack: Attack, Hashable {
         _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget
     ) throws -> [Tensor] {
         var inquiry = Inquiry(target, MarginObjective(labels: batch.labels), labels: batch.labels)
+        var remaining = RemainingImages(batch, try inquiry.outputs(batch.images))
+        try remaining.attack(&inquiry) { try search($0, &$1) }
+        for (x, center) in zip(remaining.images, batch.images) { try ball.verify(x, around: center) }
+        return remaining.images
+    }
+
+    /// Searches images that are right, each until it is not; those that stay right come back clean.
+    private func search<Target: AttackTarget>(
+        _ batch: AttackBatch, _ inquiry: inout Inquiry<Target>
+    ) throws -> (images: [Tensor], isCorrect: [[Bool]]) {
         let result = batch.images.map { $0.duplicate() }
-        let isRight = inquiry.isRight(try inquiry.outputs(batch.images).map(\.logits))
-        var inPlay = isRight.map { flags in flags.indices.filter { flags[$0] } }
-        inquiry.select(inPlay)
-        let part = batch.selecting(inPlay)
-        var shards = part.images.indices.map { shard in
-            SquareSearch(around: part.images[shard], labels: part.labels[shard], ball) { image in
+        var isCorrect = batch.labels.map { $0.map { _ in true } }
+        var inPlay = batch.labels.map { Array($0.indices) }
+        var shards = batch.images.indices.map { shard in
+            SquareSearch(around: batch.images[shard], labels: batch.labels[shard], ball) { image in
                 RandomStream(
-                    seed: batch.seed, purpose: .squareAttack, step: batch.step, index: part.samples[shard][image])
+                    seed: batch.seed, purpose: .squareAttack, step: batch.step, index: batch.samples[shard][image])
             }
         }
         for query in -1..<queries where !inPlay.allSatisfy(\.isEmpty) {
-            for shard in shards.indices {
+            for (shard, images) in batch.images.enumerated() {
                 if query < 0 {
                     shards[shard].start()
                 } else {
-                    let side = side(query: query, height: part.images[shard].height, width: part.images[shard].width)
-                    shards[shard].propose(side: side)
+                    shards[shard].propose(side: side(query: query, height: images.height, width: images.width))
                 }
             }
             let logits = try inquiry.outputs(shards.map(\.candidate)).map(\.logits)
@@ -72,6 +79,7 @@ public struct SquareAttack: Attack, Hashable {
             guard isRight.contains(where: { $0.contains(false) }) else { continue }
             for shard in shards.indices {
                 for (place, image) in inPlay[shard].enumerated() where !isRight[shard][place] {
+                    isCorrect[shard][image] = false
                     result[shard].slice(image..<image + 1).copy(from: shards[shard].best.slice(place..<place + 1))
                 }
             }
@@ -80,7 +88,6 @@ public struct SquareAttack: Attack, Hashable {
             inquiry.select(remaining)
             for shard in shards.indices { shards[shard].select(remaining[shard]) }
         }
-        for (x, center) in zip(result, batch.images) { try ball.verify(x, around: center) }
-        return result
+        return (result, isCorrect)
     }
 }
