@@ -1,50 +1,79 @@
 import Tensors
 
-/// APGD: projected gradient ascent with momentum that chooses its own step sizes (Croce and Hein, arXiv:2003.01690,
-/// algorithm 1), written from the paper.
+/// APGD: projected gradient ascent with momentum that chooses its own step sizes (Croce and Hein, arXiv:2003.01690), step
+/// by step as in AutoAttack's public code where that and the paper differ.
 ///
-/// Steps begin at 2 epsilon. At fixed checkpoints an image's step is halved, and its search goes on from its best point,
-/// where too few of the steps since the last checkpoint raised the loss, or where neither step nor best loss changed
-/// since then. The result is the iterate that is worst for the model: one that fools it if there is any, else that
-/// of the highest loss.
+/// Steps begin at 2 epsilon; ``StepSizeControl`` says when they are halved. Evaluations ask for an image that fools the
+/// model, and training for one of high loss, see ``Keep``.
 public struct AutoProjectedGradientDescent: Attack, Hashable {
+    /// What is made large.
+    public enum Goal: Hashable, Sendable {
+        /// The objective that the attack is given.
+        case given
+        /// The targeted difference of logits ratio, once for each of so many classes: those of the second largest logit of
+        /// the clean image, the third, and so on.
+        case targets(Int)
+    }
+
+    /// Which images are searched, and which iterate is kept.
+    public enum Keep: String, CaseIterable, Sendable {
+        /// Images that are right, by each restart and target those that all before it have left; the last iterate that
+        /// fools the model. An image that none fools becomes that of the highest loss of the last search. Images that are
+        /// wrong when clean stay clean.
+        ///
+        /// How often the model is called depends on the images then: see ``AttackTarget/selecting(_:)``.
+        case adversarial
+        /// All images, by every restart; the iterate of the highest loss.
+        case highestLoss = "highest-loss"
+    }
+
     /// The weight of the new step beside that of the last move, alpha.
-    static let momentum: Float = 0.75
-    /// The share of steps that have to raise the loss, rho.
-    static let successShare = 0.75
+    private static let momentum: Float = 0.75
 
     /// Where images may go.
     public var ball: PerturbationBall
     /// Gradient steps of each restart.
     public var steps: Int
-    /// Searches; each image keeps the worst for the model.
+    /// Searches of each target, or of all.
     public var restarts: Int
-    /// Where searches begin.
+    /// Where searches begin; a uniform draw is scaled until it touches the border of the ball.
     public var start: StartingPoint
+    /// What is made large.
+    public var goal: Goal
+    /// Which images are searched, and which iterate is kept.
+    public var keep: Keep
+    /// Gradients that a step follows the mean of, each of another call.
+    ///
+    /// That is expectation over the noise of a randomized model (Athalye et al., arXiv:1802.00420). Losses and predictions
+    /// are those of the last call.
+    public var gradients: Int
 
     /// Makes an attack; see the properties.
     public init(
-        ball: PerturbationBall, steps: Int, restarts: Int = 1, start: StartingPoint = .uniform
+        ball: PerturbationBall, steps: Int, restarts: Int = 1, start: StartingPoint = .uniform, goal: Goal = .given,
+        keep: Keep = .adversarial, gradients: Int = 1
     ) {
-        precondition(steps >= 1 && restarts >= 1, "APGD needs steps ≥ 1 and restarts ≥ 1, got \(steps) and \(restarts)")
+        precondition(
+            steps >= 1 && restarts >= 1 && gradients >= 1,
+            "APGD needs steps, restarts and gradients ≥ 1, got \(steps), \(restarts) and \(gradients)")
+        if case .targets(let count) = goal {
+            precondition(count >= 1 && keep == .adversarial, "APGD-T needs a target and keeps adversarial images")
+        }
         self.ball = ball
         self.steps = steps
         self.restarts = restarts
         self.start = start
+        self.goal = goal
+        self.keep = keep
+        self.gradients = gradients
     }
 
-    /// Steps after which step sizes are reconsidered, rising: ⌈p N⌉ for p = 0.22, and then larger by the last distance
-    /// less 0.03, at least 0.06.
-    static func checkpoints(steps: Int) -> [Int] {
-        var (hundredths, distance) = (22, 22)
-        var result: [Int] = []
-        while hundredths <= 100 {
-            let checkpoint = (hundredths * steps + 99) / 100
-            if checkpoint > result.last ?? 0 { result.append(checkpoint) }
-            distance = max(distance - 3, 6)
-            hundredths += distance
+    /// Classes that a model must have for the targets.
+    public var fewestClasses: Int {
+        switch goal {
+        case .given: 1
+        case .targets(let count): max(count + 1, TargetedDifferenceOfLogitsRatioObjective.fewestClasses)
         }
-        return result
     }
 
     /// Returns adversarial images; see ``Attack``.
@@ -52,39 +81,66 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
         _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget
     ) throws -> [Tensor] {
         var inquiry = Inquiry(target, objective, labels: batch.labels)
-        let result = try SearchResult.worst(of: restarts, batch, &inquiry) { batch, inquiry in
-            try search(from: start.draw(ball, batch, clamps: true), around: batch.images, &inquiry)
+        let result: [Tensor]
+        switch keep {
+        case .adversarial: result = try adversarial(batch, &inquiry)
+        case .highestLoss:
+            result = try SearchResult.worst(of: restarts, batch, &inquiry) { batch, inquiry in
+                let shards = try search(batch, &inquiry)
+                return SearchResult(images: shards.map(\.best), outcomes: shards.map(\.bestOutcome))
+            }
         }
         for (x, center) in zip(result, batch.images) { try ball.verify(x, around: center) }
         return result
     }
 
-    private func search<Target: AttackTarget>(
-        from start: [Tensor], around centers: [Tensor], _ inquiry: inout Inquiry<Target>
-    ) throws -> SearchResult {
-        let (first, gradient) = try inquiry.outcomesAndGradient(start)
-        var shards = start.indices.map { shard in
-            Ascent(
-                ball, from: start[shard], around: centers[shard], gradient: gradient[shard], outcome: first[shard])
+    private func adversarial<Target: AttackTarget>(
+        _ batch: AttackBatch, _ inquiry: inout Inquiry<Target>
+    ) throws -> [Tensor] {
+        let clean = try inquiry.outputs(batch.images)
+        var remaining = RemainingImages(batch, clean)
+        func run(draw: Int) throws {
+            try remaining.attack(&inquiry) { batch, inquiry in
+                let shards = try search(batch.restarted(draw), &inquiry)
+                return (shards.map(\.result), shards.map { $0.isFooled.map(!) })
+            }
         }
-        let checkpoints = AutoProjectedGradientDescent.checkpoints(steps: steps)
-        var last = 0
+        switch goal {
+        case .given: for restart in 0..<restarts { try run(draw: restart) }
+        case .targets(let count):
+            for target in 0..<count {
+                inquiry.objective = TargetedDifferenceOfLogitsRatioObjective(
+                    labels: batch.labels, targets: TargetClasses.ofRank(target + 2, clean.map(\.logits)))
+                for restart in 0..<restarts { try run(draw: target * restarts + restart) }
+            }
+        }
+        return remaining.images
+    }
+
+    /// Searches once from a start of its own.
+    private func search<Target: AttackTarget>(
+        _ batch: AttackBatch, _ inquiry: inout Inquiry<Target>
+    ) throws -> [Ascent] {
+        let starts = start.draw(ball, batch, clamps: true, onBorder: true)
+        let (first, gradient) = try inquiry.outcomesAndGradient(starts, draws: gradients)
+        var shards = starts.indices.map { shard in
+            Ascent(
+                ball, steps: steps, from: starts[shard], around: batch.images[shard], gradient: gradient[shard],
+                outcome: first[shard])
+        }
         for step in 1...steps {
-            for shard in shards.indices { shards[shard].move(hasMomentum: step > 1) }
+            for shard in shards.indices { shards[shard].move(keeping: step > 1 ? Self.momentum : 1) }
             let x = shards.map(\.x)
+            // Nothing follows the gradient at the last point.
             if step < steps {
-                let (outcomes, gradient) = try inquiry.outcomesAndGradient(x)
+                let (outcomes, gradient) = try inquiry.outcomesAndGradient(x, draws: gradients)
                 for shard in shards.indices { shards[shard].arrive(outcomes[shard], gradient: gradient[shard]) }
             } else {
                 let outcomes = try inquiry.outcomes(x)
                 for shard in shards.indices { shards[shard].arrive(outcomes[shard], gradient: nil) }
             }
-            if checkpoints.contains(step) {
-                for shard in shards.indices { shards[shard].reconsider(stepsSinceLast: step - last) }
-                last = step
-            }
         }
-        return SearchResult(images: shards.map(\.worst), outcomes: shards.map(\.worstOutcome))
+        return shards
     }
 }
 
@@ -92,89 +148,77 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
 private struct Ascent {
     let ball: PerturbationBall
     let center: Tensor
-    private(set) var x: Tensor
-    private var previous: Tensor
+    let x: Tensor
+    private let previous: Tensor
     private let gradient: Tensor
-    private var losses: [Double]
+    private var control: StepSizeControl
     /// The point of the highest loss of each image, and its gradient.
-    private let best: Tensor
+    let best: Tensor
     private let bestGradient: Tensor
-    private var bestLosses: [Double]
-    /// The result so far.
-    let worst: Tensor
-    private(set) var worstOutcome: AttackOutcome
-    private var stepSizes: [Float]
-    /// Since the last checkpoint: steps that raised the loss; the best loss and whether the step was halved there.
-    private var successes: [Int]
-    private var bestAtCheckpoint: [Double]
-    private var wasHalved: [Bool]
+    /// The last point of each image that fools the model.
+    private let fooling: Tensor
+    /// Whether there is any.
+    private(set) var isFooled: [Bool]
 
     init(
-        _ ball: PerturbationBall, from start: Tensor, around center: Tensor, gradient: Tensor, outcome: AttackOutcome
+        _ ball: PerturbationBall, steps: Int, from start: Tensor, around center: Tensor, gradient: Tensor,
+        outcome: AttackOutcome
     ) {
         self.ball = ball
         self.center = center
         x = start
         previous = start.duplicate()
         self.gradient = gradient
-        losses = outcome.losses
+        control = StepSizeControl(steps: steps, stepSize: 2 * ball.epsilon, losses: outcome.losses)
         best = start.duplicate()
         bestGradient = gradient.duplicate()
-        bestLosses = losses
-        worst = start.duplicate()
-        worstOutcome = outcome
-        stepSizes = [Float](repeating: 2 * ball.epsilon, count: start.images)
-        successes = [Int](repeating: 0, count: start.images)
-        bestAtCheckpoint = losses
-        wasHalved = [Bool](repeating: false, count: start.images)
+        fooling = start.duplicate()
+        isFooled = outcome.isCorrect.map(!)
     }
 
-    /// Takes a step, part of it along the last move.
-    mutating func move(hasMomentum: Bool) {
+    /// For each image the last point that fools the model, or that of the highest loss.
+    var result: Tensor {
+        let result = best.duplicate()
+        for image in isFooled.indices where isFooled[image] { result.copyImage(image, from: fooling) }
+        return result
+    }
+
+    /// The highest losses; what counts is nothing else.
+    var bestOutcome: AttackOutcome {
+        AttackOutcome(losses: control.best, isCorrect: control.best.map { _ in true })
+    }
+
+    /// Takes a step, and the rest of `share` from 1 along the last move.
+    func move(keeping share: Float) {
         let next = x.duplicate()
-        ball.ascend(next, along: gradient, by: { stepSizes[$0] }, around: center)
-        if hasMomentum {
-            let share = AutoProjectedGradientDescent.momentum
-            for index in 0..<x.count {
-                let here = x.pointer[index]
-                next.pointer[index] =
-                    here + share * (next.pointer[index] - here) + (1 - share) * (here - previous.pointer[index])
-            }
-            ball.project(next, around: center)
+        ball.ascend(next, along: gradient, by: { control.stepSizes[$0] }, around: center)
+        let (here, before, moved) = (x.pointer, previous.pointer, next.pointer)
+        for index in 0..<x.count {
+            let last = here[index] - before[index]
+            moved[index] = here[index] + (moved[index] - here[index]) * share + last * (1 - share)
         }
-        previous = x
-        x = next
+        ball.project(next, around: center)
+        previous.copy(from: x)
+        x.copy(from: next)
     }
 
-    /// Takes note of what the step came to.
+    /// Takes note of what the step came to, and goes back where it does not pay.
     mutating func arrive(_ outcome: AttackOutcome, gradient new: Tensor?) {
-        SearchResult.keepWorse(worst, &worstOutcome, next: x, found: outcome)
         if let new { gradient.copy(from: new) }
+        let isBest = control.arrive(outcome.losses)
         for image in 0..<x.images {
-            if outcome.losses[image] > losses[image] { successes[image] += 1 }
-            if outcome.losses[image] > bestLosses[image] {
-                bestLosses[image] = outcome.losses[image]
+            if !outcome.isCorrect[image] {
+                isFooled[image] = true
+                fooling.copyImage(image, from: x)
+            }
+            if isBest[image] {
                 best.copyImage(image, from: x)
                 bestGradient.copyImage(image, from: gradient)
             }
         }
-        losses = outcome.losses
-    }
-
-    /// Halves the steps that do not pay, and sends those images back to their best points.
-    mutating func reconsider(stepsSinceLast steps: Int) {
-        for image in 0..<x.images {
-            let pays = Double(successes[image]) >= AutoProjectedGradientDescent.successShare * Double(steps)
-            let isStuck = !wasHalved[image] && bestLosses[image] == bestAtCheckpoint[image]
-            wasHalved[image] = !pays || isStuck
-            if wasHalved[image] {
-                stepSizes[image] /= 2
-                x.copyImage(image, from: best)
-                gradient.copyImage(image, from: bestGradient)
-                losses[image] = bestLosses[image]
-            }
-            successes[image] = 0
-            bestAtCheckpoint[image] = bestLosses[image]
+        for image in control.check() {
+            x.copyImage(image, from: best)
+            gradient.copyImage(image, from: bestGradient)
         }
     }
 }
