@@ -38,6 +38,9 @@ public struct FastAdaptiveBoundary: Attack, Hashable {
         self.targets = targets
     }
 
+    /// One more than the targets.
+    public var fewestClasses: Int { (targets ?? 1) + 1 }
+
     /// Returns adversarial images, and clean ones where none was found in the ball; see ``Attack``.
     public func perturb(
         _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget

@@ -9,7 +9,19 @@ extension RunConfiguration {
         checkTraining(&reader)
         checkMethod(&reader)
         attack.check("attack", &reader)
-        trainingAttack?.checkStart("attack", &reader)
+        if let trainingAttack {
+            trainingAttack.checkStart("attack", &reader)
+            let others = Attack.Name.allCases.filter { name in
+                var other = attack
+                other.name = name
+                return other.isForTraining
+            }
+            reader.require(
+                trainingAttack.isForTraining, "attack.name", attack.name,
+                allowed: others.map(\.rawValue).joined(separator: ", ")
+                    + " in training; attacks that go on with images still right stand in evaluation.attacks",
+                beside: ["training.method"])
+        }
         for (index, attack) in (evaluation.attacks ?? []).enumerated() {
             attack.checkStart("evaluation.attacks.\(index)", &reader)
             attack.check("evaluation.attacks.\(index)", &reader)
@@ -259,7 +271,7 @@ extension RunConfiguration.Attack {
 
     fileprivate func check(_ section: String, _ reader: inout ConfigurationReader) {
         reader.require(
-            ![.pgd, .apgdCE].contains(name) || steps >= 1, "\(section).steps", steps,
+            !hasSteps || steps >= 1, "\(section).steps", steps,
             allowed: "at least 1 for \(name.rawValue)",
             beside: ["\(section).name"])
         reader.require(

@@ -86,6 +86,9 @@ public struct NetworkAttack: Sendable {
         self.description = description
     }
 
+    /// Classes that a network must have.
+    public var fewestClasses: Int { max(search.fewestClasses, objective.fewestClasses) }
+
     /// Returns adversarial images for every shard.
     ///
     /// - Parameters:

@@ -101,14 +101,17 @@ struct AutoAttackParityTests {
             let target = Recorder(SoftmaxTarget(linear: linear))
             let found = try attack.perturb(batch, objective, against: target)[0]
             let name = "\(run.norm), \(run.loss)"
+            // In l2 lengths of gradients are sums in Float there, and in Double here.
+            let slack = run.norm == .linf ? (loss: 2e-5, pixel: Float(1e-6)) : (loss: 5e-4, pixel: 1e-4)
             try #require(target.losses.count == run.steps)
             for (step, losses) in target.losses.dropFirst().enumerated() {
                 for (image, loss) in losses.enumerated() {
-                    #expect(abs(loss - run.losses[image][step]) < 2e-5, "\(name), image \(image), step \(step)")
+                    let difference = abs(loss - run.losses[image][step])
+                    #expect(difference < slack.loss, "\(name), image \(image), step \(step)")
                 }
             }
             for (value, expected) in zip(found.elements, run.found.joined()) {
-                #expect(abs(value - expected) < 1e-5, "\(name)")
+                #expect(abs(value - expected) < slack.pixel, "\(name)")
             }
             let predictions = CrossEntropy.predictions(
                 target.outputs([found], readsRouters: false, draw: 0)[0].logits)

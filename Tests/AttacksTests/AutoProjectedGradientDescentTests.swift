@@ -36,7 +36,7 @@ struct AutoProjectedGradientDescentTests {
         let target = LinearTarget(classes: 3, pixels: Self.pixels, labels: [labels])
         let x = images(inside: true)
         let clean = target.losses([x])[0]
-        let attack = AutoProjectedGradientDescent(ball: ball, steps: 20)
+        let attack = AutoProjectedGradientDescent(ball: ball, steps: 20, keep: .highestLoss)
         let found = target.losses([try run(attack, x, target)])[0]
         for (image, label) in labels.enumerated() {
             let weight = target.weights[Int(label)].map(Double.init)

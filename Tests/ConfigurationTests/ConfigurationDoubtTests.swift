@@ -58,9 +58,12 @@ struct ConfigurationDoubtTests {
             ("moe: {kind: block, include_downsample: false}", "run.yaml:1: moe.include_downsample has no effect"),
             (
                 "evaluation: {attacks: [{name: none, steps: 20}]}",
-                "run.yaml:1: evaluation.attacks.0.steps has no effect, it belongs to name: pgd or apgd-ce"
+                "run.yaml:1: evaluation.attacks.0.steps has no effect, it belongs to name: pgd, apgd-ce, apgd-dlr, apgd-t or "
+                    + "fab-t"
             ),
             ("attack: {name: gaussian-noise, objective: margin}", "run.yaml:1: attack.objective has no effect"),
+            ("attack: {name: apgd-dlr, objective: margin}", "run.yaml:1: attack.objective has no effect"),
+            ("attack: {name: autoattack, steps: 20}", "run.yaml:1: attack.steps has no effect"),
             ("attack: {name: apgd-ce, step_size: 1/255}", "run.yaml:1: attack.step_size has no effect"),
             ("training: {schedule: {power: 2}}", "run.yaml:1: training.schedule.power has no effect"),
             (

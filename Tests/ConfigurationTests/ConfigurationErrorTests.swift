@@ -41,7 +41,10 @@ struct ConfigurationErrorTests {
                 "auto, cross-entropy, margin, dlr, kl, router-divergence, model-and-router-divergence, router-labels, "
                     + "model-and-router-labels"
             ),
-            ("attack.name=none-such", "pgd, fgsm, apgd-ce, gaussian-noise, none"),
+            (
+                "attack.name=none-such",
+                "pgd, fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square, autoattack, gaussian-noise, none"
+            ),
             ("attack.id=a b", "a text, made of letters, digits, dots, dashes and underscores; or null"),
             ("attack.random_start=maybe", "true or false"),
             ("training.epochs=0", positive(epochs)),

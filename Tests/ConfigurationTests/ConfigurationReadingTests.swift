@@ -84,11 +84,15 @@ struct ConfigurationReadingTests {
                 attack:
                   id: null
                   name: pgd
+                  version: standard
                   norm: linf
                   epsilon: 8/255
                   step_size: 2/255
                   steps: 10
                   restarts: 1
+                  targets: 9
+                  queries: 5000
+                  eot: 1
                   start: auto
                   objective: auto
                   beta: null

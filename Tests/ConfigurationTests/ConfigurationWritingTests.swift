@@ -75,10 +75,14 @@ private func unusual() -> RunConfiguration {
     run.attack.keep = .best
     run.attack.batchNorm = .batch
     run.attack.routing = .noisy
+    run.attack.version = .plus
+    run.attack.targets = 8
+    run.attack.queries = 400
+    run.attack.eot = 3
     var attacks = [RunConfiguration.Attack(), run.attack, RunConfiguration.Attack()]
     attacks[1].batchNorm = .frozen
     attacks[1].routing = .clean
-    attacks[2].name = .apgdCE
+    attacks[2].name = .autoattack
     run.evaluation.attacks = attacks
     run.evaluation.seed = 9
     run.evaluation.attacksEveryEpochs = 5
@@ -207,7 +211,7 @@ struct ConfigurationWritingTests {
         let run = RunConfiguration()
         #expect(
             run.canonicalJSON.hasPrefix(
-                #"{"attack":{"batch_norm":"frozen","beta":null,"epsilon":0.03137254901960784,"id":null,"keep":"last","#
+                #"{"attack":{"batch_norm":"frozen","beta":null,"eot":1,"epsilon":0.03137254901960784,"id":null,"keep":"last","#
             ))
         #expect(!run.canonicalJSON.contains(" "))
         var other = run

@@ -13,7 +13,9 @@ struct NumericKeyTests {
         [], ["moe.kind=conv", "training.method=free"], ["moe.kind=block", "training.method=trades"],
         ["training.method=mart"], ["training.parameters=scores"], ["preset=advmoe-code"], ["preset=advmoe-paper"],
         ["data.dataset=folder"], ["training.schedule={per: epoch, warmup: product}"],
-        ["attack.norm=l2", "evaluation.attacks.0.norm=l2"], ["training.initial_checkpoint=x"],
+        ["attack.norm=l2", "evaluation.attacks.0.norm=l2"],
+        ["attack.name=apgd-t", "evaluation.attacks=[{name: square}, {name: autoattack}]"],
+        ["training.initial_checkpoint=x"],
     ]
 
     private static let extremes = [
@@ -61,7 +63,7 @@ struct NumericKeyTests {
             }
         }
         #expect(configuration.attack.resolvedId.utf8.count < 256)
-        for attack in configuration.resolvedEvaluationAttacks { #expect(attack.networkAttack?.id.isEmpty != true) }
+        for attack in configuration.evaluatedAttacks { #expect(!attack.id.isEmpty && !attack.stages.isEmpty) }
     }
 
     @Test("extreme numbers are taken, and then a run can be laid out, or refused with the key and what is allowed")

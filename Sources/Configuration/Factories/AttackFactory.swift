@@ -2,31 +2,55 @@ import Attacks
 import NetworkAttacks
 
 extension RunConfiguration.Attack {
-    /// The attack, or nil if the name is `none`.
-    package var networkAttack: NetworkAttack? {
-        guard let search else { return nil }
-        let hasSteps = resolvedSteps != nil
+    /// The attack as an evaluation makes it, or nil if the name is `none` or that of several attacks, see ``stages``.
+    package var networkAttack: NetworkAttack? { networkAttack(for: .evaluation) }
+
+    /// The attack, or nil if the name is `none` or that of several attacks.
+    ///
+    /// Searches that ask for images which fool the network in evaluations ask for those of the highest loss in training.
+    package func networkAttack(for use: RunConfiguration.Use) -> NetworkAttack? {
+        guard let search = search(for: use) else { return nil }
         return NetworkAttack(
             id: resolvedId, search: search, norm: norm, objective: resolvedObjective, beta: beta, batchNorm: batchNorm,
             routing: routing,
             description: NetworkAttack.Description(
-                norm: hasSteps ? norm : nil, epsilon: epsilon, stepSize: hasStepSize ? stepSize : nil,
-                steps: resolvedSteps, restarts: hasSteps ? restarts : nil,
-                isRandom: !hasSteps || resolvedStart != .none))
+                norm: asksNetwork ? norm : nil, epsilon: epsilon, stepSize: hasStepSize ? stepSize : nil,
+                steps: resolvedSteps, restarts: resolvedRestarts, isRandom: isRandom))
     }
 
-    private var search: (any Attacks.Attack)? {
-        let ball = PerturbationBall(norm, epsilon: Float(epsilon))
+    private var resolvedRestarts: Int? {
+        if isGradientSearch || name == .fabT { return restarts }
+        return asksNetwork ? 1 : nil
+    }
+
+    /// Whether a draw has a say.
+    private var isRandom: Bool {
         switch name {
-        case .none: return nil
+        case .gaussianNoise, .square, .none, .autoattack: true
+        case .fabT: restarts > 1
+        case .pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT: resolvedStart != .none
+        }
+    }
+
+    private func search(for use: RunConfiguration.Use) -> (any Attacks.Attack)? {
+        let ball = PerturbationBall(norm, epsilon: Float(epsilon))
+        func automatic(_ goal: AutoProjectedGradientDescent.Goal = .given) -> any Attacks.Attack {
+            AutoProjectedGradientDescent(
+                ball: ball, steps: steps, restarts: restarts, start: resolvedStart, goal: goal,
+                keep: use == .training ? .highestLoss : .adversarial, gradients: eot)
+        }
+        switch name {
+        case .none, .autoattack: return nil
         case .fgsm:
             return ProjectedGradientDescent.fastGradientSign(ball, start: resolvedStart, restarts: restarts)
         case .pgd:
             return ProjectedGradientDescent(
                 ball: ball, stepSize: Float(stepSize), steps: steps, restarts: restarts, start: resolvedStart,
                 keep: keep)
-        case .apgdCE:
-            return AutoProjectedGradientDescent(ball: ball, steps: steps, restarts: restarts, start: resolvedStart)
+        case .apgdCE, .apgdDLR: return automatic()
+        case .apgdT: return automatic(.targets(targets))
+        case .fabT: return FastAdaptiveBoundary(ball: ball, steps: steps, restarts: restarts, targets: targets)
+        case .square: return SquareAttack(ball: ball, queries: queries)
         case .gaussianNoise: return GaussianNoise(deviation: Float(epsilon))
         }
     }

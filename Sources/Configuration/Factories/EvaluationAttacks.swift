@@ -24,11 +24,14 @@ extension RunConfiguration {
 
 extension RunConfiguration.Attack {
     /// What an evaluation makes of the attack; nil if the name is `none`.
-    package var evaluatedAttack: EvaluatedAttack? { networkAttack.map { EvaluatedAttack($0) } }
+    package var evaluatedAttack: EvaluatedAttack? {
+        if let autoAttackStages { return EvaluatedAttack(id: resolvedId, ladder: autoAttackStages) }
+        return networkAttack.map { EvaluatedAttack($0) }
+    }
 
     /// The attack with each number of steps, where it takes any.
     fileprivate func swept(steps: [Int]?) -> [Self] {
-        guard let steps, name == .pgd || name == .apgdCE else { return [self] }
+        guard let steps, hasSteps else { return [self] }
         return steps.map { count in
             var attack = self
             attack.steps = count

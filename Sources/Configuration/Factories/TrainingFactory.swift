@@ -21,7 +21,8 @@ extension RunConfiguration {
             seed: training.seed, globalBatch: training.globalBatch, microBatch: training.microBatch,
             parameters: training.parameters, filterShare: training.scores.filterShare,
             weightAverage: training.weightAverage, groups: [.backbone: backbone, .router: router],
-            attack: trainingAttack?.networkAttack, normalization: distributed.batchNorm, routing: routingRule,
+            attack: trainingAttack?.networkAttack(for: .training), normalization: distributed.batchNorm,
+            routing: routingRule,
             arithmetic: kernels.arithmetic, filterCacheMegabytes: kernels.transformCacheMegabytes,
             bucketMegabytes: distributed.bucketMegabytes, shards: shardsPerRank(ranks),
             isOrdered: distributed.deterministicShards > 0)

@@ -13,10 +13,30 @@ extension RunConfiguration {
             case fgsm
             /// Projected gradient steps with momentum that choose their own length (APGD with cross entropy).
             case apgdCE = "apgd-ce"
+            /// The same with the difference of logits ratio.
+            case apgdDLR = "apgd-dlr"
+            /// The same with the targeted difference of logits ratio, target after target.
+            case apgdT = "apgd-t"
+            /// The smallest change that each of several classes takes, by steps to its decision boundary (FAB-T).
+            case fabT = "fab-t"
+            /// Random squares, which ask the model for outputs alone.
+            case square
+            /// All of a version of AutoAttack, each on the images that those before it have left.
+            case autoattack
             /// Normal noise of deviation `epsilon`, clamped to [0, 1].
             case gaussianNoise = "gaussian-noise"
             /// No change.
             case none
+        }
+
+        /// Which attacks AutoAttack runs (Croce and Hein, arXiv:2003.01690, and its public code).
+        package enum Version: String, Sendable, ConfigurationChoice {
+            /// apgd-ce, apgd-t, fab-t and square.
+            case standard
+            /// apgd-ce and apgd-dlr along the mean of 20 gradients, for randomized networks.
+            case rand
+            /// apgd-ce, apgd-dlr and FAB of 5 restarts each, square, apgd-t and fab-t.
+            case plus
         }
 
         /// The name in files; nil means one made of the attack's numbers, see `resolvedId`.
@@ -29,10 +49,18 @@ extension RunConfiguration {
         package var epsilon = 8.0 / 255
         /// The length of a step in the same units; above 0 where there are steps.
         package var stepSize = 2.0 / 255
-        /// Steps of each restart, at least 1 for `pgd` and `apgd-ce`.
+        /// Steps of each restart, at least 1; `autoattack` makes 100, always.
         package var steps = 10
         /// Searches of which each image gets the worst, at least 1.
         package var restarts = 1
+        /// Which attacks `autoattack` runs.
+        package var version = Version.standard
+        /// Classes that targeted searches drive each image to, at least 1 and below the classes of the data.
+        package var targets = 9
+        /// Outputs that `square` asks for, at least 1.
+        package var queries = 5000
+        /// Gradients whose mean a step of APGD follows, at least 1.
+        package var eot = 1
         /// Where the search starts, see `resolvedStart`.
         package var start = Automatic<StartingPoint>.automatic
         /// What the search makes large, see `resolvedObjective`.
@@ -57,23 +85,43 @@ extension RunConfiguration {
             return start.or(name == .fgsm && !objective.readsCleanImages ? .none : .uniform)
         }
 
-        /// Whether the search follows gradients.
-        package var isGradientSearch: Bool { [.pgd, .fgsm, .apgdCE].contains(name) }
+        /// Whether the search follows gradients of the objective from a start.
+        package var isGradientSearch: Bool { [.pgd, .fgsm].contains(name) || isAutomatic }
+
+        /// Whether the search is APGD.
+        package var isAutomatic: Bool { [.apgdCE, .apgdDLR, .apgdT].contains(name) }
+
+        /// Whether the search asks the network about images.
+        package var asksNetwork: Bool { ![.none, .gaussianNoise].contains(name) }
+
+        /// Whether a step of training may make it: each makes as many passes whatever the images.
+        package var isForTraining: Bool { ![.apgdT, .fabT, .square, .autoattack].contains(name) }
+
+        /// Whether the search makes `steps` steps.
+        package var hasSteps: Bool { name == .pgd || name == .fabT || isAutomatic }
 
         /// Whether the search goes by steps of `stepSize`.
         package var hasStepSize: Bool { name == .pgd }
 
-        /// The gradient steps of each restart; nil where there are none.
+        /// The gradient steps of each restart, or the queries of a search that asks for outputs alone; nil where there are
+        /// none, or no one number.
         package var resolvedSteps: Int? {
             switch name {
-            case .pgd, .apgdCE: steps
+            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT: steps
             case .fgsm: 1
-            case .none, .gaussianNoise: nil
+            case .square: queries
+            case .none, .gaussianNoise, .autoattack: nil
             }
         }
 
         /// The objective with `auto` decided.
-        package var resolvedObjective: ObjectiveName { objective.or(.crossEntropy) }
+        package var resolvedObjective: ObjectiveName {
+            switch name {
+            case .apgdDLR, .apgdT: .dlr
+            case .fabT, .square: .margin
+            case .pgd, .fgsm, .apgdCE, .autoattack, .gaussianNoise, .none: objective.or(.crossEntropy)
+            }
+        }
 
         /// The name in files: `id`, or one such as `pgd-linf-8of255-10` (search, norm, radius, steps).
         ///
@@ -83,7 +131,11 @@ extension RunConfiguration {
             switch name {
             case .none: return "none"
             case .fgsm: return "fgsm-\(norm.rawValue)-\(radiusText)"
-            case .pgd, .apgdCE: return "\(name.rawValue)-\(norm.rawValue)-\(radiusText)-\(steps)"
+            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .square:
+                return "\(name.rawValue)-\(norm.rawValue)-\(radiusText)-\(resolvedSteps ?? steps)"
+            case .autoattack:
+                let suffix = version == .standard ? "" : "-\(version.rawValue)"
+                return "autoattack-\(norm.rawValue)-\(radiusText)\(suffix)"
             case .gaussianNoise: return "gaussian-noise-\(radiusText)"
             }
         }
@@ -103,7 +155,9 @@ extension RunConfiguration.Attack: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
         ConfigurationKey("id", \.id, "name in files; null: such as pgd-linf-8of255-10", .ifGiven(.identifier)),
         ConfigurationKey("name", \.name, "the search"),
-        ConfigurationKey("norm", \.norm, "how the size of a change is measured", onlyWhere: .gradients),
+        ConfigurationKey(
+            "version", \.version, "which attacks autoattack runs, one after the other", onlyWhere: .name(.autoattack)),
+        ConfigurationKey("norm", \.norm, "how the size of a change is measured", onlyWhere: .networks),
         ConfigurationKey(
             "epsilon", \.epsilon, "radius of the ball, for images in [0, 1]", .within(0...ConfigurationLimits.radius),
             onlyWhere: ConfigurationCondition("any name but none") { $0.name != .none }),
@@ -112,14 +166,26 @@ extension RunConfiguration.Attack: ConfigurationSection {
             onlyWhere: .name(.pgd)),
         ConfigurationKey(
             "steps", \.steps, "steps of each restart", .within(0...ConfigurationLimits.repetitions),
-            onlyWhere: .name(.pgd, .apgdCE)),
+            onlyWhere: .name(.pgd, .apgdCE, .apgdDLR, .apgdT, .fabT)),
         ConfigurationKey(
             "restarts", \.restarts, "searches of which each image gets the worst",
-            .within(1...ConfigurationLimits.repetitions), onlyWhere: .gradients),
+            .within(1...ConfigurationLimits.repetitions),
+            onlyWhere: .name(.pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT, .fabT)),
+        ConfigurationKey(
+            "targets", \.targets,
+            "classes that each image is driven to, by its clean logits from the second largest down",
+            .within(1...ConfigurationLimits.repetitions), onlyWhere: .name(.apgdT, .fabT, .autoattack)),
+        ConfigurationKey(
+            "queries", \.queries, "outputs that square asks for", .within(1...ConfigurationLimits.repetitions),
+            onlyWhere: .name(.square, .autoattack)),
+        ConfigurationKey(
+            "eot", \.eot, "gradients whose mean a step follows, for randomized networks",
+            .within(1...ConfigurationLimits.repetitions), onlyWhere: .name(.apgdCE, .apgdDLR, .apgdT)),
         ConfigurationKey("start", \.start, "where the search starts", onlyWhere: .gradients),
         ConfigurationKey(
             "random_start", \.randomStart, "true: start uniform, false: start none", anotherSpellingOf: "start"),
-        ConfigurationKey("objective", \.objective, "what the search makes large", onlyWhere: .gradients),
+        ConfigurationKey(
+            "objective", \.objective, "what the search makes large", onlyWhere: .name(.pgd, .fgsm, .apgdCE)),
         ConfigurationKey(
             "beta", \.beta, "factor of the routers' part of the objective; null: 6 for labels, 1 for divergences",
             .ifGiven(.atLeast(0)),
@@ -127,8 +193,8 @@ extension RunConfiguration.Attack: ConfigurationSection {
                 [.modelAndRouterDivergence, .modelAndRouterLabels].contains($0.resolvedObjective)
             }),
         ConfigurationKey("keep", \.keep, "which iterate is the result", onlyWhere: .name(.pgd)),
-        ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalizes by meanwhile", onlyWhere: .gradients),
-        ConfigurationKey("routing", \.routing, "how images are routed meanwhile", onlyWhere: .gradients),
+        ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalizes by meanwhile", onlyWhere: .networks),
+        ConfigurationKey("routing", \.routing, "how images are routed meanwhile", onlyWhere: .networks),
     ]
 
     private var randomStart: Bool {
@@ -140,12 +206,17 @@ extension RunConfiguration.Attack: ConfigurationSection {
 extension ConfigurationCondition where Section == RunConfiguration.Attack {
     /// What belongs to attacks of some names.
     fileprivate static func name(_ names: RunConfiguration.Attack.Name...) -> ConfigurationCondition {
-        ConfigurationCondition("name: \(names.map(\.rawValue).joined(separator: " or "))") { names.contains($0.name) }
+        let words = names.map(\.rawValue)
+        let list = [words.dropLast().joined(separator: ", "), words.last ?? ""].filter { !$0.isEmpty }
+        return ConfigurationCondition("name: \(list.joined(separator: " or "))") { names.contains($0.name) }
     }
 
-    /// What belongs to attacks that follow gradients.
-    fileprivate static var gradients: ConfigurationCondition {
-        ConfigurationCondition("name: pgd, fgsm or apgd-ce") { $0.isGradientSearch }
+    /// What belongs to attacks that follow gradients of an objective.
+    fileprivate static var gradients: ConfigurationCondition { .name(.pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT) }
+
+    /// What belongs to attacks that ask the network.
+    fileprivate static var networks: ConfigurationCondition {
+        ConfigurationCondition("any name but gaussian-noise and none") { $0.asksNetwork }
     }
 }
 

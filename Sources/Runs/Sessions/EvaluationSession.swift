@@ -81,6 +81,7 @@ package struct EvaluationSession: Sendable {
         let workspace = Workspace(threads: site.threads)
         let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
         try prepared.weights.check(data, configuration)
+        try configuration.requireClasses(data.set.traits.classes)
         let network = try Network(
             configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
         try prepared.weights.load(configuration, into: network)

@@ -91,7 +91,7 @@ def searches(rng):
     def model(x):
         return x.flatten(1) @ weights.T
 
-    for norm, epsilon in [("Linf", 0.08), ("L2", 0.3)]:
+    for norm, epsilon in [("Linf", 0.045), ("L2", 0.13)]:
         for loss in ["ce", "dlr", "targeted"]:
             named = dict(n_iter=steps, eps=epsilon, norm=norm, device="cpu")
             if loss == "targeted":

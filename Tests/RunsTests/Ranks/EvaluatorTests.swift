@@ -127,7 +127,11 @@ extension RankTests {
                     "gaussian-noise-0p05000",
                 ])
             #expect(found.inputs[1].taskLoss > found.inputs[0].taskLoss)
-            #expect(found.perSample.allSatisfy { $0.outcomes.allSatisfy { $0.distance > 0 } })
+            // APGD leaves images alone that are wrong when clean.
+            for row in found.perSample {
+                let moved = row.outcomes.map { $0.distance > 0 }
+                #expect(moved == [true, true, row.cleanPrediction == row.label, true, true])
+            }
         }
 
         @Test(
