@@ -1,7 +1,8 @@
-// What Swift cannot say: which instructions the program is built for, which ones the processor has, and prefetching.
+// What Swift cannot say: which instructions the program is built for, which ones the processor has, prefetching and waiting.
 #ifndef CHARDWARE_H
 #define CHARDWARE_H
 
+#include <sched.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -28,6 +29,18 @@ static inline __attribute__((always_inline)) int CHardware_isWide(void) {
 static inline __attribute__((always_inline)) void CHardware_prefetch(const void *address) {
     __builtin_prefetch(address, 0, 2);
 }
+
+// Tells the processor that this thread waits for another one's write.
+static inline __attribute__((always_inline)) void CHardware_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// Lets another thread run.
+static inline void CHardware_yield(void) { sched_yield(); }
 
 // What the program is built for: 1 to 4 for x86-64-v1 to -v4, 0 for other machines.
 static inline int CHardware_builtLevel(void) {

@@ -31,8 +31,10 @@ struct WinogradTiles {
         self.groups = groups.map { $0.lowerBound * perImage..<$0.upperBound * perImage }
         let filter = depths.source * depths.target
         sharesBlock = filter >= 256 * 256
-        // Unshared: transforms of a block stay in 700 KB of L2; a multiple of the six rows that OpenBLAS's kernel takes.
-        let cached = 175_000 / (points * (depths.source + depths.target)) / 12 * 12
+        // Unshared, for OpenBLAS: transforms of a block stay in 700 KB of L2; a multiple of the six rows that its kernel takes.
+        // Our own products fetch what they need ahead, and a block twice as large halves how often filters come from L3.
+        let size = TileProduct.isAvailable ? 350_000 : 175_000
+        let cached = size / (points * (depths.source + depths.target)) / 12 * 12
         block = sharesBlock ? (TileProduct.isAvailable ? 120 : 128) : min(max(cached, 12), 120)
     }
 
