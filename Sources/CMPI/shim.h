@@ -34,6 +34,17 @@ static inline int CMPI_probe(MPI_Comm communicator, int *found, int *source) {
     return code;
 }
 
+// The same, and how many bytes the message has.
+static inline int CMPI_probeBytes(MPI_Comm communicator, int *found, int *source, int *count) {
+    MPI_Status status;
+    int code = MPI_Iprobe(MPI_ANY_SOURCE, 0, communicator, found, &status);
+    *source = -1;
+    *count = 0;
+    if (code != MPI_SUCCESS || !*found) return code;
+    *source = status.MPI_SOURCE;
+    return MPI_Get_count(&status, MPI_BYTE, count);
+}
+
 static inline int CMPI_receive(void *bytes, int count, int source, MPI_Comm communicator) {
     return MPI_Recv(bytes, count, MPI_BYTE, source, 0, communicator, MPI_STATUS_IGNORE);
 }

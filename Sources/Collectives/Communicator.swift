@@ -62,6 +62,21 @@ public protocol Communicator: AnyObject {
     /// Returns when every rank has called it.
     func barrier() throws(CollectiveError)
 
+    /// Sends a message to another rank, and does not wait until it is there; not collective.
+    ///
+    /// Messages from one rank to another come in the order in which they were posted.
+    func post(_ message: [UInt8], to rank: Int) throws(CollectiveError)
+
+    /// Returns a message that another rank has posted and that is here, and takes it away; nil where there is none.
+    ///
+    /// Not collective, and never waits for a message to be posted. All messages must have been taken when the job ends.
+    func collect() throws(CollectiveError) -> (message: [UInt8], from: Int)?
+
+    /// Asks `isDone` again and again until it says so, lets MPI work meanwhile and others have the core; not collective.
+    ///
+    /// - Parameter what: What is waited for, for the error where ranks are silent for too long.
+    func wait(for what: String, until isDone: () throws -> Bool) throws
+
     /// Sums the contributions of all ranks element by element, in an order that the number of ranks doesn't change.
     ///
     /// Rank r's contributions number r·V to r·V + V − 1 in one list of S = V·size *shards*. An element of `result`, on

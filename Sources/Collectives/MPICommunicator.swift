@@ -23,6 +23,10 @@ public final class MPICommunicator: Communicator {
     let immediate: MPI_Comm
     /// Carries the reductions that are started early, so that their order is their own.
     let overlapped: MPI_Comm
+    /// Carries what single ranks post to each other.
+    let messages: MPI_Comm
+    /// Messages that may not have left yet.
+    var outgoing: [OutgoingMessage] = []
     /// Carries what ranks say of themselves.
     private let liveness: Liveness
     /// How long vectors are added up.
@@ -114,6 +118,7 @@ public final class MPICommunicator: Communicator {
         }
         immediate = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         overlapped = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
+        messages = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         liveness = Liveness(
             try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }, rank: Int(rank), size: Int(size))
         var host: MPI_Comm? = try made("MPI_Comm_split_type") {
@@ -208,7 +213,7 @@ public final class MPICommunicator: Communicator {
     }
 
     /// Turns a code of MPI into an error that says where it happened.
-    private func check(_ code: Int32, _ call: String, _ count: Int?) throws(CollectiveError) {
+    func check(_ code: Int32, _ call: String, _ count: Int?) throws(CollectiveError) {
         if code == MPI_SUCCESS { return }
         throw failed(call, count, .refused(code: code, message: MPICommunicator.message(of: code)))
     }

@@ -52,6 +52,17 @@ public final class SoloCommunicator: Communicator {
     /// Returns at once.
     public func barrier() {}
 
+    /// Not to be called: there is nobody else.
+    public func post(_ message: [UInt8], to rank: Int) {
+        preconditionFailure("expected another rank than 0 of 1, found \(rank)")
+    }
+
+    /// Nothing: nobody posts.
+    public func collect() -> (message: [UInt8], from: Int)? { nil }
+
+    /// Asks until it is so.
+    public func wait(for what: String, until isDone: () throws -> Bool) rethrows { while try !isDone() {} }
+
     /// Writes the sum of `contributions`, added in their order, to `result`.
     public func sumInFixedOrder(
         contributions: [UnsafeMutableBufferPointer<Float>], into result: UnsafeMutableBufferPointer<Float>

@@ -9,12 +9,13 @@ extension RunConfiguration {
 
     /// The configuration as the lowest layer of its own continuation.
     ///
-    /// `training.stop_after_steps` and `training.time_limit` end one invocation, and are left out.
+    /// `training.stop_after_steps`, `training.time_limit` and `evaluation.time_limit` end one invocation, and are left out.
     /// - Parameter origin: Where it was written, such as the run directory's `config.yaml`.
     package func carriedOver(origin: String) -> ConfigurationLayer {
         var carried = self
         carried.training.stopAfterSteps = nil
         carried.training.timeLimit = nil
+        carried.evaluation.timeLimit = nil
         return ConfigurationLayer(yaml: carried.yaml(), origin: origin, giver: .program)
     }
 
@@ -31,6 +32,17 @@ extension RunConfiguration {
     package func leaves(except left: Set<String>) -> [String: String] {
         let leaves = written.leaves().filter { !left.contains($0.key) }
         return Dictionary(leaves.map { ($0.key, $0.text) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The values, by dotted key, that the results of an evaluation depend on.
+    ///
+    /// The images are compared by their contents, wherever they lie, and the weights by theirs.
+    package var evaluationLeaves: [String: String] {
+        let sections = [
+            "model.", "moe.", "attack.", "evaluation.", "kernels.arithmetic", "training.seed", "data.dataset",
+        ]
+        let without = ["evaluation.time_limit", "evaluation.every_epochs", "evaluation.attacks_every_epochs"]
+        return leaves(except: Set(without)).filter { leaf in sections.contains { leaf.key.hasPrefix($0) } }
     }
 
     /// Returns what differs from a checkpoint's configuration in the network.

@@ -18,18 +18,26 @@ struct ChunkEvaluation {
     private var network: Network { passes.network }
 
     /// Judges the clean images, and those that each attack makes of them.
+    ///
+    /// - Parameter enter: Called with each place that it comes to.
     /// - Throws: What `passes.progress` throws, at any pass.
-    func outcomes(_ attacks: [EvaluatedAttack]) throws -> [EvaluationChunk.Outcome] {
+    func outcomes(
+        _ attacks: [EvaluatedAttack], _ enter: (EvaluationProgress.Place?) -> Void
+    ) throws -> [EvaluationChunk.Outcome] {
         let start = ContinuousClock.now
+        enter(nil)
         try passes.progress()
         var clean = try judged(images, by: "the clean images")
         clean.seconds = start.seconds
-        return try [clean] + attacks.map { try outcome(of: $0, clean: clean) }
+        return try [clean]
+            + attacks.enumerated().map { number, attack in
+                try outcome(of: attack, clean: clean) { enter(EvaluationProgress.Place(attack: number, stage: $0)) }
+            }
     }
 
     /// What an attack comes to; of a ladder, for each image what the stage made that fooled the network, else the last.
     private func outcome(
-        of attack: EvaluatedAttack, clean: EvaluationChunk.Outcome
+        of attack: EvaluatedAttack, clean: EvaluationChunk.Outcome, _ enter: (_ stage: Int) -> Void
     ) throws -> EvaluationChunk.Outcome {
         let start = ContinuousClock.now
         var result = clean
@@ -37,6 +45,7 @@ struct ChunkEvaluation {
         var worst = images
         for (number, stage) in attack.stages.enumerated() {
             let start = ContinuousClock.now
+            enter(number)
             let open = attack.isLadder ? right(result) : Array(samples.indices)
             if !open.isEmpty {
                 let found = try adversarial(stage, open)
@@ -136,5 +145,5 @@ extension Tensor {
 
 extension ContinuousClock.Instant {
     /// Seconds since then.
-    var seconds: Double { (ContinuousClock.now - self) / .seconds(1) }
+    package var seconds: Double { (ContinuousClock.now - self) / .seconds(1) }
 }

@@ -6,7 +6,8 @@ import Networks
 
 /// Measures clean and attacked accuracy in fixed chunks of consecutive images.
 ///
-/// A rank takes whole chunks, each a pass of its own, so the result has the same bits on any number of ranks.
+/// Ranks take whole chunks as they get done with others, each a pass of its own, so the result has the same bits on any
+/// number of ranks.
 package struct Evaluator {
     /// Makes the passes of the network; routes that are given hold for attacks too.
     package var passes: PassFactory
@@ -17,6 +18,12 @@ package struct Evaluator {
     let seed: UInt64
     /// The mask that pathways are compared with, if any.
     let mask: MaskOverlap?
+    /// What keeps finished chunks; rank 0's alone is used.
+    package var store: (any ChunkStore)?
+    /// What is told of the progress, on rank 0.
+    package var report: (EvaluationProgress) throws -> Void
+    /// What tells an evaluation from others that share its store.
+    package var part = ""
     /// Whether this rank is to stop; looked at before every pass.
     package var wantsToStop: () -> Bool
 
@@ -34,6 +41,7 @@ package struct Evaluator {
     /// Makes an evaluator; see the properties.
     package init(
         _ passes: PassFactory, _ communicator: any Communicator, chunk: Int, seed: UInt64, mask: MaskOverlap? = nil,
+        store: (any ChunkStore)? = nil, report: @escaping (EvaluationProgress) throws -> Void = { _ in },
         wantsToStop: @escaping () -> Bool = { false }
     ) {
         self.passes = passes
@@ -41,55 +49,79 @@ package struct Evaluator {
         self.chunk = chunk
         self.seed = seed
         self.mask = mask
+        self.store = store
+        self.report = report
         self.wantsToStop = wantsToStop
     }
-
-    private var network: Network { passes.network }
 
     /// Evaluates images `indices` of a set; collective.
     /// - Parameter suffix: What the names of the inputs end in.
     package func run(
         _ set: ImageSet, _ indices: [Int], attacks: [EvaluatedAttack], suffix: String = ""
     ) throws -> Outcome {
-        let count = (indices.count + chunk - 1) / chunk
-        var results: [EvaluationChunk] = []
-        var isStopped = false
+        let ranges = stride(from: 0, to: indices.count, by: chunk).map { $0..<min(indices.count, $0 + chunk) }
+        let part = part + suffix
+        // Nothing but what this evaluation makes of just these images counts.
+        var finished = try (communicator.isRoot ? store?.finished(part) ?? [] : []).filter { kept in
+            ranges.indices.contains(kept.chunk) && kept.indices[...] == indices[ranges[kept.chunk]]
+                && kept.outcomes.count == attacks.count + 1
+        }
+        var progress = EvaluationProgress(
+            part, attacks, images: indices.count, chunks: ranges.count, finished: finished)
+        let known = Set(finished.map(\.chunk))
+        let queue = WorkQueue(ranges.indices.filter { !known.contains($0) }, communicator) { [store] bytes in
+            let chunk = try JSONDecoder().decode(EvaluationChunk.self, from: Data(bytes))
+            try store?.keep(part, chunk)
+            finished.append(chunk)
+            progress.add(chunk)
+        }
+        /// Called between two passes of this rank, and where rank 0 waits for others.
+        func tend() throws {
+            try queue.tend()
+            if !queue.isStopped, wantsToStop() { try queue.stop() }
+            if communicator.isRoot, !queue.isStopped { try report(progress) }
+        }
         do {
-            for number in Swift.stride(from: communicator.rank, to: count, by: communicator.size) {
-                let range = number * chunk..<min(indices.count, (number + 1) * chunk)
-                results.append(try evaluate(set, indices[range], number: number, of: count, attacks))
+            while let number = try queue.next() {
+                var passes = passes
+                passes.progress = {
+                    communicator.note("evaluation, chunk \(number) of \(ranges.count)")
+                    try tend()
+                    if queue.isStopped { throw Stop() }
+                }
+                let batch = set.chunk(indices[ranges[number]], workspace: passes.workspace)
+                let outcomes = try ChunkEvaluation(
+                    passes: passes, images: batch.images, labels: batch.labels, samples: batch.indices, seed: seed
+                ).outcomes(attacks) { progress.place = $0 }
+                let result = EvaluationChunk(
+                    chunk: number, indices: batch.indices, labels: batch.labels.map(Int.init), outcomes: outcomes,
+                    rank: communicator.rank)
+                try queue.deliver([UInt8](JSONEncoder().encode(result)))
             }
-        } catch is Stop { isStopped = true }
-        var anyStopped: [Int64] = [isStopped ? 1 : 0]
-        try communicator.allReduce(&anyStopped, .max)
-        if anyStopped[0] > 0 { return .stopped }
-        let bytes = try JSONEncoder().encode(results)
-        let gathered = try communicator.gather([UInt8](bytes), to: 0)
+        } catch is Stop {}
+        progress.place = nil
+        try queue.finish(tend)
+        // A stop that comes when all is done stops nothing.
+        let isWhole = finished.count == ranges.count
+        guard try communicator.allReduce(Int64(communicator.isRoot && !isWhole ? 1 : 0), .max) == 0 else {
+            return .stopped
+        }
         guard communicator.isRoot else { return .finished(nil) }
-        var all: [EvaluationChunk] = []
-        for part in gathered { all += try JSONDecoder().decode([EvaluationChunk].self, from: Data(part)) }
-        all.sort { $0.chunk < $1.chunk }
+        finished.sort { $0.chunk < $1.chunk }
         return .finished(
             EvaluationResult(
-                chunks: all, attacks: attacks, network: network, classes: set.classes, suffix: suffix, mask: mask))
+                chunks: finished, attacks: attacks, network: passes.network, classes: set.classes, suffix: suffix,
+                mask: mask))
     }
 
     /// That an evaluation ends between two passes.
     private struct Stop: Error {}
+}
 
-    private func evaluate(
-        _ set: ImageSet, _ indices: ArraySlice<Int>, number: Int, of count: Int, _ attacks: [EvaluatedAttack]
-    ) throws -> EvaluationChunk {
-        var passes = passes
-        passes.progress = { [communicator, wantsToStop] in
-            communicator.note("evaluation, chunk \(number) of \(count)")
-            if wantsToStop() { throw Stop() }
-        }
-        let batch = set.chunk(indices, workspace: passes.workspace)
-        let evaluation = ChunkEvaluation(
-            passes: passes, images: batch.images, labels: batch.labels, samples: batch.indices, seed: seed)
-        return EvaluationChunk(
-            chunk: number, indices: batch.indices, labels: batch.labels.map(Int.init),
-            outcomes: try evaluation.outcomes(attacks), rank: communicator.rank)
-    }
+/// Keeps finished chunks of evaluations, so that one that ends early can go on.
+package protocol ChunkStore {
+    /// The chunks of an evaluation that are there already, each once.
+    func finished(_ part: String) throws -> [EvaluationChunk]
+    /// Keeps one more, for good.
+    func keep(_ part: String, _ chunk: EvaluationChunk) throws
 }

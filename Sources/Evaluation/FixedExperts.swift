@@ -23,14 +23,16 @@ package struct FixedExperts {
     }
 
     /// Evaluates; collective.
+    ///
     /// - Parameters:
     ///   - gated: The result with the network's own routes, on rank 0.
     ///   - report: Called on rank 0 with a layer, an expert or nil for the gated network, one set of inputs, and the
     ///     gated network's on the same kind of inputs.
+    /// - Returns: Whether all were evaluated; else a rank was to stop before that.
     package func run(
         _ set: ImageSet, _ indices: [Int], gated: EvaluationResult?,
         _ report: (String, Int?, EvaluationResult.Inputs, EvaluationResult.Inputs) throws -> Void
-    ) throws {
+    ) throws -> Bool {
         let network = evaluator.passes.network
         let experts = network.settings.mixture?.router.experts ?? 0
         // With the only router bypassed, an objective of routers depends on nothing.
@@ -41,7 +43,10 @@ package struct FixedExperts {
             for expert in 0..<experts {
                 var fixed = evaluator
                 fixed.passes.given[layer] = .expert(expert)
-                let result = try fixed.run(set, indices, attacks: attacks, suffix: suffix).result
+                fixed.part += "\(layer) expert \(expert)"
+                guard case .finished(let result) = try fixed.run(set, indices, attacks: attacks, suffix: suffix) else {
+                    return false
+                }
                 guard let result, let gated else { continue }
                 for input in result.inputs {
                     guard let reference = gated.inputs.first(where: { $0.name == input.name }) else { continue }
@@ -50,5 +55,6 @@ package struct FixedExperts {
             }
             if let gated { for input in gated.inputs { try report(layer, nil, input, input) } }
         }
+        return true
     }
 }

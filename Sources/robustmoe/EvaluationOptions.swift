@@ -18,17 +18,24 @@ struct EvaluationOptions: ParsableArguments {
     var config: [String] = []
     @Option(help: "The directory of evaluation.csv and the other tables.")
     var output: String
+    @Option(help: "Go on with an evaluation that ended early: 'auto', with the command that began it.")
+    var resume: String?
     @Flag(help: "Replace the results that the directory holds.")
     var force = false
     @Argument(help: "key=value settings.")
     var settings: [String] = []
+
+    func validate() throws {
+        if force && resume != nil { throw ValidationError("--force and --resume exclude each other") }
+        if let resume, resume != "auto" { throw ValidationError("--resume is \(resume), expected auto") }
+    }
 
     /// Evaluates on all ranks.
     /// - Parameter fixedLayers: The mixture layers whose experts are evaluated one by one; nil means none.
     func run(fixedLayers: [String]? = nil) throws {
         let session = EvaluationSession(
             checkpoint: checkpoint, layout: layout, configFiles: config, output: output, force: force,
-            settings: settings, fixedLayers: fixedLayers)
+            resume: resume != nil, settings: settings, fixedLayers: fixedLayers)
         let prepared = try Job.prepare { try session.prepare() }
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
             try session.run(prepared, communicator)

@@ -13,13 +13,13 @@ struct RobustMoE: ParsableCommand {
         ])
 
     static func main() {
-        // Only training has something to save; all else a signal may end.
-        let trains = CommandLine.arguments.dropFirst().first == "train"
+        // Training and evaluations have something to save; all else a signal may end.
+        let saves = ["train", "evaluate", "experts"].contains(CommandLine.arguments.dropFirst().first)
         do {
             try Job.prepare { try ProcessorKernels.requireInstructions() }
-            if trains { StopRequest.hold() }
+            if saves { StopRequest.hold() }
             ProcessorKernels.choose()
-            if trains { StopRequest.install() }
+            if saves { StopRequest.install() }
             try ArgumentChecks.check(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
             try command.run()

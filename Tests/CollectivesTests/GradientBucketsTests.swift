@@ -44,6 +44,9 @@ final class RecordingCommunicator: Communicator {
     let localSize = 2
     var timeoutSeconds: Double?
     func note(_ place: @autoclosure () -> String) {}
+    func post(_ message: [UInt8], to rank: Int) {}
+    func collect() -> (message: [UInt8], from: Int)? { nil }
+    func wait(for what: String, until isDone: () throws -> Bool) rethrows { while try !isDone() {} }
     var started: [Reduction] = []
     var refusal: CollectiveError?
     var delay = Duration.zero

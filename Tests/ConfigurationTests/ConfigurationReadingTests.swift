@@ -111,6 +111,7 @@ struct ConfigurationReadingTests {
                   split: null
                   samples: null
                   chunk: 64
+                  time_limit: null
                 data:
                   dataset: cifar10
                   path: null

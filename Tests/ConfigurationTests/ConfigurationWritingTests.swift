@@ -93,6 +93,7 @@ private func unusual() -> RunConfiguration {
     run.evaluation.split = .validation
     run.evaluation.samples = 1000
     run.evaluation.chunk = 32
+    run.evaluation.timeLimit = RunConfiguration.TimeLimit(seconds: 90.5)
     run.data.dataset = .tinyImageNet
     run.data.path = "$DATA/tiny imagenet"
     run.data.trainSamples = 500
@@ -286,6 +287,7 @@ struct ConfigurationResumeTests {
         var expected = unusual()
         expected.training.stopAfterSteps = nil
         expected.training.timeLimit = nil
+        expected.evaluation.timeLimit = nil
         expected.training.epochs = 9
         let layers = [unusual().carriedOver(origin: "config.yaml"), ConfigurationLayer(override: "training.epochs=9")]
         #expect(try RunConfiguration.resolve(layers: layers) == expected)

@@ -44,6 +44,8 @@ extension RunConfiguration {
         /// Which algorithm computes a convolution depends on how many images it meets (`ConvolutionAlgorithm.chosen`), so
         /// another chunk may change losses by rounding, in the sixth digit.
         package var chunk = 64
+        /// The time after which `evaluate` and `experts` end, with what is finished kept; nil means never.
+        package var timeLimit: TimeLimit?
 
         /// Makes the section with every default.
         package init() {}
@@ -86,5 +88,8 @@ extension RunConfiguration.Evaluation: ConfigurationSection {
         ConfigurationKey(
             "chunk", \.chunk, "images that are run together; another number may round losses otherwise",
             .within(1...ConfigurationLimits.batch)),
+        ConfigurationKey(
+            "time_limit", \.timeLimit,
+            "time after which evaluate and experts end, with exit code 75; training has its own"),
     ]
 }

@@ -21,7 +21,7 @@ package enum RunDirectoryError: ErrorWithStatus, Equatable, Sendable, CustomStri
         case .system(let error): error.description
         case .occupied(let path, let found):
             "\(path): expected no run there, found \(found.joined(separator: ", ")); pass "
-                + (found.contains(RunDirectory.checkpointsName) ? "--resume auto to go on with it, " : "")
+                + (found.contains(where: RunDirectory.resumable.contains) ? "--resume auto to go on with it, " : "")
                 + "--force to replace it, or another --output"
         case .locked(let path, let holder, let age):
             "\(path): expected no other process in this directory, found "
@@ -64,9 +64,14 @@ package struct RunDirectory: Sendable {
     static let markerName = ".run"
     static let configurationName = "config.yaml"
     /// What tells that a run is there, checkpoints aside.
-    static let traces = [configurationName] + RunTable.allCases.map(\.fileName)
+    static let traces = [configurationName, unfinishedName] + RunTable.allCases.map(\.fileName)
+    /// Chunks of an evaluation that is not finished.
+    package static let unfinishedName = "unfinished_evaluation.jsonl"
+    private static let logName = "events.log"
+    /// What there is to go on with.
+    static let resumable = [checkpointsName, unfinishedName]
     /// Every file that a run or an evaluation writes, checkpoints aside.
-    package static let fileNames = traces + ["environment.json", "command.txt", "events.log", "report.html"]
+    package static let fileNames = traces + ["environment.json", "command.txt", logName, "report.html"]
 
     /// The directory.
     package let path: String
@@ -86,7 +91,7 @@ package struct RunDirectory: Sendable {
         if opening == .fresh, !found.isEmpty { throw .occupied(path: path, found: found) }
         resumesRun = opening == .resume && !found.isEmpty
         if opening == .force {
-            for name in Self.fileNames { try RunFileOrigin(name).requireOurs(file(name)) }
+            try Self.requireOurs(at: path)
         }
         do {
             try FileSystem.createDirectory(path)
@@ -113,6 +118,12 @@ package struct RunDirectory: Sendable {
     package static func requireNone(at path: String) throws(RunDirectoryError) {
         let found = try run(at: path)
         if !found.isEmpty { throw .occupied(path: path, found: found) }
+    }
+
+    /// Throws if opening a directory as `force` would; removes nothing.
+    package static func requireOurs(at path: String) throws(RunDirectoryError) {
+        if FileSystem.exists(path), !FileSystem.isDirectory(path) { throw .notDirectory(path: path) }
+        for name in fileNames { try RunFileOrigin(name).requireOurs(FileSystem.join(path, name)) }
     }
 
     /// What a run left at a path that may be none.
@@ -155,7 +166,7 @@ package struct RunDirectory: Sendable {
     package func log(_ event: String, at time: Date = Date()) throws(RunDirectoryError) {
         let text = event.split(whereSeparator: \.isNewline).joined(separator: " ").printableLine
         let line = Array("\(time.ISO8601Format()) \(text)\n".utf8)
-        let path = file("events.log")
+        let path = file(Self.logName)
         let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw .system(FileSystemError("open", path, code: errno)) }
         defer { close(descriptor) }
@@ -170,13 +181,44 @@ package struct RunDirectory: Sendable {
         do { try FileSystem.replace(file(name), with: text) } catch { throw .system(error) }
     }
 
-    private func removeRun() throws(FileSystemError) {
-        for name in Self.fileNames {
+    /// The bytes of `events.log`; 0 where there is none.
+    package var logBytes: Int { (try? InputFile(file(Self.logName)).size) ?? 0 }
+
+    /// Removes the results that an evaluation replaces, and of the log what came before it; what it has finished stays.
+    /// - Parameter log: The bytes of the log when it began.
+    package func removeResults(before log: Int) throws(RunDirectoryError) {
+        try Self.requireOurs(at: path)
+        do {
+            try removeFiles(Self.fileNames.filter { $0 != Self.unfinishedName && $0 != Self.logName })
+            guard log > 0, FileSystem.exists(file(Self.logName)) else { return }
+            let lines = try FileSystem.text(of: file(Self.logName)).utf8.dropFirst(log)
+            try FileSystem.replace(file(Self.logName), with: String(decoding: lines, as: UTF8.self))
+        } catch { throw .system(error) }
+    }
+
+    /// Whether the first row of the table of evaluations, if any, is of weights with this hash.
+    package func holdsResults(ofWeights sha256: String?) throws -> Bool {
+        let path = file(RunTable.evaluation.fileName)
+        guard FileSystem.exists(path), let sha256 else { return false }
+        return try FileSystem.text(of: path).contains(",\(sha256),")
+    }
+
+    /// Removes what was kept of an evaluation that is finished now, or that nobody goes on with.
+    package func removeUnfinished() throws(RunDirectoryError) {
+        do { try removeFiles([Self.unfinishedName]) } catch { throw .system(error) }
+    }
+
+    private func removeFiles(_ names: [String]) throws(FileSystemError) {
+        for name in names {
             // A directory of that name is none of ours.
             for place in [file(name), file(".partial-" + name)] where !FileSystem.isDirectory(place) {
                 try FileSystem.remove(place)
             }
         }
+    }
+
+    private func removeRun() throws(FileSystemError) {
+        try removeFiles(Self.fileNames)
         try FileSystem.remove(FileSystem.join(checkpoints.directory, Self.markerName))
         try checkpoints.removeAll()
     }

@@ -19,6 +19,11 @@ struct RunFileOrigin {
                 "lines that begin with a time",
                 { $0.prefix(11).filter { !$0.isNumber } == "--T" }
             )
+        case RunDirectory.unfinishedName:
+            (expected, isOurs) = (
+                "chunks of an evaluation, each after its digest",
+                { $0.prefix { $0 != " " }.allSatisfy(\.isHexDigit) && $0.contains(" {") }
+            )
         case "report.html":
             (expected, isOurs) = ("a report of robustmoe", { $0.lowercased().contains("robustmoe") })
         default:

@@ -14,13 +14,6 @@ package enum Console {
     static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
     static func percent(_ value: Double) -> String { String(format: "%.1f%%", 100 * value) }
 
-    /// One line about an evaluation's inputs, with the 95% interval.
-    static func line(_ input: EvaluationResult.Inputs) -> String {
-        let bounds = WilsonInterval.bounds(correct: input.correct, samples: input.samples)
-        return "\(input.name): \(percent(input.accuracy)) "
-            + "[\(percent(bounds.low)), \(percent(bounds.high))] of \(input.samples), loss \(fixed(input.taskLoss, 3))"
-    }
-
     /// In how many layers experts are collapsed or dead, and the worst of these, which has the lowest entropy of use; nil
     /// where all is well.
     static func routingWarning(_ result: EvaluationResult) -> String? {

@@ -93,6 +93,11 @@ struct EvaluationData {
             all = Array(0..<set.count)
             identity = nil
         }
+        guard !all.isEmpty else {
+            throw RunError.unusable(
+                "evaluation.split: expected at least one image of the split \(configuration.resolvedEvaluationSplit.rawValue), "
+                    + "found none")
+        }
         guard let samples = configuration.evaluation.samples else {
             indices = all
             return

@@ -4,7 +4,7 @@ import Synchronization
 /// Whether this process was asked to stop: by the scheduler (SIGTERM, or SIGUSR1 ahead of a time limit), from the keyboard
 /// (SIGINT) or by the end of the terminal (SIGHUP).
 ///
-/// The first signal asks, and training ends with a checkpoint; a second SIGINT or SIGHUP ends the process at once.
+/// The first signal asks: training ends with a checkpoint, an evaluation with what it has finished; a second SIGINT or SIGHUP ends the process at once.
 package enum StopRequest {
     private static let requested = Atomic<Bool>(false)
     private static let signals = [SIGTERM, SIGUSR1, SIGINT, SIGHUP]

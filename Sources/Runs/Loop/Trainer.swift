@@ -40,6 +40,9 @@ package final class Trainer {
     /// The checkpoint of the last step that has one.
     var saved: Checkpoint?
     private var lastLine = ContinuousClock.now
+    /// What is finished of an evaluation that is being made, and what tells of it; on rank 0.
+    private var unfinished: UnfinishedEvaluation?
+    private var reporter: EvaluationReporter?
 
     /// Builds the network, loads the data and takes up the checkpoint, without writing anything.
     ///
@@ -223,6 +226,7 @@ package final class Trainer {
     /// Makes the evaluation that is due, if nobody asks to stop meanwhile; collective.
     private func evaluate() throws -> ExitStatus {
         let attacks = isAttackDue ? configuration.evaluatedAttacks : []
+        try beginEvaluation()
         guard case .finished(let result) = try evaluate(attacks, suffix: "") else { return .stoppedEarly }
         var results = [result].compactMap { $0 }
         let average = try step.average?.withAverages(in: network) {
@@ -244,14 +248,41 @@ package final class Trainer {
         if isBest { bestRobustAccuracy = result?.robustAccuracy }
         isEvaluationDue = false
         try saveEvaluation(isBest: isBest)
+        try unfinished?.remove()
+        unfinished = nil
         return .done
+    }
+
+    /// Takes up what an evaluation of the last checkpoint has finished before it was cut short; rank 0 alone.
+    private func beginEvaluation() throws {
+        guard let recorder, let saved else { return }
+        reporter = EvaluationReporter { try recorder.say($0) }
+        var settings = configuration
+        // What the evaluation of this step attacks with.
+        if !isAttackDue { settings.evaluation.attacks = [] }
+        let identity = settings.evaluationIdentity(
+            weights: [Checkpoint.modelFile, Checkpoint.stateFile].compactMap { saved.files[$0]?.sha256 },
+            data.evaluation.set, data.evaluation.indices)
+        let directory = recorder.directory
+        unfinished = UnfinishedEvaluation(directory, identity)
+        guard FileSystem.exists(directory.file(RunDirectory.unfinishedName)) else { return }
+        do {
+            let begun = try UnfinishedEvaluation(resuming: directory, identity)
+            try recorder.say("evaluation goes on with what was finished before")
+            unfinished = begun
+        } catch let error as RunError {
+            // It is of another step, or made with other attacks: then it begins anew.
+            try directory.log("\(error)")
+            try directory.removeUnfinished()
+        }
     }
 
     /// Evaluates the network as it is; collective.
     private func evaluate(_ attacks: [EvaluatedAttack], suffix: String) throws -> Evaluator.Outcome {
         let evaluator = Evaluator(
-            step.passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed
-        ) { [self] in wantsToStop }
+            step.passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed,
+            store: unfinished, report: { [reporter] in try reporter?.report($0) },
+            wantsToStop: { [self] in wantsToStop })
         return try evaluator.run(data.evaluation.set, data.evaluation.indices, attacks: attacks, suffix: suffix)
     }
 

@@ -115,6 +115,12 @@ enum EvaluatedWeights: Sendable {
         }
     }
 
+    /// The hashes of all files that weights are read from.
+    var hashes: [String] {
+        guard case .checkpoint(let checkpoint, _) = self else { return [sha256].compactMap { $0 } }
+        return [Checkpoint.modelFile, Checkpoint.stateFile].compactMap { checkpoint.files[$0]?.sha256 }
+    }
+
     /// The run that they come from; a file's first digits of its hash.
     var runID: String {
         switch self {

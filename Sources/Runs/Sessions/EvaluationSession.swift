@@ -15,17 +15,19 @@ package struct EvaluationSession: Sendable {
     private let configFiles: [String]
     private let output: String
     private let force: Bool
+    private let resume: Bool
     private let settings: [String]
     private let fixedLayers: [String]?
 
     /// Makes a session from the command's options.
     /// - Parameters:
     ///   - layout: What the tensors are called, if `checkpoint` is a safetensors file rather than a checkpoint.
+    ///   - resume: Whether to go on with an evaluation that ended early.
     ///   - fixedLayers: The mixture layers whose experts are evaluated one by one; an empty list means all layers, nil
     ///     that no expert is.
     package init(
         checkpoint: String, layout: CheckpointLayout? = nil, configFiles: [String], output: String, force: Bool,
-        settings: [String], fixedLayers: [String]? = nil
+        resume: Bool = false, settings: [String], fixedLayers: [String]? = nil
     ) {
         self.fixedLayers = fixedLayers
         checkpointPath = checkpoint
@@ -33,6 +35,7 @@ package struct EvaluationSession: Sendable {
         self.configFiles = configFiles
         self.output = output
         self.force = force
+        self.resume = resume
         self.settings = settings
     }
 
@@ -71,13 +74,18 @@ package struct EvaluationSession: Sendable {
     }
 
     /// Evaluates; collective.
+    ///
+    /// What is finished is kept in the directory as it comes, and tables are written when all is; results that they replace
+    /// stay until then.
     package func run(_ prepared: Prepared, _ communicator: any Communicator) throws -> ExitStatus {
+        let started = ContinuousClock.now
         let configuration = prepared.configuration
         let site = try SessionSite(
             configuration, communicator, warnings: prepared.warnings, weights: prepared.weights.sha256)
         let lock = try RunLock.taken(output, communicator)
         defer { withExtendedLifetime(lock) {} }
-        if communicator.isRoot, !force { try RunDirectory.requireNone(at: output) }
+        let isThere = try communicator.isRoot && lookAtResults(prepared)
+        if try communicator.allReduce(Int64(isThere ? 1 : 0), .max) > 0 { return .done }
         let workspace = Workspace(threads: site.threads)
         let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
         try prepared.weights.check(data, configuration)
@@ -90,6 +98,15 @@ package struct EvaluationSession: Sendable {
             let masks = try PruningMasks.masks(of: Checkpoint.verify(try CheckpointStore.locate(path)))
             return try MaskOverlap(masks, network, path: path)
         }
+        let identity = configuration.evaluationIdentity(
+            weights: prepared.weights.hashes, data.set, data.indices, layers: fixed)
+        let record =
+            try communicator.isRoot
+            ? EvaluationRecord(output, identity, runID: prepared.weights.runID, resumes: resume) { directory in
+                try site.describe(configuration, in: directory, communicator)
+                try directory.log(prepared.weights.description)
+                for warning in data.set.warnings { try directory.log("warning: \(warning)") }
+            } : nil
         if communicator.isRoot {
             Console.print(prepared.weights.description)
             for warning in data.set.warnings { Console.print("warning: \(warning)") }
@@ -98,25 +115,70 @@ package struct EvaluationSession: Sendable {
             network, workspace: workspace,
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
             arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
+        let limit = configuration.evaluation.timeLimit?.seconds
         let evaluator = Evaluator(
-            passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed, mask: mask)
+            passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed, mask: mask,
+            store: record?.unfinished, report: { try record?.report($0) },
+            wantsToStop: { StopRequest.isRequested || limit.map { started.seconds >= $0 } ?? false })
         let attacks = configuration.evaluatedAttacks
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
         guard case .finished(let result) = try evaluator.run(data.set, data.indices, attacks: attacks, suffix: suffix)
-        else { return .stoppedEarly }
-        // Results that are to be replaced stay until there are others.
-        let recorder = try communicator.isRoot ? makeRecorder(prepared, site, data.set.warnings, communicator) : nil
-        if let result, let recorder { try write(result, network, data.set.classNames, prepared, recorder) }
+        else { return try stopped(record) }
+        var rows: [FixedExpertRow] = []
         if let fixed {
             let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)
-            try recorder?.tables.open(.fixedExperts)
-            try experts.run(data.set, data.indices, gated: result) { layer, expert, input, gated in
-                try recorder?.tables.append(row(layer, expert, input, gated, prepared))
-                try recorder?.say("\(layer) \(expert.map { "expert \($0)" } ?? "gated") \(Console.line(input))")
+            let isWhole = try experts.run(data.set, data.indices, gated: result) { layer, expert, input, gated in
+                rows.append(row(layer, expert, input, gated, prepared))
+                try record?.say("\(layer) \(expert.map { "expert \($0)" } ?? "gated") \(Console.line(input))")
             }
+            if !isWhole { return try stopped(record) }
         }
-        if let recorder { try recorder.say("results in \(recorder.directory.path)") }
+        guard let result, let record else { return .done }
+        let recorder = try record.replaceResults()
+        try write(result, network, data.set.classNames, prepared, recorder)
+        if fixed != nil { try recorder.tables.open(.fixedExperts) }
+        for row in rows { try recorder.tables.append(row) }
+        try record.unfinished.remove()
+        try recorder.say("results in \(recorder.directory.path)")
         return .done
+    }
+
+    /// Throws where results are in the way; returns whether they are those that are wanted, and whole.
+    private func lookAtResults(_ prepared: Prepared) throws -> Bool {
+        if force {
+            try RunDirectory.requireOurs(at: output)
+            return false
+        }
+        guard resume else {
+            try RunDirectory.requireNone(at: output)
+            return false
+        }
+        let directory = try RunDirectory(output, opening: .resume)
+        if FileSystem.exists(directory.file(RunDirectory.unfinishedName)) { return false }
+        guard directory.resumesRun else {
+            Console.print("no unfinished evaluation in \(output): starting anew")
+            return false
+        }
+        let path = directory.file("config.yaml")
+        let saved = try RunConfiguration.resolve(layers: [ConfigurationLayer(file: path)])
+        let (found, expected) = (prepared.configuration.evaluationLeaves, saved.evaluationLeaves)
+        let changed = Set(found.keys).union(expected.keys).sorted().filter { found[$0] != expected[$0] }.map {
+            "\($0): \(expected[$0] ?? "absent") -> \(found[$0] ?? "absent")"
+        }
+        guard changed.isEmpty, try directory.holdsResults(ofWeights: prepared.weights.sha256) else {
+            throw RunError.checkpoint(
+                "\(output) holds the results of another evaluation; expected the same weights and settings, found other "
+                    + (changed.isEmpty ? "weights" : "settings: \(changed.joined(separator: ", "))")
+                    + "; pass --force to replace them, or another --output")
+        }
+        Console.print("finished already, results in \(output)")
+        return true
+    }
+
+    private func stopped(_ record: EvaluationRecord?) throws -> ExitStatus {
+        try record?.say(
+            "stopped; what is finished is in \(output); go on with the same command and --resume auto")
+        return .stoppedEarly
     }
 
     private func write(
@@ -151,6 +213,7 @@ package struct EvaluationSession: Sendable {
             try recorder.say(Console.line(input))
         }
         try recorder.warnOfRouting(result, split: split)
+        for line in EvaluationSummary(result, subject).lines { try recorder.say(line) }
     }
 
     private func row(
@@ -163,15 +226,5 @@ package struct EvaluationSession: Sendable {
             split: prepared.configuration.resolvedEvaluationSplit.rawValue, layer: layer, expert: expert,
             inputs: input.name, samples: input.samples, correct: input.correct, loss: input.taskLoss,
             gatedCorrect: gated.correct)
-    }
-
-    private func makeRecorder(
-        _ prepared: Prepared, _ site: SessionSite, _ warnings: [String], _ communicator: any Communicator
-    ) throws -> RunRecorder {
-        let directory = try RunDirectory(output, opening: force ? .force : .fresh)
-        try site.describe(prepared.configuration, in: directory, communicator)
-        try directory.log(prepared.weights.description)
-        for warning in warnings { try directory.log("warning: \(warning)") }
-        return RunRecorder(directory, runID: prepared.weights.runID)
     }
 }

@@ -184,11 +184,12 @@ extension RankTests {
             let both = try [attacks[1], #require(onRouter.evaluatedAttack)]
             let gated = try evaluator.run(images, [0, 1, 2], attacks: both).result
             var lines: [String] = []
-            try FixedExperts(evaluator: evaluator, layers: ["router"], attacks: both, suffix: "")
+            let isWhole = try FixedExperts(evaluator: evaluator, layers: ["router"], attacks: both, suffix: "")
                 .run(images, [0, 1, 2], gated: gated) { _, expert, input, reference in
                     #expect(input.name == reference.name)
                     lines.append("\(expert ?? -1) \(input.name)")
                 }
+            #expect(isWhole)
             guard communicator.isRoot else { return }
             let fgsm = "fgsm-linf-0p10000"
             #expect(
@@ -215,17 +216,20 @@ extension RankTests {
                 let layers = try scene.network.mixtureLayers(named: ["layer2.0.conv2"])
                 let gated = try evaluator.run(images, indices, attacks: [attacks[0]]).result
                 var lines: [String] = []
-                try FixedExperts(evaluator: evaluator, layers: layers, attacks: [attacks[0]], suffix: "")
-                    .run(images, indices, gated: gated) { layer, expert, input, reference in
-                        #expect(layer == "layer2.0.conv2" && input.name == reference.name)
-                        if let expert {
-                            let expected = (0..<4).map { $0 == expert ? 9.0 : 0 }
-                            let own = input.layers.first { $0.layer == layer }
-                            #expect(own?.sums.chosen == expected)
-                            #expect(input.layers[0].sums.chosen.reduce(0, +) == 18, "other layers keep their routers")
-                        }
-                        lines.append("\(expert ?? -1) \(input.name) \(input.correct) \(input.taskLoss.bitPattern)")
+                let isWhole = try FixedExperts(
+                    evaluator: evaluator, layers: layers, attacks: [attacks[0]], suffix: ""
+                )
+                .run(images, indices, gated: gated) { layer, expert, input, reference in
+                    #expect(layer == "layer2.0.conv2" && input.name == reference.name)
+                    if let expert {
+                        let expected = (0..<4).map { $0 == expert ? 9.0 : 0 }
+                        let own = input.layers.first { $0.layer == layer }
+                        #expect(own?.sums.chosen == expected)
+                        #expect(input.layers[0].sums.chosen.reduce(0, +) == 18, "other layers keep their routers")
                     }
+                    lines.append("\(expert ?? -1) \(input.name) \(input.correct) \(input.taskLoss.bitPattern)")
+                }
+                #expect(isWhole)
                 return lines
             }
             let (found, expected) = (try run(communicator), try run(SoloCommunicator()))

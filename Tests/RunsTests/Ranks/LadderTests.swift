@@ -114,6 +114,7 @@ extension RankTests.Evaluations {
             Issue.record("expected an evaluation that stops")
             return
         }
-        if communicator.isRoot { #expect(questions == 21) }
+        // Others may have stopped this rank before.
+        #expect(communicator.size == 1 ? questions == 21 : questions <= 21)
     }
 }
