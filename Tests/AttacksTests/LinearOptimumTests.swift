@@ -9,6 +9,7 @@ struct LinearOptimumTests {
     private static let attacks: [(name: String, attack: @Sendable (PerturbationBall) -> any Attack)] = [
         ("pgd", { ProjectedGradientDescent(ball: $0, stepSize: $0.epsilon / 4, steps: 20) }),
         ("apgd-ce", { AutoProjectedGradientDescent(ball: $0, steps: 20) }),
+        ("apgd-t", { AutoProjectedGradientDescent(ball: $0, steps: 20, goal: .targets(3)) }),
         ("fab-t", { FastAdaptiveBoundary(ball: $0, steps: 30, targets: 3) }),
         ("square", { SquareAttack(ball: $0, queries: 3000) }),
     ]
