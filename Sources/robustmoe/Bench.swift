@@ -36,7 +36,7 @@ struct Bench: ParsableCommand {
         let configuration = try Job.configuration(settings.map { ConfigurationLayer(override: $0) })
         let session = BenchmarkSession(
             subject, configuration, repetitions: repetitions, csv: csv,
-            parts: part.isEmpty ? BenchmarkSession.Part.allCases : part, shared: share, isBesideDense: besideDense)
+            parts: part.isEmpty ? BenchmarkSession.Part.ofStep : part, shared: share, isBesideDense: besideDense)
         try Job.run(timeoutSeconds: configuration.distributed.timeoutSeconds) { try session.run($0) }
     }
 }

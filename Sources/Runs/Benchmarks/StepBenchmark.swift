@@ -2,6 +2,7 @@ import Attacks
 import Collectives
 import Configuration
 import Datasets
+import Files
 import NetworkAttacks
 import Networks
 import Tensors
@@ -49,10 +50,10 @@ final class StepBenchmark {
     var networkName: String { configuration.networkWords }
 
     /// The work of each part; what a part needs is made here.
-    func works(_ parts: [BenchmarkSession.Part]) -> [TimedWork] {
+    func works(_ parts: [BenchmarkSession.Part]) throws -> [TimedWork] {
         let images = configuration.training.globalBatch
         let batch = TrainingBatch(preparer.batch(epoch: 0, step: 0))
-        return parts.map { part in
+        return try parts.map { part in
             switch part {
             case .forward:
                 let pass = passes(caches[0]).frozen(samples: batch.samples)
@@ -83,7 +84,26 @@ final class StepBenchmark {
                 }
                 let name = attack.name == .pgd ? "PGD-\(attack.steps)" : attack.resolvedId
                 return trainingWork(.pgd, name: "training step, \(name)")
+            case .search: return try searchWork(batch)
             }
+        }
+    }
+
+    /// The whole attack of the configuration.
+    ///
+    /// What the network says is right, so that a radius of next to nothing keeps every image until the end, whatever the
+    /// attack does with those that are fooled.
+    private func searchWork(_ batch: TrainingBatch) throws -> TimedWork {
+        let passes = passes(caches[0])
+        guard let attack = configuration.attack.networkAttack else {
+            throw RunError.unusable("attack.name: none is no search; expected an attack")
+        }
+        let logits = try network.forward(batch.images, passes.frozen(samples: batch.samples)).logits
+        let images = AttackBatch(
+            images: batch.images, labels: logits.map(CrossEntropy.predictions), samples: batch.samples,
+            seed: configuration.training.seed)
+        return TimedWork(name: "attack, \(configuration.attack.name.rawValue)", images: batch.labels.joined().count) {
+            _ = try attack.perturb(images, passes)
         }
     }
 

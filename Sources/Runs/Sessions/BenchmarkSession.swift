@@ -20,6 +20,11 @@ package struct BenchmarkSession: Sendable {
         case clean
         /// A training step on attacked images.
         case adversarial
+        /// The attack of the configuration, on images whose labels are what the network says.
+        case search
+
+        /// Those of a training step, which are timed where none is named.
+        package static let ofStep: [Part] = [.forward, .attack, .clean, .adversarial]
     }
 
     private struct Row {
@@ -44,7 +49,7 @@ package struct BenchmarkSession: Sendable {
     ///   - isBesideDense: Times the same parts of the network without experts in turn.
     package init(
         _ subject: Subject, _ configuration: RunConfiguration, repetitions: Int, csv: String?,
-        parts: [Part] = Part.allCases, shared: String? = nil, isBesideDense: Bool = false
+        parts: [Part] = Part.ofStep, shared: String? = nil, isBesideDense: Bool = false
     ) {
         self.subject = subject
         self.configuration = configuration
@@ -88,7 +93,7 @@ package struct BenchmarkSession: Sendable {
             try StepBenchmark($0, communicator: communicator, threads: threads)
         }
         if let shared { say(try benchmarks[0].share(shared)) }
-        let works = benchmarks.map { $0.works(parts) }
+        let works = try benchmarks.map { try $0.works(parts) }
         let results = try Measurement.inTurn(works.flatMap { $0 }, repetitions: repetitions)
         for benchmark in benchmarks {
             for line in benchmark.findings { say("\(benchmark.networkName): \(line)") }
