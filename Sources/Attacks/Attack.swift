@@ -2,6 +2,9 @@ import Tensors
 
 /// A search for images near given ones that a model gets wrong.
 public protocol Attack: Sendable {
+    /// What of the model the search goes by.
+    var access: AttackAccess { get }
+
     /// Classes that a model must have.
     var fewestClasses: Int { get }
 
@@ -20,6 +23,23 @@ public protocol Attack: Sendable {
 extension Attack {
     /// Most attacks do with any number.
     public var fewestClasses: Int { 1 }
+}
+
+/// What of a model a search goes by.
+public enum AttackAccess: Sendable {
+    /// Gradients of the model.
+    case gradients
+    /// What the model gives, asked again and again.
+    case outputs
+    /// Another model, or images that were made before.
+    case elsewhere
+    /// Nothing.
+    case none
+}
+
+extension Attack {
+    /// Most searches follow gradients.
+    public var access: AttackAccess { .gradients }
 }
 
 /// Images to attack, and what random draws depend on.

@@ -11,6 +11,9 @@ public struct GaussianNoise: Attack, Hashable {
         self.deviation = deviation
     }
 
+    /// It asks no model.
+    public var access: AttackAccess { .none }
+
     /// Returns noisy images; see ``Attack``.
     public func perturb(
         _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget

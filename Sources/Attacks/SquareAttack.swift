@@ -41,6 +41,9 @@ public struct SquareAttack: Attack, Hashable {
         return min(ball.norm == .l2 && wanted % 2 == 0 ? wanted + 1 : wanted, height, width)
     }
 
+    /// It sees no gradient.
+    public var access: AttackAccess { .outputs }
+
     /// Returns adversarial images, and clean ones where none was found; see ``Attack``.
     public func perturb(
         _ batch: AttackBatch, _ objective: any Objective, against target: some AttackTarget

@@ -42,24 +42,35 @@ struct ChunkEvaluation {
         let start = ContinuousClock.now
         var result = clean
         result.distances = samples.map { _ in 0 }
+        result.findings = samples.map { _ in [] }
         var worst = images
         for (number, stage) in attack.stages.enumerated() {
             let start = ContinuousClock.now
             enter(number)
             let open = attack.isLadder ? right(result) : Array(samples.indices)
+            var findings: [[RedFlag.Kind]] = []
+            var moved = 0
             if !open.isEmpty {
-                let found = try adversarial(stage, open)
+                let (found, paths) = try adversarial(stage, open)
                 worst = open.count == samples.count ? found : worst.replacing(open, by: found)
                 let judged = try judged(worst, by: attack.name(ofStage: number))
                 result.take(judged, open)
                 let ball = PerturbationBall(stage.norm, epsilon: 0)
                 for image in open { result.distances[image] = ball.distance(worst, around: images, image: image) }
+                moved = zip(open, paths).count { image, path in result.distances[image] > 0 || path.hasMoved }
+                result.hasMoved = result.hasMoved || moved > 0
+                findings = zip(open, paths).map { image, path in
+                    PathChecks.kinds(
+                        path, isRight: result.predictions[image] == Int(labels[image]),
+                        meetsAnother: stage.meetsAnother, climbs: stage.climbs)
+                }
+                for (image, kinds) in zip(open, findings) { result.findings[image].formUnion(kinds) }
             }
             guard attack.isLadder else { continue }
             result.stages.append(
                 EvaluationChunk.Stage(
                     isCorrect: zip(result.predictions, labels).map { $0 == Int($1) }, attacked: open.count,
-                    moved: open.count { result.distances[$0] > 0 }, seconds: start.seconds))
+                    moved: moved, findings: findings, seconds: start.seconds))
         }
         result.seconds = start.seconds
         return result
@@ -70,14 +81,54 @@ struct ChunkEvaluation {
         samples.indices.filter { outcome.predictions[$0] == Int(labels[$0]) }
     }
 
-    /// What an attack makes of some of the images, in their order.
-    private func adversarial(_ attack: NetworkAttack, _ open: [Int]) throws -> Tensor {
+    /// What an attack makes of some of the images, in their order, and its way there.
+    private func adversarial(
+        _ attack: NetworkAttack, _ open: [Int]
+    ) throws -> (images: Tensor, paths: [AttackWatch.Path]) {
         var attack = attack
         // Attacks in evaluations meet the frozen model, whatever training does.
         attack.batchNorm = .frozen
-        let batch = AttackBatch(images: [images], labels: [labels], samples: [samples], seed: seed)
-        return try attack.perturb(open.count == samples.count ? batch : batch.selecting([open]), passes)[0]
+        let whole = AttackBatch(images: [images], labels: [labels], samples: [samples], seed: seed)
+        let batch = open.count == samples.count ? whole : whole.selecting([open])
+        let watch = AttackWatch(batch)
+        let found = try attack.perturb(batch, passes, watch: watch)
+        return (found[0], watch.paths[0])
     }
+
+    /// What an attack comes to at another radius than its own.
+    func outcome(of trial: RadiusTrial) throws -> EvaluationChunk.Trial {
+        let (found, paths) = try adversarial(trial.attack, Array(samples.indices))
+        let name = "\(trial.inputs) at another radius"
+        return EvaluationChunk.Trial(
+            inputs: trial.inputs, kind: trial.kind,
+            isCorrect: try judged(found, by: name).isCorrect(labels.map(Int.init)), wasFooled: paths.map(\.wasFooled))
+    }
+
+    /// What the network's outputs for the clean images tell of it.
+    func outputKinds() throws -> [RedFlag.Kind] {
+        let logits = try (0..<Self.repeatedPasses).map { _ in
+            try network.forward([images], passes.frozen(samples: [samples])).logits[0].rows
+        }
+        return (OutputChecks.areRandom(logits) ? [.randomized] : [])
+            + (OutputChecks.areProbabilities(logits[0]) ? [.probabilities] : [])
+    }
+
+    /// How much of itself the loss of each image changes at points around it.
+    func instability(_ clean: EvaluationChunk.Outcome) throws -> [Double] {
+        // A search without steps stays where it starts.
+        let draw = ProjectedGradientDescent(
+            ball: PerturbationBall(.linf, epsilon: OutputChecks.neighborhood), stepSize: 0, steps: 0)
+        let target = NetworkTarget(network, passes.frozen(samples: [samples]), progress: passes.progress)
+        let around = try (0..<OutputChecks.points).map { point in
+            let batch = AttackBatch(
+                images: [images], labels: [labels], samples: [samples], seed: seed, step: point)
+            let noisy = try draw.perturb(batch, CrossEntropyObjective(labels: [labels]), against: target)
+            return try judged(noisy[0], by: "points around the clean images").losses
+        }
+        return OutputChecks.instability(clean.losses, around: around)
+    }
+
+    private static let repeatedPasses = 3
 
     /// What the network makes of images.
     /// - Parameter name: What they are, for errors.
@@ -132,6 +183,11 @@ extension EvaluationChunk.Outcome {
 }
 
 extension Tensor {
+    /// What the network gives for each image.
+    fileprivate var rows: [[Float]] {
+        (0..<images).map { image in Array(slice(image..<image + 1).elements) }
+    }
+
     /// A copy with other images in the place of some.
     fileprivate func replacing(_ images: [Int], by others: Tensor) -> Tensor {
         let copy = Tensor(like: self)
@@ -141,6 +197,11 @@ extension Tensor {
         }
         return copy
     }
+}
+
+extension [RedFlag.Kind] {
+    /// Adds what is not there yet.
+    fileprivate mutating func formUnion(_ others: [RedFlag.Kind]) { self += others.filter { !contains($0) } }
 }
 
 extension ContinuousClock.Instant {

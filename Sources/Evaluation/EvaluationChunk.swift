@@ -13,6 +13,10 @@ package struct EvaluationChunk: Codable {
         package var outputs: [ExpertOutputs] = []
         /// For each mixture layer, the experts that were chosen, `[images][choices]`.
         package var chosen: [[Int]] = []
+        /// Whether the attack left any clean image, if only on its way.
+        package var hasMoved = false
+        /// What the attack's way to each image told; empty of the clean images.
+        package var findings: [[RedFlag.Kind]] = []
         /// Of a ladder, what each stage came to; else empty.
         package var stages: [Stage] = []
         package var seconds = 0.0
@@ -24,8 +28,10 @@ package struct EvaluationChunk: Codable {
         package var isCorrect: [Bool]
         /// The images that were still right before it, and so were attacked.
         package var attacked: Int
-        /// Of these, the images that it moved.
+        /// Of these, the images that it moved, if only on its way.
         package var moved: Int
+        /// What its way to each image told, of those that it attacked.
+        package var findings: [[RedFlag.Kind]] = []
         package var seconds: Double
     }
 
@@ -34,8 +40,24 @@ package struct EvaluationChunk: Codable {
     package let indices: [Int]
     package let labels: [Int]
     package var outcomes: [Outcome]
+    /// What attacks came to at radii other than their own, where that was asked for.
+    package var trials: [Trial] = []
+    /// What the outputs for the clean images told, in the chunk where they were looked at.
+    package var outputs: [RedFlag.Kind] = []
+    /// How much of itself each image's loss changes around it; empty where that was not asked for.
+    package var instability: [Double] = []
     /// The rank that made it.
     package var rank = 0
+
+    /// What an attack came to at another radius, image by image.
+    package struct Trial: Codable, Equatable {
+        /// The attack's name in files.
+        package var inputs: String
+        package var kind: RadiusTrial.Kind
+        package var isCorrect: [Bool]
+        /// Whether the network was wrong at any point of the way.
+        package var wasFooled: [Bool]
+    }
 }
 
 extension EvaluationChunk.Outcome {

@@ -24,6 +24,10 @@ package struct EvaluationResult {
         package let seconds: Double
         /// Whether there was an attack, and every image stayed as it was.
         package let isUnmoved: Bool
+        /// For each image, what an attack's way to it told; empty of clean images.
+        package let findings: [[RedFlag.Kind]]
+        /// Whether each image is predicted as its label.
+        package let isRight: [Bool]
         /// What each stage of a ladder came to; none of other attacks.
         package let stages: [Stage]
         package var accuracy: Double { Double(correct) / Double(max(1, samples)) }
@@ -36,11 +40,14 @@ package struct EvaluationResult {
         package let attack: NetworkAttack
         /// Images that were still right before it.
         package let attacked: Int
-        /// Of these, the images that it moved.
+        /// Of these, the images that it moved, if only on its way.
         package let moved: Int
-        /// Images that are right when clean, after it and after all before it.
-        package let correct: Int
+        /// Whether each image is right when clean, after it and after all before it.
+        package let isRight: [Bool]
+        /// What its way to each image told, of those that it attacked.
+        package let findings: [[RedFlag.Kind]]
         package let seconds: Double
+        package var correct: Int { isRight.count { $0 } }
     }
 
     package let inputs: [Inputs]
@@ -50,6 +57,8 @@ package struct EvaluationResult {
     package let perSample: [PerSampleRow]
     /// What the names of inputs end in.
     package let suffix: String
+    /// What the checks found that hangs on nothing but the evaluation itself.
+    let ownFlags: [RedFlag]
 
     /// The suffix of evaluations of averaged weights.
     package static let averageSuffix = "@average"
@@ -77,7 +86,7 @@ package struct EvaluationResult {
             var seconds = 0.0
             for chunk in chunks {
                 let outcome = chunk.outcomes[index]
-                isUnmoved = isUnmoved && outcome.distances.allSatisfy { $0 == 0 }
+                isUnmoved = isUnmoved && !outcome.hasMoved && outcome.distances.allSatisfy { $0 == 0 }
                 correct += outcome.isCorrect(chunk.labels).count { $0 }
                 if chunk.rank == 0 { seconds += outcome.seconds }
                 loss = outcome.losses.reduce(loss, +)
@@ -103,7 +112,8 @@ package struct EvaluationResult {
                     taskLoss: loss / Double(max(1, samples)), balanceLoss: balance ?? 0, layers: layers, flips: flips,
                     expertClasses: expertClasses, confusion: confusion,
                     dissection: Self.dissection(chunks, index, mask),
-                    seconds: seconds, isUnmoved: isUnmoved,
+                    seconds: seconds, isUnmoved: isUnmoved, findings: chunks.flatMap { $0.outcomes[index].findings },
+                    isRight: chunks.flatMap { $0.outcomes[index].isCorrect($0.labels) },
                     stages: attack.map { Self.stages(of: $0, chunks, index, suffix) } ?? []))
         }
         self.inputs = inputs
@@ -113,11 +123,14 @@ package struct EvaluationResult {
                     index: chunk.indices[image], label: chunk.labels[image],
                     cleanPrediction: chunk.outcomes[0].predictions[image], cleanLoss: chunk.outcomes[0].losses[image],
                     outcomes: chunk.outcomes.dropFirst().map {
-                        .init(prediction: $0.predictions[image], loss: $0.losses[image], distance: $0.distances[image])
+                        .init(
+                            prediction: $0.predictions[image], loss: $0.losses[image], distance: $0.distances[image],
+                            flags: $0.findings.isEmpty ? [] : $0.findings[image].map(\.rawValue))
                     })
             }
         }
         worstCaseCorrect = perSample.count { $0.robust }
+        ownFlags = Self.flags(inputs, chunks, suffix: suffix)
     }
 
     private static func stages(
@@ -129,7 +142,7 @@ package struct EvaluationResult {
             return Stage(
                 name: attack.name(ofStage: number) + suffix, attack: stage,
                 attacked: parts.reduce(0) { $0 + $1.0.attacked }, moved: parts.reduce(0) { $0 + $1.0.moved },
-                correct: parts.reduce(0) { $0 + $1.0.isCorrect.count { $0 } },
+                isRight: parts.flatMap(\.0.isCorrect), findings: parts.flatMap(\.0.findings),
                 seconds: parts.reduce(0) { $0 + ($1.1 == 0 ? $1.0.seconds : 0) })
         }
     }
@@ -137,30 +150,32 @@ package struct EvaluationResult {
     /// The lowest accuracy over the attacks, taken image by image; what `best` is chosen by.
     package var robustAccuracy: Double { Double(worstCaseCorrect) / Double(max(1, samples)) }
 
-    private static func flags(_ subject: EvaluationSubject, _ own: [String]) -> String? {
-        let flags = own + subject.flags
-        return flags.isEmpty ? nil : flags.joined(separator: ";")
+    private static func words(_ subject: EvaluationSubject, _ own: [String]) -> String? {
+        let words = own + subject.flags
+        return words.isEmpty ? nil : words.joined(separator: ";")
     }
 
     /// Rows of `evaluation.csv`: clean, each attack, and the pointwise worst over all of them.
     package func rows(_ subject: EvaluationSubject) -> [EvaluationRow] {
         let ofWeights = suffix == EvaluationResult.averageSuffix ? ["weight-average"] : []
-        func row(_ attack: String, correct: Int, _ flags: [String]) -> EvaluationRow {
-            EvaluationRow(
+        let flags = flags(subject)
+        func row(_ attack: String, correct: Int) -> EvaluationRow {
+            let own = flags.filter { $0.inputs == nil || $0.inputs == attack }.map(\.word)
+            return EvaluationRow(
                 checkpoint: subject.checkpoint, checkpointSHA256: subject.sha256, dataset: subject.dataset,
                 split: subject.split, samples: samples, attack: attack, correct: correct,
-                flags: Self.flags(subject, ofWeights + flags), normalization: subject.normalization)
+                flags: Self.words(subject, ofWeights + own), normalization: subject.normalization)
         }
         /// The row of an attack, or of one stage of it, with the settings of `attacks`.
         func row(
             _ name: String, _ search: NetworkAttack.Description, _ attacks: [NetworkAttack], correct: Int,
-            seconds: Double, isUnmoved: Bool
+            seconds: Double
         ) -> EvaluationRow {
             func common(_ word: (NetworkAttack) -> String) -> String? {
                 let words = Set(attacks.map(word))
                 return words.count == 1 ? words.first : nil
             }
-            var row = row(name, correct: correct, isUnmoved ? [Self.unmovedFlag] : [])
+            var row = row(name, correct: correct)
             row.norm = search.norm?.rawValue
             row.epsilon = search.epsilon
             row.stepSize = search.stepSize
@@ -176,32 +191,21 @@ package struct EvaluationResult {
         }
         var rows = inputs.flatMap { input -> [EvaluationRow] in
             guard let attack = input.attack else {
-                var row = row("none" + suffix, correct: input.correct, [])
+                var row = row("none" + suffix, correct: input.correct)
                 (row.batchNorm, row.routing, row.seconds) = ("frozen", "deterministic", input.seconds)
                 return [row]
             }
             let stages = input.stages.map { stage in
                 row(
                     stage.name, stage.attack.description, [stage.attack], correct: stage.correct,
-                    seconds: stage.seconds, isUnmoved: stage.attacked > 0 && stage.moved == 0)
+                    seconds: stage.seconds)
             }
             let whole = row(
-                input.name, attack.description, attack.stages, correct: input.correct, seconds: input.seconds,
-                isUnmoved: input.isUnmoved)
+                input.name, attack.description, attack.stages, correct: input.correct, seconds: input.seconds)
             return stages + [whole]
         }
-        if inputs.count > 1 { rows.append(row("worst-case" + suffix, correct: worstCaseCorrect, [])) }
+        if inputs.count > 1 { rows.append(row("worst-case" + suffix, correct: worstCaseCorrect)) }
         return rows
-    }
-
-    /// The flag of an attack that left every image as it was: its accuracy says nothing of robustness.
-    private static let unmovedFlag = "no-image-moved"
-
-    /// What the reader of the figures should be told first.
-    package var warnings: [String] {
-        inputs.filter(\.isUnmoved).map {
-            "\($0.name) moved no image: its accuracy is that of the clean images and says nothing of robustness"
-        }
     }
 }
 

@@ -1,3 +1,5 @@
+import Attacks
+
 /// What was evaluated, as the rows of `evaluation.csv` name it.
 package struct EvaluationSubject: Sendable {
     /// Which weights: the name of the checkpoint, or of the file.
@@ -14,11 +16,13 @@ package struct EvaluationSubject: Sendable {
     package var normalization: String
     /// What the reader should know of all rows.
     package var flags: [String]
+    /// The norm and the radius of the attack of training; nil where there was none, or nobody knows.
+    package var training: (norm: PerturbationBall.Norm, epsilon: Double)?
 
     /// Makes a subject; see the properties.
     package init(
         checkpoint: String, sha256: String?, dataset: String, split: String, seed: UInt64, normalization: String,
-        flags: [String] = []
+        flags: [String] = [], training: (norm: PerturbationBall.Norm, epsilon: Double)? = nil
     ) {
         self.checkpoint = checkpoint
         self.sha256 = sha256
@@ -27,5 +31,6 @@ package struct EvaluationSubject: Sendable {
         self.seed = seed
         self.normalization = normalization
         self.flags = flags
+        self.training = training
     }
 }

@@ -55,9 +55,13 @@ package struct Evaluator {
     }
 
     /// Evaluates images `indices` of a set; collective.
-    /// - Parameter suffix: What the names of the inputs end in.
+    /// - Parameters:
+    ///   - suffix: What the names of the inputs end in.
+    ///   - trials: Attacks at radii other than their own, on the first chunk, whose losses around images are looked at too;
+    ///     nil where nobody asks.
     package func run(
-        _ set: ImageSet, _ indices: [Int], attacks: [EvaluatedAttack], suffix: String = ""
+        _ set: ImageSet, _ indices: [Int], attacks: [EvaluatedAttack], suffix: String = "",
+        trials: [RadiusTrial]? = nil
     ) throws -> Outcome {
         let ranges = stride(from: 0, to: indices.count, by: chunk).map { $0..<min(indices.count, $0 + chunk) }
         let part = part + suffix
@@ -90,12 +94,12 @@ package struct Evaluator {
                     if queue.isStopped { throw Stop() }
                 }
                 let batch = set.chunk(indices[ranges[number]], workspace: passes.workspace)
-                let outcomes = try ChunkEvaluation(
-                    passes: passes, images: batch.images, labels: batch.labels, samples: batch.indices, seed: seed
-                ).outcomes(attacks) { progress.place = $0 }
-                let result = EvaluationChunk(
-                    chunk: number, indices: batch.indices, labels: batch.labels.map(Int.init), outcomes: outcomes,
-                    rank: communicator.rank)
+                let evaluation = ChunkEvaluation(
+                    passes: passes, images: batch.images, labels: batch.labels, samples: batch.indices, seed: seed)
+                var result = EvaluationChunk(
+                    chunk: number, indices: batch.indices, labels: batch.labels.map(Int.init),
+                    outcomes: try evaluation.outcomes(attacks) { progress.place = $0 }, rank: communicator.rank)
+                if number == 0 { try check(&result, by: evaluation, attacks, trials) }
                 try queue.deliver([UInt8](JSONEncoder().encode(result)))
             }
         } catch is Stop {}
@@ -116,6 +120,17 @@ package struct Evaluator {
 
     /// That an evaluation ends between two passes.
     private struct Stop: Error {}
+
+    /// Looks at what tells of the whole evaluation and is asked of one chunk alone.
+    private func check(
+        _ chunk: inout EvaluationChunk, by evaluation: ChunkEvaluation, _ attacks: [EvaluatedAttack],
+        _ trials: [RadiusTrial]?
+    ) throws {
+        if !attacks.isEmpty { chunk.outputs = try evaluation.outputKinds() }
+        guard let trials else { return }
+        chunk.trials = try trials.map(evaluation.outcome)
+        chunk.instability = try evaluation.instability(chunk.outcomes[0])
+    }
 }
 
 /// Keeps finished chunks of evaluations, so that one that ends early can go on.

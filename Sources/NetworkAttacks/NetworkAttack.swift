@@ -97,8 +97,10 @@ public struct NetworkAttack: Sendable {
     ///   - draw: Tells the attacks of one step apart.
     ///   - routerProbabilities: `[shard][images × experts]` that routers are driven away from, where these are not to be
     ///     what the frozen network says of the clean images.
+    ///   - watch: Made for the batch; takes note of every call, if given.
     public func perturb(
-        _ batch: AttackBatch, _ passes: PassFactory, draw: Int = 0, routerProbabilities: [[Float]]? = nil
+        _ batch: AttackBatch, _ passes: PassFactory, draw: Int = 0, routerProbabilities: [[Float]]? = nil,
+        watch: AttackWatch? = nil
     ) throws -> [Tensor] {
         let network = passes.network
         var pass = passes.attack(self, samples: batch.samples, step: batch.step, draw: draw)
@@ -115,9 +117,10 @@ public struct NetworkAttack: Sendable {
         }
         var batch = batch
         batch.seed &+= UInt64(draw) << 40
-        return try search.perturb(
-            batch, objective.objective(labels: batch.labels, network: network, beta: beta, clean: clean),
-            against: NetworkTarget(
-                network, pass, movesStatistics: batchNorm == .batchUpdating, progress: passes.progress))
+        let target = NetworkTarget(
+            network, pass, movesStatistics: batchNorm == .batchUpdating, progress: passes.progress)
+        let wanted = objective.objective(labels: batch.labels, network: network, beta: beta, clean: clean)
+        guard let watch else { return try search.perturb(batch, wanted, against: target) }
+        return try search.perturb(batch, wanted, against: WatchedTarget(target, watch, batch))
     }
 }

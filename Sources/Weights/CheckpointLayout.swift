@@ -11,6 +11,9 @@ package enum CheckpointLayout: String, CaseIterable, Sendable {
     /// The state dict of the public AdvMoE code: ResNets, wide ResNets, VGGs and DenseNets, dense or with channel experts,
     /// whose one router stands there once for the network and once more for every layer that it decides for.
     case robustMoECNN = "robust-moe-cnn"
+    /// The state dicts of RobustBench's model classes for small images: ResNets, pre-activation ResNets with a batch norm
+    /// behind the last block, and wide ResNets, with what images are normalized by where the class says it.
+    case robustBench = "robustbench"
 }
 
 extension CheckpointLayout {
@@ -28,7 +31,7 @@ extension CheckpointLayout {
     /// What may stand before every name; the first is what is written.
     package var prefixes: [String] {
         switch self {
-        case .robustmoe, .torchvision, .robustMoECNN: [""]
+        case .robustmoe, .torchvision, .robustMoECNN, .robustBench: [""]
         case .robustSparseMoEs: ["model.", "model.model."]
         }
     }
@@ -36,7 +39,7 @@ extension CheckpointLayout {
     /// The parts of each kind of router that are called otherwise here, a list a kind; all else has the program's names.
     private var routers: [[RouterPart]] {
         switch self {
-        case .robustmoe, .torchvision, .robustMoECNN: []
+        case .robustmoe, .torchvision, .robustMoECNN, .robustBench: []
         case .robustSparseMoEs:
             [
                 // gap-linear, conv-gap, fixed-projection, double-conv-gap; the numbers count a Sequential's modules.
@@ -62,11 +65,12 @@ extension CheckpointLayout {
                 return "layout \(rawValue) has ResNets alone, found \(signature.architecture.rawValue)"
             }
         }
+        if self == .robustBench, let refusal = RobustBenchNames.refusal(signature) { return refusal }
         guard let mixture = signature.mixture else { return nil }
         let known: [ExpertKind] =
             switch self {
             case .robustmoe: [.conv, .block, .channel]
-            case .torchvision: []
+            case .torchvision, .robustBench: []
             case .robustSparseMoEs: [.conv, .block]
             case .robustMoECNN: [.channel]
             }
@@ -87,6 +91,17 @@ extension CheckpointLayout {
     /// Whether a network with one router may be without it, and whether every layer that it decides for repeats it.
     package var repeatsRouter: Bool { self == .robustMoECNN }
 
+    /// Whether a file may say what images are normalized by, whatever data set the network is judged on.
+    package var tellsNormalization: Bool { self == .robustBench }
+
+    /// The shape of that, of so many channels.
+    package func normalizationShape(_ channels: Int) -> [Int] {
+        self == .robustBench ? [1, channels, 1, 1] : [channels]
+    }
+
+    /// Whether a tensor of this name takes no part in the network, though its class has it.
+    package func ignores(_ name: String) -> Bool { self == .robustBench && name.hasPrefix(RobustBenchNames.unused) }
+
     /// The name of the tensor that a tensor of this name repeats: the network's router below a layer.
     package func original(ofRepetition name: String) -> String? {
         guard repeatsRouter, let range = name.firstRange(of: ".router.") else { return nil }
@@ -105,6 +120,7 @@ extension CheckpointLayout {
                 first
             }
         }
+        if self == .robustBench { return RobustBenchNames.foreign(own) }
         return renamed(own, from: \.own, to: \.foreign)
     }
 
@@ -113,6 +129,7 @@ extension CheckpointLayout {
         if self == .robustMoECNN {
             return Dictionary(foreign.map { ($0, Self.ownName(ofSmall: $0)) }) { first, _ in first }
         }
+        if self == .robustBench { return RobustBenchNames.own(foreign) }
         return renamed(foreign, from: \.foreign, to: \.own)
     }
 

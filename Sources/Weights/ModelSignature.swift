@@ -63,7 +63,10 @@ package struct ModelSignature: Equatable {
                     + "none of them \(names.joined(separator: " or "))")
         }
         let stems = ["conv1.weight", "conv1.experts.0.weight"]
-        let behindStem = try extent(0, of: "bn1.weight", stems[0], stems[1])
+        // A shortcut of a pre-activation block has no batch norm, and bn1 is not the stem's there.
+        let isPreactivation =
+            shapes["layer2.0.downsample.0.weight"] != nil && shapes["layer2.0.downsample.1.weight"] == nil
+        let behindStem = try isPreactivation ? extent(0, of: stems[0]) : extent(0, of: "bn1.weight", stems[0], stems[1])
         let channels = try extent(1, of: stems[0], stems[1])
         let stem: NetworkSettings.Stem = try extent(2, of: stems[0], stems[1]) == 7 ? .imagenet : .cifar
         let classes = try extent(0, of: "fc.weight", "fc.bias")
@@ -79,7 +82,9 @@ package struct ModelSignature: Equatable {
             isBottleneck ? widest($0 + 1, "bn3") / 4 : widest($0 + 1, "bn2")
         }
         let known = ArchitectureName.allCases.first { architecture in
-            guard architecture.blocks == blocks, case .resNet(let block) = architecture.layers else { return false }
+            guard architecture.blocks == blocks else { return false }
+            if isPreactivation { return architecture.layers == .preactivationResNet }
+            guard case .resNet(let block) = architecture.layers else { return false }
             guard case .bottleneck(let widening) = block else { return !isBottleneck }
             return isBottleneck && inner == widening * stages[0]
         }
@@ -89,7 +94,9 @@ package struct ModelSignature: Equatable {
                 "found stages of \(blocks) \(kind), stem \(behindStem) channels; expected one of "
                     + architectures.map(\.rawValue).joined(separator: ", "))
         }
-        let mixture = try mixture(names, shapes, path)
+        // Pre-activation blocks have their batch norms in front of convolutions, whose filters are no slabs then.
+        let hasSlabsAlone = !names.contains { $0.contains("experts") || $0.contains("router") }
+        let mixture = try isPreactivation && hasSlabsAlone ? nil : mixture(names, shapes, path)
         let keepsStem = mixture?.kind == .channel && stem == .cifar
         var parts = stages.indices.map { WidthPart(found: stages[$0], factor: 1 << $0) }
         if !keepsStem { parts.append(WidthPart(found: behindStem)) }

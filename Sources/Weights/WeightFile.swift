@@ -23,7 +23,7 @@ package struct WeightFile: Sendable {
             guard let original = layout.original(ofRepetition: name), kinds[original] != nil else { continue }
             repetitions[name] = original
         }
-        for name in repetitions.keys { kinds[name] = nil }
+        for name in kinds.keys where repetitions[name] != nil || layout.ignores(name) { kinds[name] = nil }
         (self.kinds, self.repetitions) = (kinds, repetitions)
         let names = kinds.keys
         // The longer prefix contains the shorter one.
@@ -52,7 +52,33 @@ package struct WeightFile: Sendable {
 
     /// Whether the file says what images are normalised by: its layout does, or a layer of its own did.
     package var holdsNormalization: Bool {
-        layout.holdsNormalization || ModelTensors.normalizationNames.contains { kinds[prefix + $0] != nil }
+        layout.holdsNormalization || ModelTensors.normalizationNames.contains { kinds[normalizationName($0)] != nil }
+    }
+
+    /// What the file calls a tensor of the normalization: by the layout's name if it is there, else by the program's own, which
+    /// `launch/convert/pickle` gives it.
+    private func normalizationName(_ own: String) -> String {
+        let name = prefix + (layout.foreignNames([own], stem: stem)[own] ?? own)
+        return kinds[name] == nil ? prefix + own : name
+    }
+
+    /// Whether the file says what images are normalized by, whatever data set the network is judged on.
+    package var saysNormalization: Bool { layout.tellsNormalization && holdsNormalization }
+
+    /// The mean and the deviation that the file says images are normalized by, whatever the data set; nil where it leaves
+    /// that to others, or its layout has those of a data set.
+    package func normalization() throws -> (mean: [Float], deviation: [Float])? {
+        guard saysNormalization else { return nil }
+        let signature = try signature()
+        let tensors = try tensors(try Network.slots(signature.networkSettings), channels: signature.channels)
+        let values = ModelTensors.normalizationNames.compactMap { name -> [Float]? in
+            guard case .float(let values) = tensors[name]?.values else { return nil }
+            return values
+        }
+        guard values[1].allSatisfy({ $0 > 0 }) else {
+            throw RunError.checkpoint("\(path): found \(values[1]) as deviations of images, expected values above 0")
+        }
+        return (values[0], values[1])
     }
 
     /// Whether the file holds a router of the whole network.
@@ -72,8 +98,16 @@ package struct WeightFile: Sendable {
     package func tensors(_ slots: [Slot], channels: Int) throws -> [String: NamedTensor] {
         let lacksRouter = layout.repeatsRouter && !hasImageRouter
         var expected = slots.filter { !lacksRouter || $0.group != .router }.map { ($0.name, $0.layout.shape) }
-        if holdsNormalization { expected += ModelTensors.normalizationNames.map { ($0, [channels]) } }
-        let foreign = layout.foreignNames(expected.map(\.0), stem: stem).mapValues { prefix + $0 }
+        if holdsNormalization {
+            expected += ModelTensors.normalizationNames.map { name in
+                let isOwn = normalizationName(name) == prefix + name
+                return (name, isOwn ? [channels] : layout.normalizationShape(channels))
+            }
+        }
+        var foreign = layout.foreignNames(expected.map(\.0), stem: stem).mapValues { prefix + $0 }
+        for name in ModelTensors.normalizationNames where foreign[name] != nil {
+            foreign[name] = normalizationName(name)
+        }
         let missing = Set(
             slots.filter { $0.layout == .counter && kinds[foreign[$0.name] ?? $0.name] == nil }.map(\.name))
         expected.removeAll { missing.contains($0.0) }
@@ -88,6 +122,9 @@ package struct WeightFile: Sendable {
         }
         var result: [String: NamedTensor] = [:]
         for (own, name) in foreign { result[own] = found[name]?.renamed(own) }
+        for name in ModelTensors.normalizationNames where result[name] != nil {
+            result[name] = result[name]?.reshaped([channels])
+        }
         for name in missing { result[name] = NamedTensor(name: name, shape: [], values: .int64([0])) }
         return result
     }
@@ -95,4 +132,7 @@ package struct WeightFile: Sendable {
 
 extension NamedTensor {
     package func renamed(_ name: String) -> NamedTensor { NamedTensor(name: name, shape: shape, values: values) }
+
+    /// The same elements in another shape of as many.
+    package func reshaped(_ shape: [Int]) -> NamedTensor { NamedTensor(name: name, shape: shape, values: values) }
 }

@@ -13,7 +13,8 @@ struct Convert: ParsableCommand {
             Files are safetensors; launch/convert/pickle makes one of a PyTorch pickle. Layouts: robustmoe, this
             program's own (a run or a checkpoint will do as input); torchvision; robust-sparse-moes, the state dict of the
             public repository's model or Lightning module; robust-moe-cnn, that of the public AdvMoE code, the router repeated
-            below every layer or not. evaluate and experts read all of them with --layout.
+            below every layer or not; robustbench, that of RobustBench's ResNets for small images, pre-activation ResNet-18
+            and WRN-28-10. evaluate and experts read all of them with --layout.
             """)
 
     @Option(help: "The layout of the input.")

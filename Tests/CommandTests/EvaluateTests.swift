@@ -53,7 +53,7 @@ extension CommandSuite {
             let images = try output.rows("per_sample.csv")
             let header = try Scratch.text(output.path + "/per_sample.csv").prefix { $0 != "\n" }
             let ids = ["pgd-linf-8of255-2", "fgsm-linf-8of255", "strong"]
-            let columns = ids.map { "\($0)_prediction,\($0)_loss,\($0)_distance" }.joined(separator: ",")
+            let columns = ids.map { "\($0)_prediction,\($0)_loss,\($0)_distance,\($0)_flags" }.joined(separator: ",")
             #expect(header == "schema_version,run_id,index,label,clean_prediction,clean_loss,\(columns),robust")
             #expect(images.map { $0["index"] } == (0..<40).map { "\($0)" })
             func right(_ column: String) -> Int { images.count { $0[column] == $0["label"] } }

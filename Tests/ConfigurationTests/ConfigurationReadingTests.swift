@@ -112,6 +112,7 @@ struct ConfigurationReadingTests {
                   samples: null
                   chunk: 64
                   time_limit: null
+                  checks: false
                 data:
                   dataset: cifar10
                   path: null

@@ -94,6 +94,7 @@ private func unusual() -> RunConfiguration {
     run.evaluation.samples = 1000
     run.evaluation.chunk = 32
     run.evaluation.timeLimit = RunConfiguration.TimeLimit(seconds: 90.5)
+    run.evaluation.checks = true
     run.data.dataset = .tinyImageNet
     run.data.path = "$DATA/tiny imagenet"
     run.data.trainSamples = 500

@@ -76,21 +76,22 @@ struct TableColumnsTests {
             ])
     }
 
-    @Test("per_sample.csv has three columns an attack")
+    @Test("per_sample.csv has four columns an attack")
     func perSample() throws {
         let scratch = try ScratchFolder()
         let table = try PerSampleTable(path: scratch("p.csv"), attacks: ["fgsm", "pgd-20"], runID: "id")
         let held = PerSampleRow.Outcome(prediction: 3, loss: 0.5, distance: 0.25)
-        let fooled = PerSampleRow.Outcome(prediction: 1, loss: 2, distance: 0.125)
+        let fooled = PerSampleRow.Outcome(prediction: 1, loss: 2, distance: 0.125, flags: ["a", "b"])
         try table.append(.init(index: 0, label: 3, cleanPrediction: 3, cleanLoss: 0.1, outcomes: [held, fooled]))
         try table.append(.init(index: 1, label: 3, cleanPrediction: 3, cleanLoss: 0.1, outcomes: [held, held]))
         try table.append(.init(index: 2, label: 3, cleanPrediction: 0, cleanLoss: 9, outcomes: [held, held]))
         #expect(
             try scratch.text("p.csv")
                 == "schema_version,run_id,index,label,clean_prediction,clean_loss,fgsm_prediction,fgsm_loss,"
-                + "fgsm_distance,pgd-20_prediction,pgd-20_loss,pgd-20_distance,robust\n"
-                + "1,id,0,3,3,0.1,3,0.5,0.25,1,2,0.125,false\n" + "1,id,1,3,3,0.1,3,0.5,0.25,3,0.5,0.25,true\n"
-                + "1,id,2,3,0,9,3,0.5,0.25,3,0.5,0.25,false\n")
+                + "fgsm_distance,fgsm_flags,pgd-20_prediction,pgd-20_loss,pgd-20_distance,pgd-20_flags,robust\n"
+                + "1,id,0,3,3,0.1,3,0.5,0.25,,1,2,0.125,a;b,false\n"
+                + "1,id,1,3,3,0.1,3,0.5,0.25,,3,0.5,0.25,,true\n"
+                + "1,id,2,3,0,9,3,0.5,0.25,,3,0.5,0.25,,false\n")
     }
 
     // Expected: the roots p of (share - p)² n = z² p (1 - p), found by bisection; 81 of 263 is the example of

@@ -100,6 +100,9 @@ extension RunConfiguration {
         /// Whether the search makes `steps` steps.
         package var hasSteps: Bool { name == .pgd || name == .fabT || isAutomatic }
 
+        /// Whether the search is one that follows gradients step by step, as far as the radius lets it.
+        var isTriedAtRadii: Bool { [.pgd, .apgdCE, .apgdDLR].contains(name) }
+
         /// Whether the search goes by steps of `stepSize`.
         package var hasStepSize: Bool { name == .pgd }
 

@@ -46,6 +46,9 @@ extension RunConfiguration {
         package var chunk = 64
         /// The time after which `evaluate` and `experts` end, with what is finished kept; nil means never.
         package var timeLimit: TimeLimit?
+        /// Whether `evaluate` tries every attack by gradients at other radii too, on the first chunk, and looks at the losses
+        /// around its images, for red flags.
+        package var checks = false
 
         /// Makes the section with every default.
         package init() {}
@@ -91,5 +94,8 @@ extension RunConfiguration.Evaluation: ConfigurationSection {
         ConfigurationKey(
             "time_limit", \.timeLimit,
             "time after which evaluate and experts end, with exit code 75; training has its own"),
+        ConfigurationKey(
+            "checks", \.checks, "evaluate: try attacks at radii of 0, a large one and none, on one chunk, for red flags"
+        ),
     ]
 }

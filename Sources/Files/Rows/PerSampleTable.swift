@@ -8,12 +8,15 @@ package struct PerSampleRow: Equatable, Sendable {
         package let loss: Double
         /// How far the attacked image is from the clean one, in the attack's norm.
         package let distance: Double
+        /// What the attack's way to the image told, as words.
+        package let flags: [String]
 
         /// An outcome.
-        package init(prediction: Int, loss: Double, distance: Double) {
+        package init(prediction: Int, loss: Double, distance: Double, flags: [String] = []) {
             self.prediction = prediction
             self.loss = loss
             self.distance = distance
+            self.flags = flags
         }
     }
 
@@ -42,7 +45,12 @@ package struct PerSampleRow: Equatable, Sendable {
 
     var values: [CSVValue] {
         [.integer(index), .integer(label), .integer(cleanPrediction), .real(cleanLoss)]
-            + outcomes.flatMap { [.integer($0.prediction), .real($0.loss), .real($0.distance)] }
+            + outcomes.flatMap {
+                [
+                    .integer($0.prediction), .real($0.loss), .real($0.distance),
+                    $0.flags.isEmpty ? .empty : .text($0.flags.joined(separator: ";")),
+                ]
+            }
             + [.boolean(robust)]
     }
 }
@@ -61,7 +69,7 @@ package final class PerSampleTable {
     /// The columns after `schema_version,run_id`.
     package static func columns(attacks: [String]) -> [String] {
         ["index", "label", "clean_prediction", "clean_loss"]
-            + attacks.flatMap { ["\($0)_prediction", "\($0)_loss", "\($0)_distance"] } + ["robust"]
+            + attacks.flatMap { ["\($0)_prediction", "\($0)_loss", "\($0)_distance", "\($0)_flags"] } + ["robust"]
     }
 
     /// Appends a row, which needs one outcome for each attack.

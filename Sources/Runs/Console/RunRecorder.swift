@@ -10,6 +10,8 @@ final class RunRecorder {
     let directory: RunDirectory
     let runID: String
     let tables: OpenTables
+    /// What flags were said, and of which inputs.
+    private var said: Set<String> = []
 
     init(_ directory: RunDirectory, runID: String) {
         self.directory = directory
@@ -44,7 +46,10 @@ final class RunRecorder {
             }
         }
         for row in result.rows(subject) { try tables.append(row) }
-        for warning in result.warnings { try say("warning: \(warning)") }
+        // A run that is evaluated again and again says each kind once.
+        for flag in result.flags(subject) where said.insert("\(flag.kind.rawValue) \(flag.inputs ?? "")").inserted {
+            try say("warning: \(flag.message)")
+        }
     }
 
     /// Says in one line where experts are not used as they should be; the rows of `routing.csv` tell the rest.

@@ -47,7 +47,11 @@ package struct ConversionSession: Sendable {
             }
             lines.append("found no router: the one written has first values, it is not trained")
         }
-        if target.holdsNormalization {
+        if target.tellsNormalization, file.holdsNormalization {
+            for name in ModelTensors.normalizationNames {
+                tensors[name] = tensors[name]?.reshaped(target.normalizationShape(signature.channels))
+            }
+        } else if target.holdsNormalization {
             if !file.holdsNormalization {
                 for tensor in try normalizationTensors(signature) { tensors[tensor.name] = tensor }
             } else if normalization != nil {

@@ -49,7 +49,12 @@ enum EvaluatedWeights: Sendable {
     func check(_ resolved: ResolvedConfiguration<RunConfiguration>) throws {
         guard case .file(let file, _) = self else { return }
         let configuration = resolved.configuration
-        if !file.layout.holdsNormalization, !resolved.isGiven("model.normalize") {
+        if file.saysNormalization, resolved.isGiven("model.normalize") {
+            throw RunError.unusable(
+                "\(file.path) says itself what images are normalized by; expected no model.normalize, found "
+                    + configuration.model.normalize.rawValue)
+        }
+        if !file.layout.holdsNormalization, !file.saysNormalization, !resolved.isGiven("model.normalize") {
             throw RunError.unusable(
                 "\(file.path): layout \(file.layout.rawValue) does not store what images are normalized by; expected "
                     + "model.normalize=none, or model.normalize=dataset for the mean and deviation of "
@@ -81,6 +86,25 @@ enum EvaluatedWeights: Sendable {
         var assumed = [("moe.weights", moe.weights.rawValue), ("moe.straight_through", "\(moe.isStraightThrough)")]
         if moe.router == .firstChannels { assumed.append(("moe.router", moe.router.rawValue)) }
         return assumed.filter { !resolved.isGiven($0.0) }.map { "assumed \($0.0)=\($0.1)" }
+    }
+
+    /// The attack that the weights were trained against; nil where there was none, or nobody knows.
+    var trainingAttack: RunConfiguration.Attack? {
+        get throws {
+            guard case .checkpoint(let checkpoint, let state) = self else { return nil }
+            return try state.runConfiguration(origin: "\(checkpoint.path)/state.json").trainingAttack
+        }
+    }
+
+    /// What tables call the normalization: that of the configuration, or `own` where the file says it.
+    func normalizationName(_ configured: String) -> String {
+        if case .file(let file, _) = self, file.saysNormalization { "own" } else { configured }
+    }
+
+    /// Takes over what a file says images are normalized by.
+    func adoptNormalization(_ settings: inout NetworkSettings) throws {
+        guard case .file(let file, _) = self, let (mean, deviation) = try file.normalization() else { return }
+        (settings.mean, settings.deviation) = (mean, deviation)
     }
 
     /// Checks that images are those of the checkpoint's run: the classes of any, and all of them where they are its validation

@@ -90,8 +90,9 @@ package struct EvaluationSession: Sendable {
         let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
         try prepared.weights.check(data, configuration)
         try configuration.requireClasses(data.set.traits.classes)
-        let network = try Network(
-            configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint), seed: 0)
+        var settings = try configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint)
+        try prepared.weights.adoptNormalization(&settings)
+        let network = try Network(settings, seed: 0)
         try prepared.weights.load(configuration, into: network)
         let fixed = try fixedLayers.map { try network.mixtureLayers(named: $0) }
         let mask = try configuration.evaluation.masks.map { path in
@@ -122,7 +123,11 @@ package struct EvaluationSession: Sendable {
             wantsToStop: { StopRequest.isRequested || limit.map { started.seconds >= $0 } ?? false })
         let attacks = configuration.evaluatedAttacks
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
-        guard case .finished(let result) = try evaluator.run(data.set, data.indices, attacks: attacks, suffix: suffix)
+        guard
+            case .finished(let result) = try evaluator.run(
+                data.set, data.indices, attacks: attacks, suffix: suffix,
+                trials: configuration.evaluation.checks
+                    ? configuration.radiusTrials(elements: data.set.traits.imageSize) : nil)
         else { return try stopped(record) }
         var rows: [FixedExpertRow] = []
         if let fixed {
@@ -186,8 +191,10 @@ package struct EvaluationSession: Sendable {
         _ recorder: RunRecorder
     ) throws {
         let configuration = prepared.configuration
-        let subject = configuration.evaluationSubject(
+        var subject = configuration.evaluationSubject(
             checkpoint: prepared.weights.name, sha256: prepared.weights.sha256, flags: prepared.assumptions)
+        subject.normalization = prepared.weights.normalizationName(subject.normalization)
+        subject.training = try prepared.weights.trainingAttack.map { ($0.norm, $0.epsilon) }
         let split = subject.split
         try recorder.record(result, subject, epoch: prepared.weights.epoch, step: prepared.weights.step)
         let tables = recorder.tables
