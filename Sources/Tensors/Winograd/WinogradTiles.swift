@@ -31,11 +31,26 @@ struct WinogradTiles {
         self.groups = groups.map { $0.lowerBound * perImage..<$0.upperBound * perImage }
         let filter = depths.source * depths.target
         sharesBlock = filter >= 256 * 256
-        // Unshared, for OpenBLAS: transforms of a block stay in 700 KB of L2; a multiple of the six rows that its kernel takes.
-        // Our own products fetch what they need ahead, and a block twice as large halves how often filters come from L3.
+        block =
+            sharesBlock
+            ? Self.sharedBlock(count) : Self.ownBlock(floatsPerTile: points * (depths.source + depths.target))
+    }
+
+    /// Tiles of a block that all cores share: for our own products, some 120 in blocks of like size, since the filter is streamed
+    /// for each; multiples of the rows of a product and of ``run``.
+    private static func sharedBlock(_ count: Int) -> Int {
+        guard TileProduct.isAvailable else { return 128 }
+        let blocks = max(1, (count + 60) / 120)
+        return max(1, (count + blocks * 24 - 1) / (blocks * 24)) * 24
+    }
+
+    /// Tiles of a block that is one core's, a multiple of twelve.
+    ///
+    /// For OpenBLAS, transforms of a block stay in 700 KB of L2. Our own products fetch what they need ahead, and a block twice as
+    /// large halves how often filters come from L3.
+    private static func ownBlock(floatsPerTile: Int) -> Int {
         let size = TileProduct.isAvailable ? 350_000 : 175_000
-        let cached = size / (points * (depths.source + depths.target)) / 12 * 12
-        block = sharesBlock ? (TileProduct.isAvailable ? 120 : 128) : min(max(cached, 12), 120)
+        return min(max(size / floatsPerTile / 12 * 12, 12), 120)
     }
 
     /// Blocks that tiles of all groups share.

@@ -5,11 +5,14 @@ extension WinogradConvolution {
         let perBlock = Transform.points * (inputStride + outputStride)
         let loop = workspace.loop
         if tiles.sharesBlock {
-            // The sum over a block of tiles is made for a few input channels at a time and taken back to taps while it
+            // The sum over a block of tiles is made for some input and output channels at a time and taken back to taps while it
             // is in cache: written whole, it would go to memory and back.
-            let partStride = Self.rowsAtATime * target.depth + lanes
-            let partsOfPhase = (source.channels + Self.rowsAtATime - 1) / Self.rowsAtATime
+            let part = partOfGradient
+            let partStride = part.rows * part.columns + lanes
             let partSize = Transform.points * partStride
+            let down = (source.channels + part.rows - 1) / part.rows
+            let across = (target.channels + part.columns - 1) / part.columns
+            let partsOfGroup = source.phases * down * across
             workspace.withScratch(perBlock + partSize * loop.threads) { v in
                 let n = v + Transform.points * inputStride
                 let parts = v + perBlock
@@ -19,26 +22,30 @@ extension WinogradConvolution {
                         transformInput(x, scale: nil, run, into: v, at: run.lowerBound - range.lowerBound)
                         transformOutputGradient(dy, run, into: n, at: run.lowerBound - range.lowerBound)
                     }
-                    let partsOfGroup = source.phases * partsOfPhase
                     loop(dw.count * partsOfGroup) { worker, place in
                         let du = parts + worker * partSize
                         let (group, index) = place.quotientAndRemainder(dividingBy: partsOfGroup)
                         let own = tiles.groups[group].clamped(to: range)
                         if own.isEmpty { return }
                         let skipped = own.lowerBound - range.lowerBound
-                        let (phase, part) = index.quotientAndRemainder(dividingBy: partsOfPhase)
-                        let rows = min(Self.rowsAtATime, source.channels - part * Self.rowsAtATime)
-                        let first = phase * source.channels + part * Self.rowsAtATime
+                        let (row, column) = index.quotientAndRemainder(dividingBy: across)
+                        let (phase, inPhase) = row.quotientAndRemainder(dividingBy: down)
+                        let rows = min(part.rows, source.channels - inPhase * part.rows)
+                        let first = phase * source.channels + inPhase * part.rows
+                        let start = column * part.columns
+                        let columns = min(part.columns, target.channels - start)
                         var ahead = Prefetch()
                         for point in 0..<Transform.points
                         where source.phases(at: point, inputs: Transform.inputs).contains(phase) {
                             gradientProduct(
-                                rows, own.count, v + point * inputStride + skipped * source.depth + first,
-                                n + point * outputStride + skipped * target.depth, into: du + point * partStride,
-                                accumulate: false, &ahead)
+                                rows, columns, own.count, v + point * inputStride + skipped * source.depth + first,
+                                n + point * outputStride + skipped * target.depth + start,
+                                into: du + point * partStride, columns, accumulate: false, &ahead)
                         }
                         for row in 0..<rows {
-                            addFilterGradient(row: first + row, du + row * target.depth, partStride, into: dw[group])
+                            addFilterGradient(
+                                row: first + row, columns: start..<start + columns, du + row * columns, partStride,
+                                into: dw[group])
                         }
                     }
                 }
@@ -61,8 +68,8 @@ extension WinogradConvolution {
                             let inputs = span(source, point)
                             let place = point * filterStride + inputs.start * target.depth
                             gradientProduct(
-                                inputs.count, range.count, v + point * inputStride + inputs.start,
-                                n + point * outputStride, into: accumulator + part * filterSize + place,
+                                inputs.count, target.depth, range.count, v + point * inputStride + inputs.start,
+                                n + point * outputStride, into: accumulator + part * filterSize + place, target.depth,
                                 accumulate: block > blocks.lowerBound, &ahead)
                         }
                     }
@@ -79,55 +86,61 @@ extension WinogradConvolution {
                             for k in 0..<target.depth / lanes { sum[k] += other[k] }
                         }
                     }
-                    addFilterGradient(row: row, du, filterStride, into: dw[group])
+                    addFilterGradient(row: row, columns: 0..<target.channels, du, filterStride, into: dw[group])
                 }
             }
         }
     }
 
-    /// du = vᵀ n for `rows` source channels over `count` tiles; OpenBLAS is given products that it does not pack.
+    /// du = vᵀ n for `rows` source channels and `columns` target channels over `count` tiles; OpenBLAS is given products that it
+    /// does not pack.
     @inline(__always)
     private func gradientProduct(
-        _ rows: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, into du: FloatPointer, accumulate: Bool,
-        _ ahead: inout Prefetch
+        _ rows: Int, _ columns: Int, _ count: Int, _ v: FloatPointer, _ n: FloatPointer, into du: FloatPointer,
+        _ leading: Int, accumulate: Bool, _ ahead: inout Prefetch
     ) {
         let depth = target.depth
         if usesTileProduct {
-            MatrixProduct.count(rows * count * depth, .convolution)
+            MatrixProduct.count(rows * count * columns, .convolution)
             TileProduct.multiplyTransposed(
-                rows, depth, count, v, source.depth, n, depth, into: du, depth, adds: accumulate, ahead: &ahead)
+                rows, columns, count, v, source.depth, n, depth, into: du, leading, adds: accumulate, ahead: &ahead)
             return
         }
-        let width = MatrixProduct.largestUnpackedProduct == nil ? depth : 128
-        for k in Swift.stride(from: 0, to: depth, by: width) {
-            let width = min(width, depth - k)
+        let width = MatrixProduct.largestUnpackedProduct == nil ? columns : 128
+        for k in Swift.stride(from: 0, to: columns, by: width) {
+            let width = min(width, columns - k)
             let longest = longestRun(rows * width, multipleOf: 1, count)
             let runs = (count + longest - 1) / longest
             let run = (count + runs - 1) / max(1, runs)
             for first in Swift.stride(from: 0, to: count, by: max(1, run)) {
                 MatrixProduct.multiply(
                     rows, width, min(run, count - first), v + first * source.depth, source.depth, transposeA: true,
-                    n + first * depth + k, depth, into: du + k, depth, accumulate: accumulate || first > 0)
+                    n + first * depth + k, depth, into: du + k, leading, accumulate: accumulate || first > 0)
             }
         }
     }
 
-    /// Whether our own products win: OpenBLAS does where the sums of all tiles are wide in both directions, and earlier where it
-    /// need not pack.
+    /// Whether our own products win: OpenBLAS does where registers hold 8 floats and the sums of all tiles are wide in both
+    /// directions.
     private var usesTileProduct: Bool {
         let mayPack = MatrixProduct.largestUnpackedProduct == nil
-        return TileProduct.isAvailable && source.depth * target.depth <= (mayPack ? 512 * 256 : 256 * 128)
+        return TileProduct.isAvailable && (!mayPack || source.depth * target.depth <= 512 * 512)
     }
 
-    /// Input channels whose weight gradient a core takes back to taps at a time.
-    private static var rowsAtATime: Int { 32 }
+    /// Input and output channels whose weight gradient a core makes at a time: for our own products, sums of all points that stay in
+    /// 660 KB of L2.
+    private var partOfGradient: (rows: Int, columns: Int) {
+        usesTileProduct ? (48, min(target.channels, 96)) : (32, target.channels)
+    }
 
-    /// Adds Gᵀ dU G of one row (a source channel of a phase) to `dw`.
+    /// Adds Gᵀ dU G of one row (a source channel of a phase) to some target channels of `dw`.
     ///
-    /// `du` is `[points][target channels]` with `stride` floats between points; a point at which the phase has no
+    /// `du` is `[points][columns]` with `stride` floats between points; a point at which the phase has no
     /// component was written by no product and counts as zero.
     @inline(__always)
-    private func addFilterGradient(row: Int, _ du: FloatPointer, _ stride: Int, into dw: FloatPointer) {
+    private func addFilterGradient(
+        row: Int, columns range: Range<Int>, _ du: FloatPointer, _ stride: Int, into dw: FloatPointer
+    ) {
         let side = Transform.inputs
         let taps = Transform.taps
         let outputs = target.channels
@@ -135,10 +148,10 @@ extension WinogradConvolution {
         withUnsafeTemporaryAllocation(of: Vector.self, capacity: Transform.points + side * taps) { buffer in
             guard let sums = buffer.baseAddress else { return }
             let columns = sums + Transform.points
-            for k in Swift.stride(from: 0, to: outputs, by: lanes) {
+            for k in Swift.stride(from: range.lowerBound, to: range.upperBound, by: lanes) {
                 for point in 0..<Transform.points {
                     let isPresent = source.phases(at: point, inputs: side).contains(phase)
-                    sums[point] = isPresent ? vectors(du + point * stride + k)[0] : .zero
+                    sums[point] = isPresent ? vectors(du + point * stride + k - range.lowerBound)[0] : .zero
                 }
                 for j in 0..<side {
                     Transform.filterAdjoint({ sums[$0 &* side &+ j] }, { columns[$0 &* side &+ j] = $1 })
