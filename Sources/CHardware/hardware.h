@@ -30,6 +30,13 @@ static inline __attribute__((always_inline)) void CHardware_prefetch(const void 
     __builtin_prefetch(address, 0, 2);
 }
 
+typedef float CHardware_vector __attribute__((__ext_vector_type__(16)));
+
+// Writes a line of 64 bytes past the caches, without reading it first.
+static inline __attribute__((always_inline)) void CHardware_stream(CHardware_vector value, void *line) {
+    __builtin_nontemporal_store(value, (CHardware_vector *)line);
+}
+
 // Tells the processor that this thread waits for another one's write.
 static inline __attribute__((always_inline)) void CHardware_pause(void) {
 #if defined(__x86_64__)

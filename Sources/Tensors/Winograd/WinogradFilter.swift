@@ -1,3 +1,5 @@
+import CHardware
+
 extension WinogradConvolution {
     /// Writes the transforms G g Gᵀ of a layer's filter to `u`.
     ///
@@ -46,6 +48,7 @@ extension WinogradConvolution {
         into u: FloatPointer, _ workspace: Workspace, _ value: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
     ) {
         let phased = source.step == 2 ? source : target
+        let streams = filterSize >= Self.cachedFilter
         workspace.loop(phased.phases * target.channels / lanes) { _, place in
             let (phase, panel) = place.quotientAndRemainder(dividingBy: target.channels / lanes)
             let k = panel * lanes
@@ -56,7 +59,8 @@ extension WinogradConvolution {
                 guard let filter = buffer.baseAddress else { return }
                 for c in 0..<source.channels {
                     transform(filter, phased, phase, { value($0, c, k) }) { point, value in
-                        vectors(start + point &* filterStride + c &* lanes)[0] = value
+                        let line = start + point &* filterStride + c &* lanes
+                        if streams { CHardware_stream(value, line) } else { vectors(line)[0] = value }
                     }
                 }
             }
@@ -94,6 +98,10 @@ extension WinogradConvolution {
             }
         }
     }
+
+    /// Floats up to which a filter is still in a cache when it is used: a larger one is written past the caches, which spares
+    /// reading every line that is to be written.
+    private static var cachedFilter: Int { 1 << 21 }
 
     /// Vectors that the transform of one filter needs.
     private var filterScratch: Int { Transform.taps * (Transform.taps + Transform.inputs) }
