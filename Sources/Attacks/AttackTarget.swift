@@ -116,26 +116,6 @@ struct Inquiry<Target: AttackTarget> {
         let outcomes = outputs.indices.map { AttackOutcome(outputs[$0], values[$0], labels: labels[$0]) }
         return (outcomes, gradient)
     }
-
-    /// The outcome of the last of several calls, and the mean of their gradients.
-    mutating func outcomesAndGradient(
-        _ images: [Tensor], draws: Int
-    ) throws -> (outcomes: [AttackOutcome], gradient: [Tensor]) {
-        var (outcomes, sum) = try outcomesAndGradient(images)
-        guard draws > 1 else { return (outcomes, sum) }
-        // What a target gave is not written to.
-        sum = sum.map { $0.duplicate() }
-        for draw in 1..<draws {
-            let next = try outcomesAndGradient(images)
-            outcomes = next.outcomes
-            for (sum, gradient) in zip(sum, next.gradient) {
-                ChannelOperations.add(gradient, to: sum)
-                guard draw == draws - 1 else { continue }
-                for index in 0..<sum.count { sum.pointer[index] /= Float(draws) }
-            }
-        }
-        return (outcomes, sum)
-    }
 }
 
 /// An attack broke its own promise.

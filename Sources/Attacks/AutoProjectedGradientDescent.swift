@@ -42,20 +42,12 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
     public var goal: Goal
     /// Which images are searched, and which iterate is kept.
     public var keep: Keep
-    /// Gradients that a step follows the mean of, each of another call.
-    ///
-    /// That is expectation over the noise of a randomized model (Athalye et al., arXiv:1802.00420). Losses and predictions
-    /// are those of the last call.
-    public var gradients: Int
-
     /// Makes an attack; see the properties.
     public init(
         ball: PerturbationBall, steps: Int, restarts: Int = 1, start: StartingPoint = .uniform, goal: Goal = .given,
-        keep: Keep = .adversarial, gradients: Int = 1
+        keep: Keep = .adversarial
     ) {
-        precondition(
-            steps >= 1 && restarts >= 1 && gradients >= 1,
-            "APGD needs steps, restarts and gradients ≥ 1, got \(steps), \(restarts) and \(gradients)")
+        precondition(steps >= 1 && restarts >= 1, "APGD needs steps ≥ 1 and restarts ≥ 1, got \(steps) and \(restarts)")
         if case .targets(let count) = goal {
             precondition(count >= 1 && keep == .adversarial, "APGD-T needs a target and keeps adversarial images")
         }
@@ -65,7 +57,6 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
         self.start = start
         self.goal = goal
         self.keep = keep
-        self.gradients = gradients
     }
 
     /// Classes that a model must have for the targets.
@@ -122,7 +113,7 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
         _ batch: AttackBatch, _ inquiry: inout Inquiry<Target>
     ) throws -> [Ascent] {
         let starts = start.draw(ball, batch, clamps: true, onBorder: true)
-        let (first, gradient) = try inquiry.outcomesAndGradient(starts, draws: gradients)
+        let (first, gradient) = try inquiry.outcomesAndGradient(starts)
         var shards = starts.indices.map { shard in
             Ascent(
                 ball, steps: steps, from: starts[shard], around: batch.images[shard], gradient: gradient[shard],
@@ -133,7 +124,7 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
             let x = shards.map(\.x)
             // Nothing follows the gradient at the last point.
             if step < steps {
-                let (outcomes, gradient) = try inquiry.outcomesAndGradient(x, draws: gradients)
+                let (outcomes, gradient) = try inquiry.outcomesAndGradient(x)
                 for shard in shards.indices { shards[shard].arrive(outcomes[shard], gradient: gradient[shard]) }
             } else {
                 let outcomes = try inquiry.outcomes(x)

@@ -9,19 +9,7 @@ extension RunConfiguration {
         checkTraining(&reader)
         checkMethod(&reader)
         attack.check("attack", &reader)
-        if let trainingAttack {
-            trainingAttack.checkStart("attack", &reader)
-            let others = Attack.Name.allCases.filter { name in
-                var other = attack
-                other.name = name
-                return other.isForTraining
-            }
-            reader.require(
-                trainingAttack.isForTraining, "attack.name", attack.name,
-                allowed: others.map(\.rawValue).joined(separator: ", ")
-                    + " in training; attacks that go on with images still right stand in evaluation.attacks",
-                beside: ["training.method"])
-        }
+        trainingAttack?.checkStart("attack", &reader)
         for (index, attack) in (evaluation.attacks ?? []).enumerated() {
             attack.checkStart("evaluation.attacks.\(index)", &reader)
             attack.check("evaluation.attacks.\(index)", &reader)
@@ -242,9 +230,11 @@ extension RunConfiguration {
             reader.require(
                 attack.batchNorm == .frozen, "\(key).batch_norm", attack.batchNorm,
                 allowed: "frozen in evaluations, where other images of the batch must not count")
+            let hasNoise = moe.kind != .none && moe.routes == .learned && routingRule.noise > 0
             reader.require(
-                attack.routing != .noisy, "\(key).routing", attack.routing,
-                allowed: "deterministic or clean in evaluations, which have no noise")
+                attack.routing != .noisy || hasNoise, "\(key).routing", attack.routing,
+                allowed: "deterministic, clean or held in evaluations of routers that were trained without noise",
+                beside: ["moe.noise"])
         }
         let count =
             (evaluation.attacks?.count ?? 1) * (evaluation.steps?.count ?? 1) * (evaluation.epsilons?.count ?? 1)
@@ -290,7 +280,7 @@ extension RunConfiguration.Attack {
     /// Refuses a search that cannot leave its start: at the clean images, divergences from them have no slope.
     fileprivate func checkStart(_ section: String, _ reader: inout ConfigurationReader) {
         reader.require(
-            !isGradientSearch || !resolvedObjective.readsCleanImages || resolvedStart != .none, "\(section).start",
+            !isGradientSearch || !resolvedObjective.isFlatAtCleanImages || resolvedStart != .none, "\(section).start",
             start,
             allowed: "auto, uniform, uniform-unclamped or gaussian where the objective is "
                 + "\(resolvedObjective.rawValue), which has no slope at the clean images",

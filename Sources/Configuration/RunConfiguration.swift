@@ -42,7 +42,10 @@ package struct RunConfiguration: Sendable, Equatable {
     package static func resolveWithWarnings(
         layers: [ConfigurationLayer], for use: Use
     ) throws(ConfigurationError) -> ResolvedConfiguration<RunConfiguration> {
-        var resolved = try resolve(layers: layers, presets: presets) { $0.checkRouters(for: use, &$1) }
+        var resolved = try resolve(layers: layers, presets: presets) {
+            $0.checkRouters(for: use, &$1)
+            $0.checkAttacks(for: use, &$1)
+        }
         if use == .training { resolved.warnings += resolved.configuration.trainingWarnings }
         return resolved
     }

@@ -8,6 +8,10 @@ import Tensors
 /// The evaluation of one chunk of images, which no other chunk has a say in.
 struct ChunkEvaluation {
     let passes: PassFactory
+    /// Passes of other networks that attacks are made on, by where these are stored.
+    var sources: [String: PassFactory] = [:]
+    /// Whether what attacks made is kept.
+    var keepsImages = false
     let images: Tensor
     let labels: [Int32]
     /// The index in the data set of every image.
@@ -27,17 +31,21 @@ struct ChunkEvaluation {
         let start = ContinuousClock.now
         enter(nil)
         try passes.progress()
-        var clean = try judged(images, by: "the clean images")
+        var (clean, routes) = try judged(images, by: "the clean images")
         clean.seconds = start.seconds
         return try [clean]
             + attacks.enumerated().map { number, attack in
-                try outcome(of: attack, clean: clean) { enter(EvaluationProgress.Place(attack: number, stage: $0)) }
+                try outcome(of: attack, clean: clean, routes) { enter(EvaluationProgress.Place(attack: number, stage: $0)) }
             }
     }
 
     /// What an attack comes to; of a ladder, for each image what the stage made that fooled the network, else the last.
+    ///
+    /// Where routes are held in the verdict too, that is another network's: it ends no image of a ladder.
+    /// - Parameter routes: Those of the clean images.
     private func outcome(
-        of attack: EvaluatedAttack, clean: EvaluationChunk.Outcome, _ enter: (_ stage: Int) -> Void
+        of attack: EvaluatedAttack, clean: EvaluationChunk.Outcome, _ routes: [String: GivenRoutes],
+        _ enter: (_ stage: Int) -> Void
     ) throws -> EvaluationChunk.Outcome {
         let start = ContinuousClock.now
         var result = clean
@@ -48,30 +56,43 @@ struct ChunkEvaluation {
             let start = ContinuousClock.now
             enter(number)
             let open = attack.isLadder ? right(result) : Array(samples.indices)
+            // Where images of the ladder are right or wrong on held routes alone.
+            var onHeldRoutes: EvaluationChunk.Outcome?
             var findings: [[RedFlag.Kind]] = []
             var moved = 0
             if !open.isEmpty {
                 let (found, paths) = try adversarial(stage, open)
-                worst = open.count == samples.count ? found : worst.replacing(open, by: found)
-                let judged = try judged(worst, by: attack.name(ofStage: number))
-                result.take(judged, open)
+                let tried = open.count == samples.count ? found : worst.replacing(open, by: found)
+                let holds = stage.routing == .held
+                let judged = try judged(tried, by: attack.name(ofStage: number), given: holds ? routes : [:]).outcome
                 let ball = PerturbationBall(stage.norm, epsilon: 0)
-                for image in open { result.distances[image] = ball.distance(worst, around: images, image: image) }
-                moved = zip(open, paths).count { image, path in result.distances[image] > 0 || path.hasMoved }
-                result.hasMoved = result.hasMoved || moved > 0
+                let distances = open.map { ball.distance(tried, around: images, image: $0) }
+                moved = zip(distances, paths).count { distance, path in distance > 0 || path.hasMoved }
                 findings = zip(open, paths).map { image, path in
                     PathChecks.kinds(
-                        path, isRight: result.predictions[image] == Int(labels[image]),
+                        path, isRight: judged.predictions[image] == Int(labels[image]),
                         meetsAnother: stage.meetsAnother, climbs: stage.climbs)
                 }
-                for (image, kinds) in zip(open, findings) { result.findings[image].formUnion(kinds) }
+                if holds, attack.isLadder {
+                    onHeldRoutes = judged
+                } else {
+                    worst = tried
+                    result.take(judged, open)
+                    for (image, distance) in zip(open, distances) { result.distances[image] = distance }
+                    result.hasMoved = result.hasMoved || moved > 0
+                    for (image, kinds) in zip(open, findings) { result.findings[image].formUnion(kinds) }
+                }
             }
             guard attack.isLadder else { continue }
+            let isCorrect = samples.indices.map { image in
+                [result, onHeldRoutes ?? result].allSatisfy { $0.predictions[image] == Int(labels[image]) }
+            }
             result.stages.append(
                 EvaluationChunk.Stage(
-                    isCorrect: zip(result.predictions, labels).map { $0 == Int($1) }, attacked: open.count,
-                    moved: moved, findings: findings, seconds: start.seconds))
+                    isCorrect: isCorrect, attacked: open.count, moved: moved, findings: findings,
+                    seconds: start.seconds))
         }
+        if keepsImages { result.images = Data(buffer: worst.elements) }
         result.seconds = start.seconds
         return result
     }
@@ -91,7 +112,15 @@ struct ChunkEvaluation {
         let whole = AttackBatch(images: [images], labels: [labels], samples: [samples], seed: seed)
         let batch = open.count == samples.count ? whole : whole.selecting([open])
         let watch = AttackWatch(batch)
-        let found = try attack.perturb(batch, passes, watch: watch)
+        var made = passes
+        if let source = attack.source {
+            guard let other = sources[source] else {
+                throw RunError.unusable("\(attack.id): expected the network of \(source) to be loaded")
+            }
+            made = other
+            made.progress = passes.progress
+        }
+        let found = try attack.perturb(batch, made, watch: watch)
         return (found[0], watch.paths[0])
     }
 
@@ -101,7 +130,7 @@ struct ChunkEvaluation {
         let name = "\(trial.inputs) at another radius"
         return EvaluationChunk.Trial(
             inputs: trial.inputs, kind: trial.kind,
-            isCorrect: try judged(found, by: name).isCorrect(labels.map(Int.init)), wasFooled: paths.map(\.wasFooled))
+            isCorrect: try judged(found, by: name).outcome.isCorrect(labels.map(Int.init)), wasFooled: paths.map(\.wasFooled))
     }
 
     /// What the network's outputs for the clean images tell of it.
@@ -123,7 +152,7 @@ struct ChunkEvaluation {
             let batch = AttackBatch(
                 images: [images], labels: [labels], samples: [samples], seed: seed, step: point)
             let noisy = try draw.perturb(batch, CrossEntropyObjective(labels: [labels]), against: target)
-            return try judged(noisy[0], by: "points around the clean images").losses
+            return try judged(noisy[0], by: "points around the clean images").outcome.losses
         }
         return OutputChecks.instability(clean.losses, around: around)
     }
@@ -131,10 +160,18 @@ struct ChunkEvaluation {
     private static let repeatedPasses = 3
 
     /// What the network makes of images.
-    /// - Parameter name: What they are, for errors.
-    private func judged(_ images: Tensor, by name: String) throws -> EvaluationChunk.Outcome {
+    /// - Parameters:
+    ///   - name: What they are, for errors.
+    ///   - given: Routes that are not the routers' choice, by layer.
+    /// - Returns: That, and the routes taken.
+    private func judged(
+        _ images: Tensor, by name: String, given: [String: GivenRoutes] = [:]
+    ) throws -> (outcome: EvaluationChunk.Outcome, routes: [String: GivenRoutes]) {
         let record = PassRecord()
-        var pass = passes.frozen(samples: [samples], record: record)
+        var pass = passes.frozen(samples: [samples])
+        pass.given.merge(given) { own, _ in own }
+        let images = try passes.shown([images], pass)[0]
+        pass.record = record
         // Folded filters give the experts' outputs times the batch norm's factor, which the variance is not of.
         if network.settings.mixture.map({ $0.router.varianceWeight > 0 }) == true { pass.folds = false }
         let (logits, _) = try network.forward([images], pass)
@@ -147,7 +184,7 @@ struct ChunkEvaluation {
         outcome.layers = record.routers.map { ExpertUsage(layer: $0.layer, sums: $0.perShard[0].sums) }
         outcome.outputs = record.routers.map(\.perShard[0].outputs)
         outcome.chosen = record.routers.map { $0.perShard[0].routes.experts }
-        return outcome
+        return (outcome, record.givenRoutes)
     }
 
     /// Says for which images and under which attack a number is none, and in which layer that begins.

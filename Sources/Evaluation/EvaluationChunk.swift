@@ -1,3 +1,4 @@
+import Foundation
 import Networks
 
 /// What one chunk gave: the clean outcome first, then one for each attack.
@@ -19,6 +20,9 @@ package struct EvaluationChunk: Codable {
         package var findings: [[RedFlag.Kind]] = []
         /// Of a ladder, what each stage came to; else empty.
         package var stages: [Stage] = []
+        /// The attacked images, row-major NHWC of 32-bit floating point in the byte order of the machine; nil unless they
+        /// are asked for.
+        package var images: Data?
         package var seconds = 0.0
     }
 

@@ -45,12 +45,13 @@ extension EvaluationResult {
 }
 
 extension EvaluationResult.Inputs {
-    /// What the checks of rows look at: an attack, or each stage of a ladder; none of clean images.
+    /// What the checks of rows look at: an attack, or each stage of a ladder; none of clean images, nor of verdicts on held
+    /// routes, which are not the network's.
     var records: [AttackRecord] {
         guard let attack else { return [] }
         return attack.isLadder
-            ? stages.map { $0.attack.record($0.name, isRight: $0.isRight) }
-            : [attack.stages[0].record(name, isRight: isRight)]
+            ? stages.filter { $0.attack.routing != .held }.map { $0.attack.record($0.name, isRight: $0.isRight) }
+            : attack.judgesNetwork ? [attack.stages[0].record(name, isRight: isRight)] : []
     }
 
     /// What an attack's way to its images told, and whether it moved any.

@@ -1,4 +1,5 @@
 import Files
+import Foundation
 import NetworkAttacks
 import Networks
 
@@ -55,6 +56,8 @@ package struct EvaluationResult {
     package let worstCaseCorrect: Int
     package let samples: Int
     package let perSample: [PerSampleRow]
+    /// What each attack made of the images, as in ``EvaluationChunk/Outcome/images``, in the order of ``perSample``.
+    package let images: [Data?]
     /// What the names of inputs end in.
     package let suffix: String
     /// What the checks found that hangs on nothing but the evaluation itself.
@@ -122,12 +125,18 @@ package struct EvaluationResult {
                 PerSampleRow(
                     index: chunk.indices[image], label: chunk.labels[image],
                     cleanPrediction: chunk.outcomes[0].predictions[image], cleanLoss: chunk.outcomes[0].losses[image],
-                    outcomes: chunk.outcomes.dropFirst().map {
+                    outcomes: zip(chunk.outcomes.dropFirst(), attacks).map { outcome, attack in
                         .init(
-                            prediction: $0.predictions[image], loss: $0.losses[image], distance: $0.distances[image],
-                            flags: $0.findings.isEmpty ? [] : $0.findings[image].map(\.rawValue))
+                            prediction: outcome.predictions[image], loss: outcome.losses[image],
+                            distance: outcome.distances[image],
+                            flags: outcome.findings.isEmpty ? [] : outcome.findings[image].map(\.rawValue),
+                            isOfNetwork: attack.judgesNetwork)
                     })
             }
+        }
+        images = attacks.indices.map { attack in
+            let parts = chunks.compactMap { $0.outcomes[attack + 1].images }
+            return parts.isEmpty ? nil : parts.reduce(into: Data()) { $0.append($1) }
         }
         worstCaseCorrect = perSample.count { $0.robust }
         ownFlags = Self.flags(inputs, chunks, suffix: suffix)
@@ -159,12 +168,12 @@ package struct EvaluationResult {
     package func rows(_ subject: EvaluationSubject) -> [EvaluationRow] {
         let ofWeights = suffix == EvaluationResult.averageSuffix ? ["weight-average"] : []
         let flags = flags(subject)
-        func row(_ attack: String, correct: Int) -> EvaluationRow {
+        func row(_ attack: String, correct: Int, _ words: [String] = []) -> EvaluationRow {
             let own = flags.filter { $0.inputs == nil || $0.inputs == attack }.map(\.word)
             return EvaluationRow(
                 checkpoint: subject.checkpoint, checkpointSHA256: subject.sha256, dataset: subject.dataset,
                 split: subject.split, samples: samples, attack: attack, correct: correct,
-                flags: Self.words(subject, ofWeights + own), normalization: subject.normalization)
+                flags: Self.words(subject, ofWeights + words + own), normalization: subject.normalization)
         }
         /// The row of an attack, or of one stage of it, with the settings of `attacks`.
         func row(
@@ -175,7 +184,8 @@ package struct EvaluationResult {
                 let words = Set(attacks.map(word))
                 return words.count == 1 ? words.first : nil
             }
-            var row = row(name, correct: correct)
+            let isHeld = attacks.allSatisfy { $0.routing == .held }
+            var row = row(name, correct: correct, isHeld ? [Self.heldFlag] : [])
             row.norm = search.norm?.rawValue
             row.epsilon = search.epsilon
             row.stepSize = search.stepSize
@@ -184,7 +194,7 @@ package struct EvaluationResult {
             row.objective = search.steps == nil ? nil : common(\.objective.rawValue)
             row.randomStart = search.isRandom
             row.batchNorm = "frozen"
-            row.routing = common { $0.routing == .clean ? "clean" : "deterministic" }
+            row.routing = common(\.routing.rawValue)
             row.seed = subject.seed
             row.seconds = seconds
             return row
@@ -207,6 +217,9 @@ package struct EvaluationResult {
         if inputs.count > 1 { rows.append(row("worst-case" + suffix, correct: worstCaseCorrect)) }
         return rows
     }
+
+    /// The flag of a verdict on routes of the clean images, which is in no worst case.
+    private static let heldFlag = "routes-held"
 }
 
 extension EvaluationChunk {

@@ -16,6 +16,10 @@ package struct Evaluator {
     let chunk: Int
     /// The seed of random starts.
     let seed: UInt64
+    /// Passes of other networks that attacks are made on, by where these are stored.
+    package var sources: [String: PassFactory] = [:]
+    /// Whether what attacks made is part of the result.
+    package var keepsImages = false
     /// The mask that pathways are compared with, if any.
     let mask: MaskOverlap?
     /// What keeps finished chunks; rank 0's alone is used.
@@ -95,7 +99,8 @@ package struct Evaluator {
                 }
                 let batch = set.chunk(indices[ranges[number]], workspace: passes.workspace)
                 let evaluation = ChunkEvaluation(
-                    passes: passes, images: batch.images, labels: batch.labels, samples: batch.indices, seed: seed)
+                    passes: passes, sources: sources, keepsImages: keepsImages, images: batch.images,
+                    labels: batch.labels, samples: batch.indices, seed: seed)
                 var result = EvaluationChunk(
                     chunk: number, indices: batch.indices, labels: batch.labels.map(Int.init),
                     outcomes: try evaluation.outcomes(attacks) { progress.place = $0 }, rank: communicator.rank)

@@ -32,6 +32,9 @@ public struct EvaluatedAttack: Sendable {
     /// The name in files of a stage.
     public func name(ofStage stage: Int) -> String { isLadder ? "\(id)/\(stages[stage].id)" : id }
 
+    /// Whether the verdict is on the network as it is used, so that it counts among others.
+    public var judgesNetwork: Bool { isLadder || stages.allSatisfy { $0.routing != .held } }
+
     /// What tables say of all stages together: what they have in common.
     public var description: NetworkAttack.Description {
         let all = stages.map(\.description)

@@ -22,6 +22,12 @@ public struct NetworkAttack: Sendable {
         case noisy
         /// As the clean images are.
         case clean
+        /// As the clean images are, in the verdict too: what the experts alone withstand (RA-E of JTDMoE, arXiv:2502.06832),
+        /// which is not the network as it is used.
+        case held
+
+        /// Whether images are routed as the clean ones while the attack runs.
+        public var isOfCleanImages: Bool { self == .clean || self == .held }
     }
 
     /// What tables say of the search; nil where it has no such thing.
@@ -67,6 +73,15 @@ public struct NetworkAttack: Sendable {
     public var batchNorm: BatchNorm
     /// How images are routed.
     public var routing: Routing
+    /// What the attack is made on, where that is not the network as it is used.
+    public var surrogate: Surrogate
+    /// Passes with noise of their own of which every gradient is the mean, at least 1; means something where routing is noisy.
+    public var expectation: Int
+    /// Where the network is stored that the attack is made on in place of the one that is judged; nil where it is that one.
+    public var source: String?
+    /// Whether it sees the anti-adversary layer that the network stands behind, if any; else its images are those of the network
+    /// alone.
+    public var seesAntiAdversary = true
     /// What tables say of it.
     public var description: Description
 
@@ -74,6 +89,7 @@ public struct NetworkAttack: Sendable {
     public init(
         id: String, search: any Attack, norm: PerturbationBall.Norm, objective: ObjectiveName = .crossEntropy,
         beta: Double? = nil, batchNorm: BatchNorm = .frozen, routing: Routing = .deterministic,
+        surrogate: Surrogate = .none, expectation: Int = 1, source: String? = nil,
         description: Description
     ) {
         self.id = id
@@ -83,6 +99,9 @@ public struct NetworkAttack: Sendable {
         self.beta = beta ?? objective.usualBeta
         self.batchNorm = batchNorm
         self.routing = routing
+        self.surrogate = surrogate
+        self.expectation = expectation
+        self.source = source
         self.description = description
     }
 
@@ -105,22 +124,43 @@ public struct NetworkAttack: Sendable {
         let network = passes.network
         var pass = passes.attack(self, samples: batch.samples, step: batch.step, draw: draw)
         var clean = CleanOutputs()
-        if objective.readsCleanImages || routing == .clean {
+        if objective.readsCleanImages || routing.isOfCleanImages {
             let record = PassRecord()
             var first = pass
             first.record = record
             clean.logits = try network.forward(batch.images, first).logits
             for router in record.routers {
                 clean.routers[router.layer] = routerProbabilities ?? router.perShard.map(\.scores)
+                clean.choices[router.layer] = router.perShard.map { $0.routes.distribution(over: router.experts) }
             }
-            if routing == .clean { pass.given.merge(record.givenRoutes) { given, _ in given } }
+            if routing.isOfCleanImages { pass.given.merge(record.givenRoutes) { given, _ in given } }
         }
         var batch = batch
         batch.seed &+= UInt64(draw) << 40
+        let wanted = try surrogate.prepare(
+            &pass, of: network, batch,
+            objective.objective(labels: batch.labels, network: network, beta: beta, clean: clean), beta: beta,
+            progress: passes.progress)
         let target = NetworkTarget(
             network, pass, movesStatistics: batchNorm == .batchUpdating, progress: passes.progress)
-        let wanted = objective.objective(labels: batch.labels, network: network, beta: beta, clean: clean)
-        guard let watch else { return try search.perturb(batch, wanted, against: target) }
-        return try search.perturb(batch, wanted, against: WatchedTarget(target, watch, batch))
+        let shown: any AttackTarget =
+            if seesAntiAdversary, let layer = passes.antiAdversary {
+                AntiAdversaryTarget(target, layer: layer)
+            } else { target }
+        guard let watch else { return try run(batch, wanted, against: shown) }
+        return try watched(batch, wanted, against: shown, watch)
+    }
+
+    private func watched(
+        _ batch: AttackBatch, _ wanted: any Objective, against target: some AttackTarget, _ watch: AttackWatch
+    ) throws -> [Tensor] {
+        try run(batch, wanted, against: WatchedTarget(target, watch, batch))
+    }
+
+    private func run(
+        _ batch: AttackBatch, _ wanted: any Objective, against target: some AttackTarget
+    ) throws -> [Tensor] {
+        guard expectation > 1 else { return try search.perturb(batch, wanted, against: target) }
+        return try search.perturb(batch, wanted, against: AveragedTarget(target, draws: expectation))
     }
 }

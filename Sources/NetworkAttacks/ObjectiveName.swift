@@ -20,20 +20,36 @@ public enum ObjectiveName: String, CaseIterable, Sendable {
     case routerLabels = "router-labels"
     /// Cross entropy with the labels, and `beta` times that of routers with the label modulo the experts.
     case modelAndRouterLabels = "model-and-router-labels"
+    /// The cross entropy of routers with the experts that they choose for the clean images, while the label holds: images
+    /// that are misclassified already stay as they are (RA-R of JTDMoE, arXiv:2502.06832).
+    case routerChoice = "router-choice"
+    /// Cross entropy with the labels, and `beta` times that of routers with the experts that they choose for the clean images.
+    case modelAndRouterChoice = "model-and-router-choice"
 
     /// Whether it looks at what routers give.
     public var readsRouters: Bool {
         switch self {
         case .crossEntropy, .margin, .dlr, .divergence: false
-        case .routerDivergence, .modelAndRouterDivergence, .routerLabels, .modelAndRouterLabels: true
+        case .routerDivergence, .modelAndRouterDivergence, .routerLabels, .modelAndRouterLabels, .routerChoice,
+            .modelAndRouterChoice:
+            true
         }
     }
 
     /// Whether it compares with what the model says of the clean images.
     public var readsCleanImages: Bool {
         switch self {
-        case .divergence, .routerDivergence, .modelAndRouterDivergence: true
+        case .divergence, .routerDivergence, .modelAndRouterDivergence, .routerChoice, .modelAndRouterChoice: true
         case .crossEntropy, .margin, .dlr, .routerLabels, .modelAndRouterLabels: false
+        }
+    }
+
+    /// Whether its value is lowest at the clean images, where it then has no slope.
+    public var isFlatAtCleanImages: Bool {
+        switch self {
+        case .divergence, .routerDivergence, .modelAndRouterDivergence: true
+        case .crossEntropy, .margin, .dlr, .routerLabels, .modelAndRouterLabels, .routerChoice, .modelAndRouterChoice:
+            false
         }
     }
 
@@ -70,6 +86,11 @@ public enum ObjectiveName: String, CaseIterable, Sendable {
         case .routerLabels: return labelsOfRouters()
         case .modelAndRouterLabels:
             return WeightedSumObjective([(CrossEntropyObjective(labels: labels), 1), (labelsOfRouters(), beta)])
+        case .routerChoice: return UntilFooledObjective(RouterObjective(targets: clean.choices), labels: labels)
+        case .modelAndRouterChoice:
+            return WeightedSumObjective([
+                (CrossEntropyObjective(labels: labels), 1), (RouterObjective(targets: clean.choices), beta),
+            ])
         }
     }
 }
@@ -80,6 +101,8 @@ public struct CleanOutputs {
     public var logits: [Tensor] = []
     /// Probabilities of routers by layer, `[shard][images × experts]`.
     public var routers: [String: [[Float]]] = [:]
+    /// Which experts routers choose, as distributions by layer, `[shard][images × experts]`: even over those chosen.
+    public var choices: [String: [[Float]]] = [:]
 
     /// Nothing.
     public init() {}

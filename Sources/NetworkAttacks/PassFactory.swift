@@ -1,3 +1,4 @@
+import Attacks
 import Networks
 import Tensors
 
@@ -68,6 +69,8 @@ public struct PassFactory {
     public var progress: () throws -> Void = {}
     /// Layers, by path, whose routes are given in every pass.
     public var given: [String: GivenRoutes] = [:]
+    /// What moves images before the network sees them, in verdicts and attacks that do not leave it out; nil for nothing.
+    public var antiAdversary: AntiAdversary?
 
     /// Makes a factory; see the properties.
     public init(
@@ -96,6 +99,12 @@ public struct PassFactory {
         var pass = pass(.running, routing.plain, samples: samples, record: record)
         pass.folds = arithmetic == .fast
         return pass
+    }
+
+    /// The images that the network is shown in place of these, by passes such as `pass`.
+    public func shown(_ images: [Tensor], _ pass: Pass) throws -> [Tensor] {
+        guard let antiAdversary else { return images }
+        return try antiAdversary.shown(images, to: NetworkTarget(network, pass, progress: progress))
     }
 
     /// A pass by which an attack looks at the network.

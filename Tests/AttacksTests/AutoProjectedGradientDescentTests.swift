@@ -237,45 +237,4 @@ struct AutoProjectedGradientDescentTests {
         // What was wrong when clean stays.
         #expect(found.slice(5..<6).toArray() == x.slice(5..<6).toArray())
     }
-
-    @Test("a step follows the mean of several gradients, each of another draw")
-    func expectation() throws {
-        /// One gradient in three points the right way, and is the larger for it.
-        struct Noisy: AttackTarget {
-            let workspace: Workspace
-            func outputs(_ images: [Tensor], readsRouters: Bool, draw: Int) -> [ModelOutputs] {
-                images.map { x in
-                    let logits = Tensor(workspace, images: 1, channels: 2)
-                    logits.pointer[0] = 100
-                    logits.pointer[1] = x.pointer[0]
-                    return ModelOutputs(logits: logits)
-                }
-            }
-            func outputsAndInputGradient(
-                _ images: [Tensor], _ objective: any Objective, draw: Int
-            ) -> (outputs: [ModelOutputs], values: [ObjectiveValue], gradient: [Tensor]) {
-                let outputs = outputs(images, readsRouters: false, draw: draw)
-                let gradient = Tensor(like: images[0])
-                gradient.fill(draw % 3 == 0 ? 5 : -2)
-                return (outputs, [objective.evaluate(outputs[0], shard: 0)], [gradient])
-            }
-            func selecting(_ images: [[Int]]) -> Noisy { self }
-        }
-        let x = Tensor(workspace, images: 1, channels: 1)
-        x.fill(0.5)
-        let batch = AttackBatch(images: [x], labels: [[0]], samples: [[0]], seed: 1)
-        let target = Noisy(workspace: workspace)
-        var inquiry = Inquiry(target, LastLogitObjective(), labels: [[0]])
-        let mean = try inquiry.outcomesAndGradient([x], draws: 6).gradient[0].toArray()
-        #expect(inquiry.calls == 6 && abs(mean[0] - 1.0 / 3) < 1e-6)
-        var attack = AutoProjectedGradientDescent(
-            ball: PerturbationBall(epsilon: 0.1), steps: 1, start: .none, keep: .highestLoss, gradients: 3)
-        #expect(try attack.perturb(batch, LastLogitObjective(), against: target)[0].toArray() == [0.5 + 0.1])
-        // Calls after the first have gradients that point the wrong way.
-        attack.gradients = 1
-        attack.steps = 2
-        attack.ball.epsilon = 0.01
-        let single = try attack.perturb(batch, LastLogitObjective(), against: target)[0].toArray()
-        #expect(single == [0.5 + 0.01])
-    }
 }

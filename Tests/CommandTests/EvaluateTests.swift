@@ -47,6 +47,46 @@ extension CommandSuite {
             #expect(rows.first?["run_id"] == (try run.rows("metrics.csv").first?["run_id"]))
         }
 
+        @Test("attacks for mixtures and from other networks, and images that are written, read and judged the same")
+        func attackMaterial() throws {
+            let run = try TrainedRun.onTwoRanks.get().path
+            let output = try evaluate(
+                2,
+                [
+                    "evaluation.attacks=[{id: made, steps: 2}, {name: mixture, steps: 1}, "
+                        + "{id: other, name: transfer, source: \"\(run)\", steps: 2}]",
+                    "evaluation.write_images=true", "evaluation.samples=16",
+                ])
+            let rows = try output.rows("evaluation.csv")
+            let names = rows.compactMap { $0["attack"] }
+            let mixture = "mixture-linf-8of255-1"
+            #expect(names.prefix(3) == ["none", "made", "\(mixture)/no-gate-gradient"])
+            #expect(names.contains("\(mixture)/noise") && names.contains("\(mixture)/weakest-expert"))
+            #expect(names.suffix(4) == ["\(mixture)/held-routes", mixture, "other", "worst-case"])
+            // The network is its own source here.
+            let images = try output.rows("per_sample.csv")
+            #expect(images.count == 16 && images.allSatisfy { $0["made_loss"] == $0["other_loss"] })
+            func read(_ settings: [String]) throws -> (status: Int, errors: String, output: TrainedRun) {
+                let again = try Scratch.folder() + "/again"
+                let outcome = try robustmoe(
+                    [
+                        "evaluate", "--checkpoint", run, "--output", again,
+                        "evaluation.attacks=[{id: made, name: file, file: \"\(output.path)/made.safetensors\"}]",
+                    ] + settings, ranks: nil)
+                return (outcome.status, outcome.errors, TrainedRun(path: again))
+            }
+            let again = try read(["evaluation.samples=16"])
+            #expect(again.status == 0, "\(again.errors)")
+            for (old, new) in zip(images, try again.output.rows("per_sample.csv")) {
+                for column in ["made_prediction", "made_loss", "made_distance"] { #expect(old[column] == new[column]) }
+            }
+            let missing = try read(["evaluation.samples=17"])
+            #expect(missing.status == 2 && missing.errors.contains("image of index 16, found none"))
+            let far = try read(["evaluation.samples=16", "evaluation.attacks.0.epsilon=1/255"])
+            #expect(far.status == 2 && far.errors.contains("the image of index 0: attack left its ball"))
+            #expect(!FileManager.default.fileExists(atPath: far.output.path + "/per_sample.csv"))
+        }
+
         @Test("the rows of the images add up to the rows of the attacks, and stay within the radius")
         func perSample() throws {
             let output = try evaluate(nil, EvaluateTests.attacks)

@@ -36,13 +36,15 @@ struct AutoAttackConfigurationTests {
                     stage.search as? FastAdaptiveBoundary == FastAdaptiveBoundary(ball: ball, steps: 100, targets: 7))
             default:
                 let expected = AutoProjectedGradientDescent(
-                    ball: ball, steps: 100, restarts: restarts, goal: stage.id == "apgd-t" ? .targets(7) : .given,
-                    gradients: version == "rand" ? 20 : 1)
+                    ball: ball, steps: 100, restarts: restarts, goal: stage.id == "apgd-t" ? .targets(7) : .given)
                 #expect(stage.search as? AutoProjectedGradientDescent == expected, "\(stage.id)")
+                #expect(stage.expectation == 1)
                 #expect(stage.objective == (stage.id == "apgd-ce" ? .crossEntropy : .dlr))
             }
             #expect(stage.description.steps == (stage.id == "square" ? 30 : 100))
         }
+        let noisy = try attack("{name: autoattack, version: \(version), routing: noisy}").autoAttackStages ?? []
+        #expect(noisy.map(\.expectation) == ids.map { _ in version == "rand" ? 20 : 1 })
     }
 
     @Test(
@@ -64,11 +66,11 @@ struct AutoAttackConfigurationTests {
     func keys() throws {
         let ball = PerturbationBall(.l2, epsilon: 0.5)
         let common = "norm: l2, epsilon: 0.5"
-        let targeted = try attack("{name: apgd-t, \(common), steps: 7, restarts: 2, targets: 3, eot: 4, start: none}")
+        let targeted = try attack("{name: apgd-t, \(common), steps: 7, restarts: 2, targets: 3, start: none}")
         #expect(
             targeted.networkAttack?.search as? AutoProjectedGradientDescent
                 == AutoProjectedGradientDescent(
-                    ball: ball, steps: 7, restarts: 2, start: .none, goal: .targets(3), gradients: 4))
+                    ball: ball, steps: 7, restarts: 2, start: .none, goal: .targets(3)))
         #expect(targeted.networkAttack?.description.isRandom == false)
         let boundary = try attack("{name: fab-t, \(common), steps: 7, restarts: 2, targets: 3}")
         #expect(
@@ -83,7 +85,7 @@ struct AutoAttackConfigurationTests {
         let run = try resolve("training.method=pgd", "attack={name: apgd-ce, steps: 3}")
         let ofTraining = try #require(run.trainingAttack?.networkAttack(for: .training))
         #expect((ofTraining.search as? AutoProjectedGradientDescent)?.keep == .highestLoss)
-        let evaluated = try #require(run.evaluatedAttacks.first?.stages.first)
+        let evaluated = try #require(run.resolvedEvaluationAttacks.first?.evaluatedAttack?.stages.first)
         #expect((evaluated.search as? AutoProjectedGradientDescent)?.keep == .adversarial)
         let settings = run.trainingSettings(stepsPerEpoch: 1, ranks: 1)
         #expect((settings.attack?.search as? AutoProjectedGradientDescent)?.keep == .highestLoss)
@@ -94,13 +96,17 @@ struct AutoAttackConfigurationTests {
         arguments: ["apgd-t", "fab-t", "square", "autoattack"])
     func training(_ name: String) throws {
         #expect {
-            try resolve("training.method=pgd", "attack.name=\(name)")
+            try RunConfiguration.resolveWithWarnings(
+                layers: ["training.method=pgd", "attack.name=\(name)"].map { ConfigurationLayer(override: $0) },
+                for: .training)
         } throws: { error in
             "\(error)".contains(
                 "attack.name: found \(name); allowed: pgd, fgsm, apgd-ce, apgd-dlr, gaussian-noise, none in")
         }
         let evaluated = try resolve("training.method=pgd", "evaluation.attacks=[{name: \(name)}]")
-        #expect(evaluated.evaluatedAttacks.map(\.id) == evaluated.resolvedEvaluationAttacks.map(\.resolvedId))
+        #expect(
+            evaluated.resolvedEvaluationAttacks.map(\.evaluatedAttack?.id)
+                == evaluated.resolvedEvaluationAttacks.map(\.resolvedId))
     }
 
     @Test(

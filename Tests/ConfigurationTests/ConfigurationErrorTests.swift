@@ -187,7 +187,7 @@ struct ConfigurationErrorTests {
             ),
             (
                 "evaluation: {attacks: [{routing: noisy}]}", "1: evaluation.attacks.0.routing: found noisy",
-                "deterministic or clean in evaluations, which have no noise"
+                "deterministic, clean or held in evaluations of routers that were trained without noise"
             ),
             (
                 "evaluation: {attacks: [{steps: 5}, {steps: 7}], steps: [1, 2]}",

@@ -92,13 +92,16 @@ struct ConfigurationReadingTests {
                   restarts: 1
                   targets: 9
                   queries: 5000
-                  eot: 1
                   start: auto
                   objective: auto
                   beta: null
                   keep: last
                   batch_norm: frozen
                   routing: deterministic
+                  surrogate: none
+                  eot: 1
+                  source: null
+                  file: null
                 evaluation:
                   attacks: null
                   seed: null

@@ -78,7 +78,10 @@ private func unusual() -> RunConfiguration {
     run.attack.version = .plus
     run.attack.targets = 8
     run.attack.queries = 400
+    run.attack.surrogate = .expert(1)
     run.attack.eot = 3
+    run.attack.source = "runs/other"
+    run.attack.file = "made before.safetensors"
     var attacks = [RunConfiguration.Attack(), run.attack, RunConfiguration.Attack()]
     attacks[1].batchNorm = .frozen
     attacks[1].routing = .clean
@@ -95,6 +98,9 @@ private func unusual() -> RunConfiguration {
     run.evaluation.chunk = 32
     run.evaluation.timeLimit = RunConfiguration.TimeLimit(seconds: 90.5)
     run.evaluation.checks = true
+    run.evaluation.writeImages = true
+    run.evaluation.antiAdversary.steps = 2
+    run.evaluation.antiAdversary.stepSize = 0.1
     run.data.dataset = .tinyImageNet
     run.data.path = "$DATA/tiny imagenet"
     run.data.trainSamples = 500
@@ -213,7 +219,7 @@ struct ConfigurationWritingTests {
         let run = RunConfiguration()
         #expect(
             run.canonicalJSON.hasPrefix(
-                #"{"attack":{"batch_norm":"frozen","beta":null,"eot":1,"epsilon":0.03137254901960784,"id":null,"keep":"last","#
+                #"{"attack":{"batch_norm":"frozen","beta":null,"eot":1,"epsilon":0.03137254901960784,"file":null,"id":null,"keep":"last","#
             ))
         #expect(!run.canonicalJSON.contains(" "))
         var other = run

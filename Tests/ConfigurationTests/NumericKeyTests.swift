@@ -63,7 +63,9 @@ struct NumericKeyTests {
             }
         }
         #expect(configuration.attack.resolvedId.utf8.count < 256)
-        for attack in configuration.evaluatedAttacks { #expect(!attack.id.isEmpty && !attack.stages.isEmpty) }
+        for attack in configuration.resolvedEvaluationAttacks.compactMap(\.evaluatedAttack) {
+            #expect(!attack.id.isEmpty && !attack.stages.isEmpty)
+        }
     }
 
     @Test("extreme numbers are taken, and then a run can be laid out, or refused with the key and what is allowed")

@@ -14,4 +14,20 @@ package enum TinyNetwork {
                     kind: .conv, placement: Placement(["layer2"]), includesDownsample: true, router: router)),
             seed: seed)
     }
+
+    /// Builds two blocks whose convolutions all have two channel experts, for the same images.
+    package static func makeChannels(_ scope: RouterScope, classes: Int = 3, seed: UInt64 = 1) throws -> Network {
+        let router = RouterSettings(
+            kind: scope == .image ? .resnet20 : .gapLinear, experts: 2,
+            gate: Gate(topK: 1, isStraightThrough: true, renormalizes: true, bypassesSoftmax: scope == .image),
+            balance: .none, balanceWeight: 0)
+        return try Network(
+            NetworkSettings(
+                blocks: [1, 1], width: 8, ratio: 0.5, channels: 2, classes: classes, mean: [0.5, 0.25],
+                deviation: [1, 2],
+                mixture: MixtureSettings(
+                    kind: .channel, placement: Placement(["*"]), includesDownsample: false, router: router,
+                    scope: scope)),
+            seed: seed)
+    }
 }

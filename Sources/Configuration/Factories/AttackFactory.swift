@@ -12,7 +12,7 @@ extension RunConfiguration.Attack {
         guard let search = search(for: use) else { return nil }
         return NetworkAttack(
             id: resolvedId, search: search, norm: norm, objective: resolvedObjective, beta: beta, batchNorm: batchNorm,
-            routing: routing,
+            routing: routing, surrogate: surrogate, expectation: routing == .noisy ? eot : 1, source: source,
             description: NetworkAttack.Description(
                 norm: asksNetwork ? norm : nil, epsilon: epsilon, stepSize: hasStepSize ? stepSize : nil,
                 steps: resolvedSteps, restarts: resolvedRestarts, isRandom: isRandom))
@@ -20,7 +20,7 @@ extension RunConfiguration.Attack {
 
     private var resolvedRestarts: Int? {
         if isGradientSearch || name == .fabT { return restarts }
-        return asksNetwork ? 1 : nil
+        return asksNetwork && name != .file ? 1 : nil
     }
 
     /// Whether a draw has a say.
@@ -28,7 +28,8 @@ extension RunConfiguration.Attack {
         switch name {
         case .gaussianNoise, .square, .none, .autoattack: true
         case .fabT: restarts > 1
-        case .pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT: resolvedStart != .none
+        case .file: false
+        case .pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT, .mixture, .transfer: resolvedStart != .none
         }
     }
 
@@ -37,13 +38,13 @@ extension RunConfiguration.Attack {
         func automatic(_ goal: AutoProjectedGradientDescent.Goal = .given) -> any Attacks.Attack {
             AutoProjectedGradientDescent(
                 ball: ball, steps: steps, restarts: restarts, start: resolvedStart, goal: goal,
-                keep: use == .training ? .highestLoss : .adversarial, gradients: eot)
+                keep: use == .training ? .highestLoss : .adversarial)
         }
         switch name {
         case .none, .autoattack: return nil
         case .fgsm:
             return ProjectedGradientDescent.fastGradientSign(ball, start: resolvedStart, restarts: restarts)
-        case .pgd:
+        case .pgd, .mixture, .transfer:
             return ProjectedGradientDescent(
                 ball: ball, stepSize: Float(stepSize), steps: steps, restarts: restarts, start: resolvedStart,
                 keep: keep)
@@ -52,6 +53,7 @@ extension RunConfiguration.Attack {
         case .fabT: return FastAdaptiveBoundary(ball: ball, steps: steps, restarts: restarts, targets: targets)
         case .square: return SquareAttack(ball: ball, queries: queries)
         case .gaussianNoise: return GaussianNoise(deviation: Float(epsilon))
+        case .file: return StoredImages(ball: ball, origin: file ?? "")
         }
     }
 }

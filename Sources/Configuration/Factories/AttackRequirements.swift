@@ -6,7 +6,8 @@ extension RunConfiguration {
     /// - Throws: ``RunError/unusable(_:)``.
     package func requireClasses(_ classes: Int) throws {
         let attacks =
-            [trainingAttack].compactMap { $0?.networkAttack(for: .training) } + evaluatedAttacks.flatMap(\.stages)
+            [trainingAttack].compactMap { $0?.networkAttack(for: .training) }
+            + resolvedEvaluationAttacks.compactMap(\.evaluatedAttack).flatMap(\.stages)
         for attack in attacks where attack.fewestClasses > classes {
             throw RunError.unusable(
                 "attack \(attack.id): needs at least \(attack.fewestClasses) classes, the data have \(classes); a targeted "

@@ -1,4 +1,5 @@
 import NetworkAttacks
+import Networks
 
 extension RunConfiguration {
     /// The attacks that are evaluated beside clean images, which always are.
@@ -18,15 +19,44 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration {
-    /// What an evaluation makes of ``resolvedEvaluationAttacks``.
-    package var evaluatedAttacks: [EvaluatedAttack] { resolvedEvaluationAttacks.compactMap(\.evaluatedAttack) }
+    /// What an evaluation of a network makes of ``resolvedEvaluationAttacks``.
+    ///
+    /// Where an anti-adversary layer stands before the network, each attack is made through it and, as `<id>-transfer`, on the
+    /// network alone: what undoes the layer stands beside what it seems to hold.
+    package func evaluatedAttacks(of network: Network) -> [EvaluatedAttack] {
+        let attacks = resolvedEvaluationAttacks.compactMap {
+            $0.evaluatedAttack(of: network, noise: routingRule.noise)
+        }
+        guard antiAdversary != nil else { return attacks }
+        return attacks.flatMap { attack in
+            var alone = attack
+            alone.id += "-transfer"
+            for stage in alone.stages.indices {
+                alone.stages[stage].seesAntiAdversary = false
+                if !alone.isLadder { alone.stages[stage].id = alone.id }
+            }
+            return [attack, alone]
+        }
+    }
 }
 
 extension RunConfiguration.Attack {
-    /// What an evaluation makes of the attack; nil if the name is `none`.
+    /// Passes whose mean an attack follows under noise, where nobody says how many: as the version of AutoAttack for
+    /// randomized networks (Croce and Hein, arXiv:2003.01690).
+    private static let usualExpectation = 20
+
+    /// What an evaluation makes of the attack, if that hangs on no network; nil if the name is `none`.
     package var evaluatedAttack: EvaluatedAttack? {
         if let autoAttackStages { return EvaluatedAttack(id: resolvedId, ladder: autoAttackStages) }
         return networkAttack.map { EvaluatedAttack($0) }
+    }
+
+    /// What an evaluation of a network makes of the attack; nil if the name is `none`.
+    /// - Parameter noise: The deviation of the noise that the network's routers were trained with.
+    package func evaluatedAttack(of network: Network, noise: Float) -> EvaluatedAttack? {
+        guard name == .mixture, let attack = networkAttack else { return evaluatedAttack }
+        let ladder = MixtureLadder(base: attack, expectation: eot > 1 ? eot : Self.usualExpectation)
+        return EvaluatedAttack(id: resolvedId, ladder: ladder.stages(for: network, noise: noise))
     }
 
     /// The attack with each number of steps, where it takes any.

@@ -25,6 +25,12 @@ extension RunConfiguration {
             case autoattack
             /// Normal noise of deviation `epsilon`, clamped to [0, 1].
             case gaussianNoise = "gaussian-noise"
+            /// The ladder of attacks that are made for mixtures of experts, each with projected gradient steps.
+            case mixture
+            /// Projected gradient steps on another network, `source`, by whose images this one is judged.
+            case transfer
+            /// Images that were made before, in `file`.
+            case file
             /// No change.
             case none
         }
@@ -59,8 +65,6 @@ extension RunConfiguration {
         package var targets = 9
         /// Outputs that `square` asks for, at least 1.
         package var queries = 5000
-        /// Gradients whose mean a step of APGD follows, at least 1.
-        package var eot = 1
         /// Where the search starts, see `resolvedStart`.
         package var start = Automatic<StartingPoint>.automatic
         /// What the search makes large, see `resolvedObjective`.
@@ -74,6 +78,14 @@ extension RunConfiguration {
         package var batchNorm = NetworkAttack.BatchNorm.frozen
         /// How images are routed.
         package var routing = NetworkAttack.Routing.deterministic
+        /// What of a mixture the attack is made on.
+        package var surrogate = Surrogate.none
+        /// Passes with noise of their own of which every gradient is the mean, at least 1.
+        package var eot = 1
+        /// The run, or checkpoint, of `transfer`.
+        package var source: String?
+        /// The file of `file`, as an evaluation with `evaluation.write_images` wrote it.
+        package var file: String?
 
         /// Makes the section with every default.
         package init() {}
@@ -82,38 +94,42 @@ extension RunConfiguration {
         package var resolvedStart: StartingPoint {
             let objective = resolvedObjective
             if objective == .divergence { return start.or(.gaussian) }
-            return start.or(name == .fgsm && !objective.readsCleanImages ? .none : .uniform)
+            return start.or(name == .fgsm && !objective.isFlatAtCleanImages ? .none : .uniform)
         }
 
         /// Whether the search follows gradients of the objective from a start.
-        package var isGradientSearch: Bool { [.pgd, .fgsm].contains(name) || isAutomatic }
+        package var isGradientSearch: Bool { name == .fgsm || isProjectedGradientDescent || isAutomatic }
+
+        /// Whether the search is that of `pgd`, if on other networks.
+        package var isProjectedGradientDescent: Bool { [.pgd, .mixture, .transfer].contains(name) }
 
         /// Whether the search is APGD.
         package var isAutomatic: Bool { [.apgdCE, .apgdDLR, .apgdT].contains(name) }
 
-        /// Whether the search asks the network about images.
+        /// Whether the search asks a network about images, or keeps to a ball as if it had.
         package var asksNetwork: Bool { ![.none, .gaussianNoise].contains(name) }
 
-        /// Whether a step of training may make it: each makes as many passes whatever the images.
-        package var isForTraining: Bool { ![.apgdT, .fabT, .square, .autoattack].contains(name) }
+        /// Whether training can make the attack: others are several attacks, need more than the network, or make as many
+        /// passes as images need.
+        package var isForTraining: Bool { [.pgd, .fgsm, .apgdCE, .apgdDLR, .gaussianNoise, .none].contains(name) }
 
         /// Whether the search makes `steps` steps.
-        package var hasSteps: Bool { name == .pgd || name == .fabT || isAutomatic }
+        package var hasSteps: Bool { name == .fabT || isProjectedGradientDescent || isAutomatic }
 
         /// Whether the search is one that follows gradients step by step, as far as the radius lets it.
         var isTriedAtRadii: Bool { [.pgd, .apgdCE, .apgdDLR].contains(name) }
 
         /// Whether the search goes by steps of `stepSize`.
-        package var hasStepSize: Bool { name == .pgd }
+        package var hasStepSize: Bool { isProjectedGradientDescent }
 
         /// The gradient steps of each restart, or the queries of a search that asks for outputs alone; nil where there are
         /// none, or no one number.
         package var resolvedSteps: Int? {
             switch name {
-            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT: steps
+            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .mixture, .transfer: steps
             case .fgsm: 1
             case .square: queries
-            case .none, .gaussianNoise, .autoattack: nil
+            case .none, .gaussianNoise, .autoattack, .file: nil
             }
         }
 
@@ -122,7 +138,8 @@ extension RunConfiguration {
             switch name {
             case .apgdDLR, .apgdT: .dlr
             case .fabT, .square: .margin
-            case .pgd, .fgsm, .apgdCE, .autoattack, .gaussianNoise, .none: objective.or(.crossEntropy)
+            case .pgd, .fgsm, .apgdCE, .autoattack, .mixture, .transfer, .file, .gaussianNoise, .none:
+                objective.or(.crossEntropy)
             }
         }
 
@@ -133,8 +150,8 @@ extension RunConfiguration {
             if let id { return id }
             switch name {
             case .none: return "none"
-            case .fgsm: return "fgsm-\(norm.rawValue)-\(radiusText)"
-            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .square:
+            case .fgsm, .file: return "\(name.rawValue)-\(norm.rawValue)-\(radiusText)"
+            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .square, .mixture, .transfer:
                 return "\(name.rawValue)-\(norm.rawValue)-\(radiusText)-\(resolvedSteps ?? steps)"
             case .autoattack:
                 let suffix = version == .standard ? "" : "-\(version.rawValue)"
@@ -166,14 +183,14 @@ extension RunConfiguration.Attack: ConfigurationSection {
             onlyWhere: ConfigurationCondition("any name but none") { $0.name != .none }),
         ConfigurationKey(
             "step_size", \.stepSize, "length of a step, for images in [0, 1]", .within(0...ConfigurationLimits.radius),
-            onlyWhere: .name(.pgd)),
+            onlyWhere: .name(.pgd, .mixture, .transfer)),
         ConfigurationKey(
             "steps", \.steps, "steps of each restart", .within(0...ConfigurationLimits.repetitions),
-            onlyWhere: .name(.pgd, .apgdCE, .apgdDLR, .apgdT, .fabT)),
+            onlyWhere: .name(.pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .mixture, .transfer)),
         ConfigurationKey(
             "restarts", \.restarts, "searches of which each image gets the worst",
             .within(1...ConfigurationLimits.repetitions),
-            onlyWhere: .name(.pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT, .fabT)),
+            onlyWhere: .name(.pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT, .fabT, .mixture, .transfer)),
         ConfigurationKey(
             "targets", \.targets,
             "classes that each image is driven to, by its clean logits from the second largest down",
@@ -181,23 +198,39 @@ extension RunConfiguration.Attack: ConfigurationSection {
         ConfigurationKey(
             "queries", \.queries, "outputs that square asks for", .within(1...ConfigurationLimits.repetitions),
             onlyWhere: .name(.square, .autoattack)),
-        ConfigurationKey(
-            "eot", \.eot, "gradients whose mean a step follows, for randomized networks",
-            .within(1...ConfigurationLimits.repetitions), onlyWhere: .name(.apgdCE, .apgdDLR, .apgdT)),
         ConfigurationKey("start", \.start, "where the search starts", onlyWhere: .gradients),
         ConfigurationKey(
             "random_start", \.randomStart, "true: start uniform, false: start none", anotherSpellingOf: "start"),
         ConfigurationKey(
-            "objective", \.objective, "what the search makes large", onlyWhere: .name(.pgd, .fgsm, .apgdCE)),
+            "objective", \.objective, "what the search makes large",
+            onlyWhere: .name(.pgd, .fgsm, .apgdCE, .mixture, .transfer)),
         ConfigurationKey(
             "beta", \.beta, "factor of the routers' part of the objective; null: 6 for labels, 1 for divergences",
             .ifGiven(.atLeast(0)),
             onlyWhere: ConfigurationCondition("an objective of model and routers") {
                 [.modelAndRouterDivergence, .modelAndRouterLabels].contains($0.resolvedObjective)
             }),
-        ConfigurationKey("keep", \.keep, "which iterate is the result", onlyWhere: .name(.pgd)),
+        ConfigurationKey(
+            "keep", \.keep, "which iterate is the result", onlyWhere: .name(.pgd, .mixture, .transfer)),
         ConfigurationKey("batch_norm", \.batchNorm, "what batch norm normalizes by meanwhile", onlyWhere: .networks),
-        ConfigurationKey("routing", \.routing, "how images are routed meanwhile", onlyWhere: .networks),
+        ConfigurationKey(
+            "routing", \.routing, "how images are routed meanwhile; held: in the verdict too", onlyWhere: .networks),
+        ConfigurationKey(
+            "surrogate", \.surrogate, "what of a mixture the attack is made on; an expert takes all images",
+            onlyWhere: ConfigurationCondition("any name but mixture, file, gaussian-noise and none") {
+                $0.asksNetwork && ![.mixture, .file].contains($0.name)
+            }),
+        ConfigurationKey(
+            "eot", \.eot, "passes that every gradient is the mean of; mixture: 20 where it is 1",
+            .within(1...ConfigurationLimits.repetitions),
+            onlyWhere: ConfigurationCondition("routing: noisy, or name: mixture") {
+                $0.isGradientSearch && ($0.routing == .noisy || $0.name == .mixture)
+            }),
+        ConfigurationKey(
+            "source", \.source, "run or checkpoint on which the images of transfer are made", .ifGiven(.path),
+            onlyWhere: .name(.transfer)),
+        ConfigurationKey(
+            "file", \.file, "images that evaluation.write_images wrote", .ifGiven(.path), onlyWhere: .name(.file)),
     ]
 
     private var randomStart: Bool {
@@ -215,9 +248,11 @@ extension ConfigurationCondition where Section == RunConfiguration.Attack {
     }
 
     /// What belongs to attacks that follow gradients of an objective.
-    fileprivate static var gradients: ConfigurationCondition { .name(.pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT) }
+    fileprivate static var gradients: ConfigurationCondition {
+        .name(.pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT, .mixture, .transfer)
+    }
 
-    /// What belongs to attacks that ask the network.
+    /// What belongs to attacks that ask a network.
     fileprivate static var networks: ConfigurationCondition {
         ConfigurationCondition("any name but gaussian-noise and none") { $0.asksNetwork }
     }
@@ -229,3 +264,28 @@ extension ObjectiveName: ConfigurationChoice {}
 extension ProjectedGradientDescent.Keep: ConfigurationChoice {}
 extension NetworkAttack.BatchNorm: ConfigurationChoice {}
 extension NetworkAttack.Routing: ConfigurationChoice {}
+
+extension Surrogate: ScalarValue {
+    static var noun: String { "\(words.joined(separator: ", ")) or an expert's number from 0" }
+    static var words: [String] { named.map(\.word) }
+
+    private static let named: [(word: String, surrogate: Surrogate)] = [
+        ("none", .none), ("no-gate-gradient", .gateGradient(.none)),
+        ("straight-through", .gateGradient(.straightThrough)), ("weakest-expert", .weakestPathway),
+    ]
+
+    init?(text: String, plain: Bool) {
+        if let named = Self.named.first(where: { $0.word == text }) {
+            self = named.surrogate
+        } else if let expert = Int(text: text, plain: plain), expert >= 0 {
+            self = .expert(expert)
+        } else {
+            return nil
+        }
+    }
+
+    package var written: ConfigurationNode {
+        if case .expert(let expert) = self { return expert.written }
+        return .text(Self.named.first { $0.surrogate == self }?.word ?? "none")
+    }
+}

@@ -50,8 +50,30 @@ extension RunConfiguration {
         /// around its images, for red flags.
         package var checks = false
 
+        /// Whether `evaluate` writes what each attack made of the images.
+        package var writeImages = false
+        /// The layer that moves images before the network sees them.
+        package var antiAdversary = AntiAdversary()
+
         /// Makes the section with every default.
         package init() {}
+    }
+
+    /// The part `evaluation.anti_adversary`: see `Attacks.AntiAdversary`.
+    package struct AntiAdversary: Sendable, Equatable {
+        /// Steps of each image, at least 0; 0 means that there is no such layer.
+        package var steps = 0
+        /// How far a step goes, for images in [0, 1].
+        package var stepSize = 0.15
+
+        /// Makes the section with every default.
+        package init() {}
+    }
+
+    /// What moves images before an evaluated network sees them, if anything.
+    package var antiAdversary: Attacks.AntiAdversary? {
+        let layer = evaluation.antiAdversary
+        return layer.steps > 0 ? Attacks.AntiAdversary(steps: layer.steps, stepSize: Float(layer.stepSize)) : nil
     }
 
     /// What the random draws of evaluations' attacks are drawn from.
@@ -97,5 +119,18 @@ extension RunConfiguration.Evaluation: ConfigurationSection {
         ConfigurationKey(
             "checks", \.checks, "evaluate: try attacks at radii of 0, a large one and none, on one chunk, for red flags"
         ),
+        ConfigurationKey("write_images", \.writeImages, "whether evaluate writes what each attack made of the images"),
+        ConfigurationKey(
+            "anti_adversary", \.antiAdversary, "steps away from attacks before the network sees an image, in evaluate"),
+    ]
+}
+
+extension RunConfiguration.AntiAdversary: ConfigurationSection {
+    static let keys: [ConfigurationKey<Self>] = [
+        ConfigurationKey(
+            "steps", \.steps, "steps towards the class given; 0: none", .within(0...ConfigurationLimits.repetitions)),
+        ConfigurationKey(
+            "step_size", \.stepSize, "length of a step, for images in [0, 1]", .within(0...ConfigurationLimits.radius),
+            onlyWhere: ConfigurationCondition("steps above 0") { $0.steps > 0 }),
     ]
 }

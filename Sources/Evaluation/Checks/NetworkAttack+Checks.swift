@@ -3,7 +3,10 @@ import NetworkAttacks
 
 extension NetworkAttack {
     /// Whether it sees another network than the one that is judged, or other routes.
-    var meetsAnother: Bool { routing != .deterministic || search.access == .elsewhere }
+    var meetsAnother: Bool {
+        routing != .deterministic || surrogate.fixesRoutes || source != nil || !seesAntiAdversary
+            || search.access == .elsewhere
+    }
 
     /// Whether it climbs one objective, step by step, so that its losses should come to a stand.
     var climbs: Bool {
@@ -18,7 +21,8 @@ extension NetworkAttack {
         var rest = description
         (rest.epsilon, rest.stepSize, rest.steps, rest.restarts) = (0, nil, nil, nil)
         // Attacks of one search with the same words otherwise.
-        let family = "\(type(of: search)) \(rest) \(objective.rawValue) \(beta) \(routing.rawValue)"
+        let family = "\(type(of: search)) \(rest) \(objective.rawValue) \(beta) \(routing.rawValue) "
+            + "\(surrogate) \(expectation) \(source ?? "") \(seesAntiAdversary)"
         return AttackRecord(
             name: name, access: meetsAnother ? .elsewhere : search.access, family: family, norm: description.norm,
             epsilon: description.epsilon, stepSize: description.stepSize, steps: description.steps,

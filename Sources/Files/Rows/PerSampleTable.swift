@@ -10,9 +10,14 @@ package struct PerSampleRow: Equatable, Sendable {
         package let distance: Double
         /// What the attack's way to the image told, as words.
         package let flags: [String]
+        /// Whether the verdict is on the network as it is used.
+        package let isOfNetwork: Bool
 
         /// An outcome.
-        package init(prediction: Int, loss: Double, distance: Double, flags: [String] = []) {
+        package init(
+            prediction: Int, loss: Double, distance: Double, flags: [String] = [], isOfNetwork: Bool = true
+        ) {
+            self.isOfNetwork = isOfNetwork
             self.prediction = prediction
             self.loss = loss
             self.distance = distance
@@ -31,8 +36,10 @@ package struct PerSampleRow: Equatable, Sendable {
     /// One outcome for each attack, in the table's order.
     package let outcomes: [Outcome]
 
-    /// Whether the clean image and every attacked one are classified right.
-    package var robust: Bool { cleanPrediction == label && outcomes.allSatisfy { $0.prediction == label } }
+    /// Whether the clean image and every attacked one are classified right by the network as it is used.
+    package var robust: Bool {
+        cleanPrediction == label && outcomes.allSatisfy { !$0.isOfNetwork || $0.prediction == label }
+    }
 
     /// A row.
     package init(index: Int, label: Int, cleanPrediction: Int, cleanLoss: Double, outcomes: [Outcome]) {

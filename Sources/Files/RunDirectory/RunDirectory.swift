@@ -63,6 +63,8 @@ package struct RunDirectory: Sendable {
     /// What tells that a directory of checkpoints is a run's, before there are any.
     static let markerName = ".run"
     static let configurationName = "config.yaml"
+    /// What the names of files of attacked images end in.
+    private static let imagesSuffix = ".safetensors"
     /// What tells that a run is there, checkpoints aside.
     static let traces = [configurationName, unfinishedName] + RunTable.allCases.map(\.fileName)
     /// Chunks of an evaluation that is not finished.
@@ -143,6 +145,11 @@ package struct RunDirectory: Sendable {
     /// The path of a file of the run, such as `metrics.csv`.
     package func file(_ name: String) -> String { FileSystem.join(path, name) }
 
+    /// Writes what an attack made of the images to `<attack>.safetensors`.
+    package func write(_ images: AttackedImages, of attack: String) throws(FileFormatError) {
+        try images.write(to: file(attack + Self.imagesSuffix))
+    }
+
     /// Writes `config.yaml`, the resolved configuration.
     package func writeConfiguration(_ yaml: String) throws(RunDirectoryError) {
         try replace(Self.configurationName, with: yaml)
@@ -190,6 +197,7 @@ package struct RunDirectory: Sendable {
         try Self.requireOurs(at: path)
         do {
             try removeFiles(Self.fileNames.filter { $0 != Self.unfinishedName && $0 != Self.logName })
+            try removeImages()
             guard log > 0, FileSystem.exists(file(Self.logName)) else { return }
             let lines = try FileSystem.text(of: file(Self.logName)).utf8.dropFirst(log)
             try FileSystem.replace(file(Self.logName), with: String(decoding: lines, as: UTF8.self))
@@ -217,8 +225,16 @@ package struct RunDirectory: Sendable {
         }
     }
 
+    /// Removes files of attacked images, which have the names of attacks and so are known by what they hold.
+    private func removeImages() throws(FileSystemError) {
+        for name in try FileSystem.entries(of: path) where name.hasSuffix(Self.imagesSuffix) {
+            if AttackedImages.isOne(file(name)) { try FileSystem.remove(file(name)) }
+        }
+    }
+
     private func removeRun() throws(FileSystemError) {
         try removeFiles(Self.fileNames)
+        try removeImages()
         try FileSystem.remove(FileSystem.join(checkpoints.directory, Self.markerName))
         try checkpoints.removeAll()
     }

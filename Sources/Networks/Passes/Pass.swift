@@ -21,6 +21,10 @@ public struct Pass {
     public var routing: Routing
     /// Layers, by path, whose routes are given; ``routing`` is for the others.
     public var given: [String: GivenRoutes] = [:]
+    /// Runs and records the routers of layers whose routes are given too: they decide nothing, and losses may look at them.
+    public var observesRouters = false
+    /// How the loss reaches routers through the weights of the experts that they choose.
+    public var gateGradient = GateGradient.own
     /// One choice for all layers that have no router of their own; the network sets it for its layers.
     public internal(set) var shared: SharedRoutes?
     /// Gradients of routers' logits, by layer, `[shard][images × experts]`, of a loss that looks at these themselves; the

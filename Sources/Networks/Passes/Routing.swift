@@ -35,6 +35,16 @@ public struct TrainingRouting: Hashable, Sendable {
     }
 }
 
+/// How gradients pass a gate: from the weights of the chosen experts to the router's scores.
+public enum GateGradient: String, CaseIterable, Sendable {
+    /// As the gate's settings say.
+    case own
+    /// As if the weights were straight-through: those of the weights are those of the scores.
+    case straightThrough = "straight-through"
+    /// Not at all: the weights are constants.
+    case none
+}
+
 /// What decides one layer's routes in place of its router.
 public enum GivenRoutes: Sendable {
     /// All images go to this expert, with weight 1.

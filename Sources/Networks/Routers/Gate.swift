@@ -63,11 +63,15 @@ public struct Gate: Hashable, Sendable {
     ///
     /// Differentiates the surrogate with the choice m fixed: m + m⊙(s − s₀) when straight-through, else s⊙m, divided
     /// by (Σ s⊙m + 1e-5) when renormalised.
-    func backward(_ dWeights: [Float], scores: [Float], _ routes: Routes, experts: Int) -> [Float] {
+    /// - Parameter rule: Whether that is wanted, or another surrogate in its place.
+    func backward(
+        _ dWeights: [Float], scores: [Float], _ routes: Routes, experts: Int, by rule: GateGradient = .own
+    ) -> [Float] {
         var result = [Float](repeating: 0, count: scores.count)
+        if rule == .none { return result }
         for image in 0..<routes.images {
             let places = image * topK..<(image + 1) * topK
-            if isStraightThrough || !renormalizes {
+            if isStraightThrough || !renormalizes || rule == .straightThrough {
                 for place in places { result[image * experts + routes.experts[place]] = dWeights[place] }
                 continue
             }

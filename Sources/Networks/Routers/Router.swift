@@ -19,6 +19,8 @@ struct Router {
     /// What ``backward(_:_:_:adding:masksInput:_:into:)`` needs; no network's tape where the router was bypassed.
     struct Tape {
         let network: RouterNetwork.Tape?
+        /// Whether the routes are those that the router chose.
+        let decides: Bool
         let scores: [[Float]]
         let logScores: [[Float]]
         let routes: [Routes]
@@ -26,17 +28,25 @@ struct Router {
 
     /// Chooses experts for the images of every shard, `x` being what the experts see.
     func forward(_ x: [Tensor], _ pass: Pass) throws -> Tape {
-        guard case .learned(let training) = pass.routing, pass.given[path] == nil else { return bypass(x, pass) }
+        let isGiven = pass.given[path] != nil
+        guard case .learned(let training) = pass.routing, !isGiven || pass.observesRouters else {
+            return bypass(x, pass)
+        }
         let (logits, tape) = try network.forward(x, pass)
         for logits in logits { try pass.check(logits, of: "the router of layer \(path)") }
         let logScores = logits.map(logSoftmax)
         let scores = logScores.map { $0.map { Float(exp(Double($0))) } }
+        if isGiven {
+            let routes = x.indices.map { givenRoutes(shard: $0, images: x[$0].images, pass) }
+            record(scores, logScores, routes, pass)
+            return Tape(network: tape, decides: false, scores: scores, logScores: logScores, routes: routes)
+        }
         // Where the softmax underflows or rounds, two logits may become one score.
         let clean = settings.gate.bypassesSoftmax ? logits : scores
         let chosen = try training.map { try choose(scores, clean, $0, pass) } ?? clean.map { best($0) }
         let routes = zip(scores, chosen).map { settings.gate.weigh(scores: $0, chosen: $1, experts: settings.experts) }
         record(scores, logScores, routes, pass)
-        return Tape(network: tape, scores: scores, logScores: logScores, routes: routes)
+        return Tape(network: tape, decides: true, scores: scores, logScores: logScores, routes: routes)
     }
 
     private func best(_ preferences: [Float]) -> [Int] {
@@ -107,7 +117,7 @@ struct Router {
         let routes = x.indices.map { givenRoutes(shard: $0, images: x[$0].images, pass) }
         let none = [[Float]](repeating: [], count: x.count)
         record(none, none, routes, pass)
-        return Tape(network: nil, scores: none, logScores: none, routes: routes)
+        return Tape(network: nil, decides: false, scores: none, logScores: none, routes: routes)
     }
 
     private func givenRoutes(shard: Int, images: Int, _ pass: Pass) -> Routes {
@@ -146,7 +156,7 @@ struct Router {
 
     /// Notes what the experts gave, `[shard][expert]`, where the loss of its variance needs it.
     func noteOutputs(_ results: @autoclosure () -> [[Tensor]], _ tape: Tape, _ pass: Pass) {
-        guard settings.varianceWeight > 0, !pass.folds, tape.network != nil, let record = pass.record else { return }
+        guard settings.varianceWeight > 0, !pass.folds, tape.decides, let record = pass.record else { return }
         record.note(results().map { ExpertOutputs($0) }, layer: path)
     }
 
@@ -190,7 +200,11 @@ struct Router {
     ) -> Tensor {
         let experts = settings.experts
         let (scores, logScores) = (tape.scores[shard], tape.logScores[shard])
-        let dScores = settings.gate.backward(dWeights, scores: scores, tape.routes[shard], experts: experts)
+        let dScores =
+            tape.decides
+            ? settings.gate.backward(
+                dWeights, scores: scores, tape.routes[shard], experts: experts, by: pass.gateGradient)
+            : [Float](repeating: 0, count: scores.count)
         let images = scores.count / experts
         let dLogits = Tensor(pass.workspace, images: images, channels: experts)
         let balance = balance?.scores(path, shard: shard)

@@ -7,6 +7,15 @@ public struct Routes: Equatable, Sendable {
     /// The weight of each choice, `[images][k]`.
     public internal(set) var weights: [Float]
 
+    /// The choices as distributions, `[images × experts]`: even over the experts that an image goes to, whatever the weights.
+    public func distribution(over experts: Int) -> [Float] {
+        var result = [Float](repeating: 0, count: images * experts)
+        for (place, expert) in self.experts.enumerated() {
+            result[place / choices * experts + expert] += 1 / Float(choices)
+        }
+        return result
+    }
+
     /// The number of images.
     public var images: Int { choices == 0 ? 0 : experts.count / choices }
 

@@ -67,8 +67,8 @@ final class StepBenchmark {
                 let name: ObjectiveName =
                     switch attack.resolvedObjective {
                     case .crossEntropy, .margin, .dlr, .divergence: .crossEntropy
-                    case .routerLabels, .routerDivergence: .routerLabels
-                    case .modelAndRouterLabels, .modelAndRouterDivergence: .modelAndRouterLabels
+                    case .routerLabels, .routerDivergence, .routerChoice: .routerLabels
+                    case .modelAndRouterLabels, .modelAndRouterDivergence, .modelAndRouterChoice: .modelAndRouterLabels
                     }
                 let objective = name.objective(
                     labels: batch.labels, network: network, beta: attack.beta ?? name.usualBeta, clean: CleanOutputs())

@@ -225,7 +225,7 @@ package final class Trainer {
 
     /// Makes the evaluation that is due, if nobody asks to stop meanwhile; collective.
     private func evaluate() throws -> ExitStatus {
-        let attacks = isAttackDue ? configuration.evaluatedAttacks : []
+        let attacks = isAttackDue ? configuration.evaluatedAttacks(of: network) : []
         try beginEvaluation()
         guard case .finished(let result) = try evaluate(attacks, suffix: "") else { return .stoppedEarly }
         var results = [result].compactMap { $0 }

@@ -1,5 +1,6 @@
 import Collectives
 import Configuration
+import Datasets
 import Evaluation
 import Files
 import NetworkAttacks
@@ -99,6 +100,12 @@ package struct EvaluationSession: Sendable {
             let masks = try PruningMasks.masks(of: Checkpoint.verify(try CheckpointStore.locate(path)))
             return try MaskOverlap(masks, network, path: path)
         }
+        var passes = PassFactory(
+            network, workspace: workspace,
+            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
+            arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
+        passes.antiAdversary = configuration.antiAdversary
+        let material = try AttackMaterial(configuration.evaluatedAttacks(of: network), configuration, passes, data)
         let identity = configuration.evaluationIdentity(
             weights: prepared.weights.hashes, data.set, data.indices, layers: fixed)
         let record =
@@ -112,16 +119,14 @@ package struct EvaluationSession: Sendable {
             Console.print(prepared.weights.description)
             for warning in data.set.warnings { Console.print("warning: \(warning)") }
         }
-        let passes = PassFactory(
-            network, workspace: workspace,
-            filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
-            arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
         let limit = configuration.evaluation.timeLimit?.seconds
-        let evaluator = Evaluator(
+        var evaluator = Evaluator(
             passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed, mask: mask,
             store: record?.unfinished, report: { try record?.report($0) },
             wantsToStop: { StopRequest.isRequested || limit.map { started.seconds >= $0 } ?? false })
-        let attacks = configuration.evaluatedAttacks
+        evaluator.sources = material.sources
+        evaluator.keepsImages = configuration.evaluation.writeImages
+        let attacks = material.attacks
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
         guard
             case .finished(let result) = try evaluator.run(
@@ -140,7 +145,7 @@ package struct EvaluationSession: Sendable {
         }
         guard let result, let record else { return .done }
         let recorder = try record.replaceResults()
-        try write(result, network, data.set.classNames, prepared, recorder)
+        try write(result, material.attacks, network, data.set, prepared, recorder)
         if fixed != nil { try recorder.tables.open(.fixedExperts) }
         for row in rows { try recorder.tables.append(row) }
         try record.unfinished.remove()
@@ -187,9 +192,10 @@ package struct EvaluationSession: Sendable {
     }
 
     private func write(
-        _ result: EvaluationResult, _ network: Network, _ classNames: [String], _ prepared: Prepared,
-        _ recorder: RunRecorder
+        _ result: EvaluationResult, _ attacks: [EvaluatedAttack], _ network: Network, _ set: ImageSet,
+        _ prepared: Prepared, _ recorder: RunRecorder
     ) throws {
+        let classNames = set.classNames
         let configuration = prepared.configuration
         var subject = configuration.evaluationSubject(
             checkpoint: prepared.weights.name, sha256: prepared.weights.sha256, flags: prepared.assumptions)
@@ -198,8 +204,15 @@ package struct EvaluationSession: Sendable {
         let split = subject.split
         try recorder.record(result, subject, epoch: prepared.weights.epoch, step: prepared.weights.step)
         let tables = recorder.tables
-        let samples = try tables.openPerSample(attacks: configuration.evaluatedAttacks.map(\.id))
+        let samples = try tables.openPerSample(attacks: attacks.map(\.id))
         for row in result.perSample { try samples.append(row) }
+        for (attack, pixels) in zip(attacks, result.images) {
+            guard let pixels else { continue }
+            let images = AttackedImages(
+                indices: result.perSample.map(\.index), labels: result.perSample.map(\.label),
+                shape: [set.height, set.width, set.channels], bytes: pixels)
+            try recorder.directory.write(images, of: attack.id)
+        }
         for table in [RunTable.cost, .classes, .expertClasses] { try tables.open(table) }
         for row in try CostRow.rows(network) { try tables.append(row) }
         let hasMask = configuration.evaluation.masks != nil
