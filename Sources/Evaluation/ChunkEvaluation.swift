@@ -35,7 +35,9 @@ struct ChunkEvaluation {
         clean.seconds = start.seconds
         return try [clean]
             + attacks.enumerated().map { number, attack in
-                try outcome(of: attack, clean: clean, routes) { enter(EvaluationProgress.Place(attack: number, stage: $0)) }
+                try outcome(of: attack, clean: clean, routes) {
+                    enter(EvaluationProgress.Place(attack: number, stage: $0))
+                }
             }
     }
 
@@ -120,6 +122,9 @@ struct ChunkEvaluation {
             made = other
             made.progress = passes.progress
         }
+        // What images share under noise is this chunk's: other ranks may have no such pass, and no image gives way to others.
+        made.statistics = SoloStatistics()
+        made.routing.capacity = nil
         let found = try attack.perturb(batch, made, watch: watch)
         return (found[0], watch.paths[0])
     }
@@ -130,7 +135,8 @@ struct ChunkEvaluation {
         let name = "\(trial.inputs) at another radius"
         return EvaluationChunk.Trial(
             inputs: trial.inputs, kind: trial.kind,
-            isCorrect: try judged(found, by: name).outcome.isCorrect(labels.map(Int.init)), wasFooled: paths.map(\.wasFooled))
+            isCorrect: try judged(found, by: name).outcome.isCorrect(labels.map(Int.init)),
+            wasFooled: paths.map(\.wasFooled))
     }
 
     /// What the network's outputs for the clean images tell of it.

@@ -7,7 +7,7 @@ import Tensors
 ///
 /// The choice of an expert has no slope. An attack that follows gradients of the network as it is used therefore never learns
 /// what another expert would have said, and a network may look robust for no other reason. Each surrogate takes routing out
-/// of the way in another manner.
+/// of the way in another manner. Restarts of a search are compared on the surrogate.
 public enum Surrogate: Hashable, Sendable {
     /// The network as it is used.
     case none

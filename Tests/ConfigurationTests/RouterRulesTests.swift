@@ -47,7 +47,10 @@ struct RouterRulesTests {
 
     @Test(
         "An objective of routers is refused where none depends on the image, in training and in evaluations",
-        arguments: ["router-divergence", "model-and-router-divergence", "router-labels", "model-and-router-labels"])
+        arguments: [
+            "router-divergence", "model-and-router-divergence", "router-labels", "model-and-router-labels",
+            "router-choice", "model-and-router-choice",
+        ])
     func objectives(_ objective: String) throws {
         let trained = ["training.method=trades", "attack.objective=\(objective)"]
         let evaluated = ["evaluation.attacks=[{objective: \(objective)}]"]

@@ -208,7 +208,7 @@ extension RunConfiguration.Attack: ConfigurationSection {
             "beta", \.beta, "factor of the routers' part of the objective; null: 6 for labels, 1 for divergences",
             .ifGiven(.atLeast(0)),
             onlyWhere: ConfigurationCondition("an objective of model and routers") {
-                [.modelAndRouterDivergence, .modelAndRouterLabels].contains($0.resolvedObjective)
+                [.modelAndRouterDivergence, .modelAndRouterLabels, .modelAndRouterChoice].contains($0.resolvedObjective)
             }),
         ConfigurationKey(
             "keep", \.keep, "which iterate is the result", onlyWhere: .name(.pgd, .mixture, .transfer)),

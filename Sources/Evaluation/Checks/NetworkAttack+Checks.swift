@@ -21,7 +21,8 @@ extension NetworkAttack {
         var rest = description
         (rest.epsilon, rest.stepSize, rest.steps, rest.restarts) = (0, nil, nil, nil)
         // Attacks of one search with the same words otherwise.
-        let family = "\(type(of: search)) \(rest) \(objective.rawValue) \(beta) \(routing.rawValue) "
+        let family =
+            "\(type(of: search)) \(rest) \(objective.rawValue) \(beta) \(routing.rawValue) "
             + "\(surrogate) \(expectation) \(source ?? "") \(seesAntiAdversary)"
         return AttackRecord(
             name: name, access: meetsAnother ? .elsewhere : search.access, family: family, norm: description.norm,

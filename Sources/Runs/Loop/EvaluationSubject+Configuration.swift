@@ -12,6 +12,7 @@ extension RunConfiguration {
             checkpoint: checkpoint, sha256: sha256, dataset: data.dataset.rawValue,
             split: resolvedEvaluationSplit.rawValue,
             seed: evaluationSeed, normalization: model.normalize == .dataset ? data.dataset.rawValue : "none",
-            flags: flags + (antiAdversary == nil ? [] : ["dynamic"]), training: trainingAttack.map { ($0.norm, $0.epsilon) })
+            flags: flags + (antiAdversary == nil ? [] : ["dynamic"]),
+            training: trainingAttack.map { ($0.norm, $0.epsilon) })
     }
 }
