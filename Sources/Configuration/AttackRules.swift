@@ -8,14 +8,14 @@ extension RunConfiguration {
         for (index, attack) in (evaluation.attacks ?? []).enumerated() {
             checkEvaluated(attack, "evaluation.attacks.\(index)", for: use, &reader)
         }
-        if use == .evaluation, evaluation.attacks == nil, let attack = resolvedEvaluationAttacks.first {
+        if evaluation.attacks == nil, let attack = resolvedEvaluationAttacks.first {
             checkEvaluated(attack, "attack", for: use, &reader)
         }
     }
 
     private func checkTrainingAttack(_ reader: inout ConfigurationReader) {
         reader.require(
-            attack.isForTraining, "attack.name", attack.name,
+            trainingAttack?.isForTraining ?? true, "attack.name", attack.name,
             allowed: Attack.Name.allCases.filter { name in
                 var attack = Attack()
                 attack.name = name

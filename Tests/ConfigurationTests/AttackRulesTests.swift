@@ -62,7 +62,7 @@ struct AttackRulesTests {
             (["evaluation.attacks=[{name: file, file: images}]"], "evaluation.attacks.0.name"),
             (["evaluation.anti_adversary.steps=2"], "evaluation.anti_adversary.steps"),
         ] {
-            let lines = problems(.training, settings)
+            let lines = problems(.training, ["training.method=pgd"] + settings)
             #expect(lines.count == 1 && lines[0].contains("\(key): found"), "\(lines)")
         }
         #expect(problems(.evaluation, ["attack.name=transfer", "attack.source=run"]) == [])

@@ -43,7 +43,7 @@ struct AutoAttackConfigurationTests {
             }
             #expect(stage.description.steps == (stage.id == "square" ? 30 : 100))
         }
-        let noisy = try attack("{name: autoattack, version: \(version), routing: noisy}").autoAttackStages ?? []
+        let noisy = try self.attack("{name: autoattack, version: \(version), routing: noisy}").autoAttackStages ?? []
         #expect(noisy.map(\.expectation) == ids.map { _ in version == "rand" ? 20 : 1 })
     }
 

@@ -39,11 +39,12 @@ struct ConfigurationErrorTests {
             (
                 "attack.objective=logits",
                 "auto, cross-entropy, margin, dlr, kl, router-divergence, model-and-router-divergence, router-labels, "
-                    + "model-and-router-labels"
+                    + "model-and-router-labels, router-choice, model-and-router-choice"
             ),
             (
                 "attack.name=none-such",
-                "pgd, fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square, autoattack, gaussian-noise, none"
+                "pgd, fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square, autoattack, gaussian-noise, mixture, "
+                    + "transfer, file, none"
             ),
             ("attack.id=a b", "a text, made of letters, digits, dots, dashes and underscores; or null"),
             ("attack.random_start=maybe", "true or false"),
