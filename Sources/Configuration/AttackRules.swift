@@ -36,8 +36,14 @@ extension RunConfiguration {
         _ attack: Attack, _ section: String, for use: Use, _ reader: inout ConfigurationReader
     ) {
         reader.require(
-            use == .evaluation || ![.transfer, .file].contains(attack.name), "\(section).name", attack.name,
-            allowed: "any but transfer and file in training: evaluate makes them")
+            use == .evaluation || ![.transfer, .universal, .file].contains(attack.name), "\(section).name",
+            attack.name,
+            allowed: "any but transfer, universal and file in training: evaluate makes them")
+        let objective = attack.resolvedObjective
+        reader.require(
+            attack.name != .universal || !objective.isFlatAtCleanImages, "\(section).objective", attack.objective,
+            allowed: "an objective with a slope at the clean images, where universal begins",
+            beside: ["\(section).name"])
         reader.require(
             attack.name != .transfer || attack.source != nil, "\(section).source", attack.source,
             allowed: "the path of a run or checkpoint where the name is transfer", beside: ["\(section).name"])

@@ -268,7 +268,7 @@ extension RunConfiguration.Attack {
             norm != .linf || epsilon <= 1, "\(section).epsilon", epsilon, allowed: "from 0 to 1 where the norm is linf",
             beside: ["\(section).norm"], suggestion: "\(epsilon.written.flow)/255")
         reader.require(
-            name != .pgd || steps == 0 || stepSize > 0, "\(section).step_size", stepSize,
+            !hasStepSize || steps == 0 || stepSize > 0, "\(section).step_size", stepSize,
             allowed: "above 0 where there are steps", beside: ["\(section).steps"])
         reader.require(
             id.map { !Self.reservedIds.contains($0) || name == .none } ?? true, "\(section).id", id,

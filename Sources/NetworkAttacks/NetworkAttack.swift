@@ -121,6 +121,30 @@ public struct NetworkAttack: Sendable {
         _ batch: AttackBatch, _ passes: PassFactory, draw: Int = 0, routerProbabilities: [[Float]]? = nil,
         watch: AttackWatch? = nil
     ) throws -> [Tensor] {
+        try meet(
+            batch, passes, draw: draw, routerProbabilities: routerProbabilities, watch: watch
+        ) { batch, wanted, target in
+            try search.perturb(batch, wanted, against: target)
+        }
+    }
+
+    /// The sum over the images of a batch of the gradient of what the attack makes large with respect to a universal
+    /// perturbation; see ``UniversalPerturbation/gradientSum(_:_:against:)``.
+    /// - Parameter draw: Tells the noise of several passes apart.
+    public func gradientSum(
+        of perturbation: UniversalPerturbation, _ batch: AttackBatch, _ passes: PassFactory, draw: Int
+    ) throws -> [Double] {
+        try meet(batch, passes, draw: draw) { batch, wanted, target in
+            try perturbation.gradientSum(batch, wanted, against: target)
+        }
+    }
+
+    /// Asks the network as the attack meets it; parameters as those of ``perturb(_:_:draw:routerProbabilities:watch:)``.
+    /// - Parameter ask: Gets the batch with the draws of its own, what is made large, and the network.
+    private func meet<Result>(
+        _ batch: AttackBatch, _ passes: PassFactory, draw: Int, routerProbabilities: [[Float]]? = nil,
+        watch: AttackWatch? = nil, _ ask: (AttackBatch, any Objective, any AttackTarget) throws -> Result
+    ) throws -> Result {
         let network = passes.network
         var pass = passes.attack(self, samples: batch.samples, step: batch.step, draw: draw)
         var clean = CleanOutputs()
@@ -147,20 +171,17 @@ public struct NetworkAttack: Sendable {
             if seesAntiAdversary, let layer = passes.antiAdversary {
                 AntiAdversaryTarget(target, layer: layer)
             } else { target }
-        guard let watch else { return try run(batch, wanted, against: shown) }
-        return try watched(batch, wanted, against: shown, watch)
+        let seen: any AttackTarget = if let watch { watched(shown, watch, batch) } else { shown }
+        return try ask(batch, wanted, averaged(seen))
     }
 
     private func watched(
-        _ batch: AttackBatch, _ wanted: any Objective, against target: some AttackTarget, _ watch: AttackWatch
-    ) throws -> [Tensor] {
-        try run(batch, wanted, against: WatchedTarget(target, watch, batch))
+        _ target: some AttackTarget, _ watch: AttackWatch, _ batch: AttackBatch
+    ) -> any AttackTarget {
+        WatchedTarget(target, watch, batch)
     }
 
-    private func run(
-        _ batch: AttackBatch, _ wanted: any Objective, against target: some AttackTarget
-    ) throws -> [Tensor] {
-        guard expectation > 1 else { return try search.perturb(batch, wanted, against: target) }
-        return try search.perturb(batch, wanted, against: AveragedTarget(target, draws: expectation))
+    private func averaged(_ target: some AttackTarget) -> any AttackTarget {
+        expectation > 1 ? AveragedTarget(target, draws: expectation) : target
     }
 }

@@ -87,6 +87,34 @@ extension CommandSuite {
             #expect(!FileManager.default.fileExists(atPath: far.output.path + "/per_sample.csv"))
         }
 
+        @Test("a universal perturbation has a row, the same on two ranks; too few training images are refused")
+        func universal() throws {
+            let entry = "evaluation.attacks=[{name: universal, steps: 2, train_samples: 70, epsilon: 16/255}]"
+            let alone = try evaluate(nil, [entry])
+            let other = try evaluate(2, [entry])
+            for table in ["evaluation.csv", "per_sample.csv"] {
+                #expect(try other.comparableRows(table) == alone.comparableRows(table), "\(table)")
+            }
+            let rows = try alone.rows("evaluation.csv")
+            let id = "universal-linf-16of255-2"
+            #expect(rows.map { $0["attack"] } == ["none", id, "worst-case"])
+            #expect(rows[1]["norm"] == "linf" && rows[1]["steps"] == "2" && rows[1]["restarts"] == "1")
+            #expect(Double(rows[1]["epsilon"] ?? "").map { abs($0 - 16.0 / 255) < 1e-9 } == true)
+            #expect(Double(rows[1]["step_size"] ?? "").map { abs($0 - 2.0 / 255) < 1e-9 } == true)
+            // Two steps, one for each pass over less than a batch.
+            let distances = try alone.rows("per_sample.csv").compactMap { Double($0["\(id)_distance"] ?? "") }
+            #expect(distances.count == 40 && distances.allSatisfy { abs($0 - 4.0 / 255) < 1e-6 })
+            let output = try Scratch.folder() + "/out"
+            let outcome = try robustmoe(
+                [
+                    "evaluate", "--checkpoint", try TrainedRun.onTwoRanks.get().path, "--output", output,
+                    "evaluation.attacks=[{name: universal, train_samples: 129}]",
+                ], ranks: nil)
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.contains("train_samples is 129, allowed are 1 to 128"), "\(outcome.errors)")
+            #expect(!FileManager.default.fileExists(atPath: output + "/evaluation.csv"))
+        }
+
         @Test("the rows of the images add up to the rows of the attacks, and stay within the radius")
         func perSample() throws {
             let output = try evaluate(nil, EvaluateTests.attacks)

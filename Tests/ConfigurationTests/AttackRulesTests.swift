@@ -44,7 +44,8 @@ struct AttackRulesTests {
             ("{name: mixture, objective: router-labels}", "objective"), ("{name: mixture, routing: clean}", "routing"),
             ("{surrogate: 4}", "surrogate"), ("{surrogate: weakest-expert, routing: clean}", "surrogate"),
             ("{surrogate: weakest-expert, routing: noisy}", "surrogate"), ("{name: transfer}", "source"),
-            ("{name: file}", "file"),
+            ("{name: file}", "file"), ("{name: universal, objective: kl}", "objective"),
+            ("{name: universal, step_size: 0}", "step_size"), ("{name: universal, train_samples: 0}", "train_samples"),
         ])
     func impossible(_ attack: String, _ key: String) {
         let network = ["moe.kind=conv", "moe.balance.loss=switch", "moe.noise=1"]
@@ -60,6 +61,8 @@ struct AttackRulesTests {
             (["attack.surrogate=no-gate-gradient", "moe.kind=conv"], "attack.surrogate"),
             (["attack.routing=held", "moe.kind=conv"], "attack.routing"),
             (["evaluation.attacks=[{name: file, file: images}]"], "evaluation.attacks.0.name"),
+            (["evaluation.attacks=[{name: universal}]"], "evaluation.attacks.0.name"),
+            (["attack.name=universal"], "attack.name"),
             (["evaluation.anti_adversary.steps=2"], "evaluation.anti_adversary.steps"),
         ] {
             let lines = problems(.training, ["training.method=pgd"] + settings)

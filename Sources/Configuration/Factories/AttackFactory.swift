@@ -29,6 +29,7 @@ extension RunConfiguration.Attack {
         case .gaussianNoise, .square, .none, .autoattack: true
         case .fabT: restarts > 1
         case .file: false
+        case .universal: routing == .noisy
         case .pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT, .mixture, .transfer: resolvedStart != .none
         }
     }
@@ -53,6 +54,9 @@ extension RunConfiguration.Attack {
         case .fabT: return FastAdaptiveBoundary(ball: ball, steps: steps, restarts: restarts, targets: targets)
         case .square: return SquareAttack(ball: ball, queries: queries)
         case .gaussianNoise: return GaussianNoise(deviation: Float(epsilon))
+        case .universal:
+            return UniversalPerturbation(
+                ball: ball, stepSize: Float(stepSize), passes: steps, images: trainSamples)
         case .file: return StoredImages(ball: ball, origin: file ?? "")
         }
     }

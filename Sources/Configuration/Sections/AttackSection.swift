@@ -29,6 +29,8 @@ extension RunConfiguration {
             case mixture
             /// Projected gradient steps on another network, `source`, by whose images this one is judged.
             case transfer
+            /// One change for all images, made by gradient steps on training images.
+            case universal
             /// Images that were made before, in `file`.
             case file
             /// No change.
@@ -55,7 +57,7 @@ extension RunConfiguration {
         package var epsilon = 8.0 / 255
         /// The length of a step in the same units; above 0 where there are steps.
         package var stepSize = 2.0 / 255
-        /// Steps of each restart, at least 1; `autoattack` makes 100, always.
+        /// Steps of each restart, or passes of `universal` over its images, at least 1; `autoattack` makes 100, always.
         package var steps = 10
         /// Searches of which each image gets the worst, at least 1.
         package var restarts = 1
@@ -82,6 +84,8 @@ extension RunConfiguration {
         package var surrogate = Surrogate.none
         /// Passes with noise of their own of which every gradient is the mean, at least 1.
         package var eot = 1
+        /// Training images that `universal` is made on, at least 1; nil means 1000, or all where there are fewer.
+        package var trainSamples: Int?
         /// The run, or checkpoint, of `transfer`.
         package var source: String?
         /// The file of `file`, as an evaluation with `evaluation.write_images` wrote it.
@@ -114,19 +118,19 @@ extension RunConfiguration {
         package var isForTraining: Bool { [.pgd, .fgsm, .apgdCE, .apgdDLR, .gaussianNoise, .none].contains(name) }
 
         /// Whether the search makes `steps` steps.
-        package var hasSteps: Bool { name == .fabT || isProjectedGradientDescent || isAutomatic }
+        package var hasSteps: Bool { [.fabT, .universal].contains(name) || isProjectedGradientDescent || isAutomatic }
 
         /// Whether the search is one that follows gradients step by step, as far as the radius lets it.
         var isTriedAtRadii: Bool { [.pgd, .apgdCE, .apgdDLR].contains(name) }
 
         /// Whether the search goes by steps of `stepSize`.
-        package var hasStepSize: Bool { isProjectedGradientDescent }
+        package var hasStepSize: Bool { name == .universal || isProjectedGradientDescent }
 
-        /// The gradient steps of each restart, or the queries of a search that asks for outputs alone; nil where there are
-        /// none, or no one number.
+        /// The gradient steps of each restart, passes of `universal` over its images, or the queries of a search that asks for
+        /// outputs alone; nil where there are none, or no one number.
         package var resolvedSteps: Int? {
             switch name {
-            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .mixture, .transfer: steps
+            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .mixture, .transfer, .universal: steps
             case .fgsm: 1
             case .square: queries
             case .none, .gaussianNoise, .autoattack, .file: nil
@@ -138,7 +142,7 @@ extension RunConfiguration {
             switch name {
             case .apgdDLR, .apgdT: .dlr
             case .fabT, .square: .margin
-            case .pgd, .fgsm, .apgdCE, .autoattack, .mixture, .transfer, .file, .gaussianNoise, .none:
+            case .pgd, .fgsm, .apgdCE, .autoattack, .mixture, .transfer, .universal, .file, .gaussianNoise, .none:
                 objective.or(.crossEntropy)
             }
         }
@@ -151,7 +155,7 @@ extension RunConfiguration {
             switch name {
             case .none: return "none"
             case .fgsm, .file: return "\(name.rawValue)-\(norm.rawValue)-\(radiusText)"
-            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .square, .mixture, .transfer:
+            case .pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .square, .mixture, .transfer, .universal:
                 return "\(name.rawValue)-\(norm.rawValue)-\(radiusText)-\(resolvedSteps ?? steps)"
             case .autoattack:
                 let suffix = version == .standard ? "" : "-\(version.rawValue)"
@@ -183,10 +187,11 @@ extension RunConfiguration.Attack: ConfigurationSection {
             onlyWhere: ConfigurationCondition("any name but none") { $0.name != .none }),
         ConfigurationKey(
             "step_size", \.stepSize, "length of a step, for images in [0, 1]", .within(0...ConfigurationLimits.radius),
-            onlyWhere: .name(.pgd, .mixture, .transfer)),
+            onlyWhere: .name(.pgd, .mixture, .transfer, .universal)),
         ConfigurationKey(
-            "steps", \.steps, "steps of each restart", .within(0...ConfigurationLimits.repetitions),
-            onlyWhere: .name(.pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .mixture, .transfer)),
+            "steps", \.steps, "steps of each restart; universal: passes over its images",
+            .within(0...ConfigurationLimits.repetitions),
+            onlyWhere: .name(.pgd, .apgdCE, .apgdDLR, .apgdT, .fabT, .mixture, .transfer, .universal)),
         ConfigurationKey(
             "restarts", \.restarts, "searches of which each image gets the worst",
             .within(1...ConfigurationLimits.repetitions),
@@ -203,7 +208,7 @@ extension RunConfiguration.Attack: ConfigurationSection {
             "random_start", \.randomStart, "true: start uniform, false: start none", anotherSpellingOf: "start"),
         ConfigurationKey(
             "objective", \.objective, "what the search makes large",
-            onlyWhere: .name(.pgd, .fgsm, .apgdCE, .mixture, .transfer)),
+            onlyWhere: .name(.pgd, .fgsm, .apgdCE, .mixture, .transfer, .universal)),
         ConfigurationKey(
             "beta", \.beta, "factor of the routers' part of the objective; null: 6 for labels, 1 for divergences",
             .ifGiven(.atLeast(0)),
@@ -224,8 +229,12 @@ extension RunConfiguration.Attack: ConfigurationSection {
             "eot", \.eot, "passes that every gradient is the mean of; mixture: 20 where it is 1",
             .within(1...ConfigurationLimits.repetitions),
             onlyWhere: ConfigurationCondition("routing: noisy, or name: mixture") {
-                $0.isGradientSearch && ($0.routing == .noisy || $0.name == .mixture)
+                ($0.isGradientSearch || $0.name == .universal) && ($0.routing == .noisy || $0.name == .mixture)
             }),
+        ConfigurationKey(
+            "train_samples", \.trainSamples,
+            "training images that universal is made on; null: 1000, or all where there are fewer",
+            .ifGiven(.within(1...ConfigurationLimits.images)), onlyWhere: .name(.universal)),
         ConfigurationKey(
             "source", \.source, "run or checkpoint on which the images of transfer are made", .ifGiven(.path),
             onlyWhere: .name(.transfer)),

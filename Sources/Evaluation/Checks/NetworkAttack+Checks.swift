@@ -24,9 +24,12 @@ extension NetworkAttack {
         let family =
             "\(type(of: search)) \(rest) \(objective.rawValue) \(beta) \(routing.rawValue) "
             + "\(surrogate) \(expectation) \(source ?? "") \(seesAntiAdversary)"
+        // A pass is several steps, and more of them are better on other images than those that are judged.
+        let isUniversal = search is UniversalPerturbation
         return AttackRecord(
-            name: name, access: meetsAnother ? .elsewhere : search.access, family: family, norm: description.norm,
-            epsilon: description.epsilon, stepSize: description.stepSize, steps: description.steps,
+            name: name, access: meetsAnother ? .elsewhere : search.access, family: isUniversal ? nil : family,
+            norm: description.norm, epsilon: description.epsilon,
+            stepSize: isUniversal ? nil : description.stepSize, steps: description.steps,
             restarts: description.restarts, isRight: isRight)
     }
 }

@@ -58,6 +58,22 @@ private struct TrainingData {
     }
 }
 
+/// The training images that an evaluation's attacks are made on, beside those that they are judged by.
+struct CraftingData {
+    let set: ImageSet
+    /// Those that are trained on, in the order of the data set.
+    let indices: [Int]
+
+    /// Loads the images; collective.
+    /// - Parameter loop: Where image files are decoded.
+    init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
+        let options = try configuration.data.imageFileOptions(loop, communicator)
+        let training = try TrainingData(configuration, options) { communicator.note("the decoding of images") }
+        (set, indices) = (training.set, training.train)
+        try RankAgreement(["training images": set.fingerprint]).require(communicator)
+    }
+}
+
 /// The images that a network is evaluated on: the validation part of the training images, or the test set.
 struct EvaluationData {
     let set: ImageSet

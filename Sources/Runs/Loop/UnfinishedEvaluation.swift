@@ -18,6 +18,8 @@ final class UnfinishedEvaluation: ChunkStore {
         var settings: [String: String]
         /// The SHA-256 of the files that hold the weights, and what is kept beside them.
         var weights: [String]
+        /// The SHA-256 of what attacks are made with beside the network: other weights, and images.
+        var material: [String]
         /// How many images, and the SHA-256 of the pixels and labels of the set, and of their indices in it.
         var images: Int
         var imagesSHA256: String
@@ -38,6 +40,7 @@ final class UnfinishedEvaluation: ChunkStore {
             return keys.compactMap { line($0, begun.settings[$0], settings[$0]) }
                 + [
                     line("weights", begun.weights.joined(separator: " "), weights.joined(separator: " ")),
+                    line("what attacks need", begun.material.joined(separator: " "), material.joined(separator: " ")),
                     line("images", "\(begun.images)", "\(images)"),
                     line("SHA-256 of the images", begun.imagesSHA256, imagesSHA256),
                     line("SHA-256 of the images' indices", begun.indicesSHA256, indicesSHA256),
@@ -135,14 +138,15 @@ extension RunConfiguration {
     ///
     /// - Parameters:
     ///   - weights: The SHA-256 of the files that hold them.
+    ///   - material: The SHA-256 of what attacks are made with beside the network.
     ///   - layers: The mixture layers whose experts are evaluated one by one, if any are.
     func evaluationIdentity(
-        weights: [String], _ set: ImageSet, _ indices: [Int], layers: [String]? = nil
+        weights: [String], material: [String] = [], _ set: ImageSet, _ indices: [Int], layers: [String]? = nil
     ) -> UnfinishedEvaluation.Identity {
         var digest = ContentDigest()
         indices.map { Int64($0).littleEndian }.withUnsafeBytes { digest.append($0) }
         return UnfinishedEvaluation.Identity(
-            settings: evaluationLeaves, weights: weights, images: indices.count, imagesSHA256: set.contentDigest,
-            indicesSHA256: digest.hexadecimal, layers: layers)
+            settings: evaluationLeaves, weights: weights, material: material, images: indices.count,
+            imagesSHA256: set.contentDigest, indicesSHA256: digest.hexadecimal, layers: layers)
     }
 }

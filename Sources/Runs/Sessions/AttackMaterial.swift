@@ -1,4 +1,5 @@
 import Attacks
+import Collectives
 import Configuration
 import Datasets
 import Evaluation
@@ -11,38 +12,86 @@ import Tensors
 struct AttackMaterial {
     /// Passes of the networks that attacks are made on, by where these are stored.
     let sources: [String: PassFactory]
-    /// The attacks, with the images that files hold for them.
-    let attacks: [EvaluatedAttack]
+    /// The attacks, with the images that files hold for them, and with the perturbations once these are made.
+    private(set) var attacks: [EvaluatedAttack]
+    /// The SHA-256 of all of it.
+    let hashes: [String]
+    private let training: CraftingData?
+    private let configuration: RunConfiguration
 
-    /// Reads it.
+    /// Reads it; collective.
     /// - Parameters:
     ///   - passes: Those of the network that is judged.
     ///   - data: The images that are evaluated.
-    /// - Throws: ``RunError`` if a network is for other images or classes; ``AttackError`` if an image in a file is missing, or
-    ///   not where its attack may go.
+    /// - Throws: ``RunError`` if a network is for other images or classes, if an image in a file is missing or not where its
+    ///   attack may go, or if there are fewer training images than wanted.
     init(
-        _ attacks: [EvaluatedAttack], _ configuration: RunConfiguration, _ passes: PassFactory, _ data: EvaluationData
+        _ attacks: [EvaluatedAttack], _ configuration: RunConfiguration, _ passes: PassFactory, _ data: EvaluationData,
+        _ communicator: any Communicator
     ) throws {
         var sources: [String: PassFactory] = [:]
+        var hashes: [String] = []
         for path in Set(attacks.flatMap(\.stages).compactMap(\.source)).sorted() {
-            sources[path] = try Self.source(path, configuration, passes, data)
+            let weights = try EvaluatedWeights(path, layout: nil)
+            sources[path] = try Self.source(path, weights, configuration, passes, data)
+            hashes += weights.hashes
         }
         self.sources = sources
-        self.attacks = try attacks.map { attack in
-            var attack = attack
-            for stage in attack.stages.indices {
-                guard var stored = attack.stages[stage].search as? StoredImages else { continue }
-                try Self.fill(&stored, configuration, passes.workspace, data)
-                attack.stages[stage].search = stored
-            }
-            return attack
+        var attacks = attacks
+        try attacks.fill { (stored: inout StoredImages, _) in
+            try Self.fill(&stored, configuration, passes.workspace, data)
+            hashes.append(try FileDigest(ofFileAt: stored.origin).sha256)
+        }
+        var training: CraftingData?
+        try attacks.fill { (perturbation: inout UniversalPerturbation, attack) in
+            let images = try training ?? CraftingData(configuration, loop: passes.workspace.loop, communicator)
+            training = images
+            perturbation.images = try Self.count(of: perturbation, images, attack)
+        }
+        if let training { hashes.append(training.set.contentDigest) }
+        (self.attacks, self.training, self.hashes, self.configuration) = (attacks, training, hashes, configuration)
+    }
+
+    /// Makes what is made before any image is judged; collective.
+    /// - Parameters:
+    ///   - passes: Those of the network that is judged.
+    ///   - say: Told what takes a while.
+    /// - Throws: ``UniversalCrafting/Stopped`` on all ranks if one was to stop.
+    mutating func make(
+        _ passes: PassFactory, _ communicator: any Communicator, wantsToStop: @escaping () -> Bool,
+        say: (String) throws -> Void
+    ) throws {
+        guard let training else { return }
+        let crafting = UniversalCrafting(
+            passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed,
+            wantsToStop: wantsToStop)
+        try attacks.fill { (perturbation: inout UniversalPerturbation, attack) in
+            let images = training.indices.prefix(perturbation.images ?? 0)
+            try say("making \(attack.id) on \(images.count) training images")
+            try crafting.make(&perturbation, attack, training.set, images)
         }
     }
 
+    /// Training images that a perturbation is made on where none says how many.
+    private static let usualTrainSamples = 1000
+
+    private static func count(
+        of perturbation: UniversalPerturbation, _ images: CraftingData, _ attack: NetworkAttack
+    ) throws -> Int {
+        let found = images.indices.count
+        guard let wanted = perturbation.images else { return min(usualTrainSamples, found) }
+        guard wanted <= found else {
+            throw RunError.unusable(
+                "attack \(attack.id): train_samples is \(wanted), allowed are 1 to \(found), the training images there are"
+            )
+        }
+        return wanted
+    }
+
     private static func source(
-        _ path: String, _ configuration: RunConfiguration, _ passes: PassFactory, _ data: EvaluationData
+        _ path: String, _ weights: EvaluatedWeights, _ configuration: RunConfiguration, _ passes: PassFactory,
+        _ data: EvaluationData
     ) throws -> PassFactory {
-        let weights = try EvaluatedWeights(path, layout: nil)
         guard case .checkpoint(let checkpoint, let state) = weights else {
             throw RunError.unusable("source: expected a run or a checkpoint, found \(path)")
         }
@@ -83,5 +132,20 @@ struct AttackMaterial {
         }
         let wanted = Set(data.indices)
         stored.images = stored.images.filter { wanted.contains($0.key) }
+    }
+}
+
+extension [EvaluatedAttack] {
+    /// Completes the searches of one kind.
+    fileprivate mutating func fill<Search: Attacks.Attack>(
+        _ complete: (inout Search, NetworkAttack) throws -> Void
+    ) throws {
+        for attack in indices {
+            for stage in self[attack].stages.indices {
+                guard var search = self[attack].stages[stage].search as? Search else { continue }
+                try complete(&search, self[attack].stages[stage])
+                self[attack].stages[stage].search = search
+            }
+        }
     }
 }

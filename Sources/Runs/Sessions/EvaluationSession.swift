@@ -105,9 +105,10 @@ package struct EvaluationSession: Sendable {
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
             arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
         passes.antiAdversary = configuration.antiAdversary
-        let material = try AttackMaterial(configuration.evaluatedAttacks(of: network), configuration, passes, data)
+        var material = try AttackMaterial(
+            configuration.evaluatedAttacks(of: network), configuration, passes, data, communicator)
         let identity = configuration.evaluationIdentity(
-            weights: prepared.weights.hashes, data.set, data.indices, layers: fixed)
+            weights: prepared.weights.hashes, material: material.hashes, data.set, data.indices, layers: fixed)
         let record =
             try communicator.isRoot
             ? EvaluationRecord(output, identity, runID: prepared.weights.runID, resumes: resume) { directory in
@@ -120,10 +121,14 @@ package struct EvaluationSession: Sendable {
             for warning in data.set.warnings { Console.print("warning: \(warning)") }
         }
         let limit = configuration.evaluation.timeLimit?.seconds
+        let wantsToStop = { StopRequest.isRequested || limit.map { started.seconds >= $0 } ?? false }
+        do {
+            try material.make(passes, communicator, wantsToStop: wantsToStop) { try record?.say($0) }
+        } catch is UniversalCrafting.Stopped { return try stopped(record) }
         var evaluator = Evaluator(
             passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed, mask: mask,
             store: record?.unfinished, report: { try record?.report($0) },
-            wantsToStop: { StopRequest.isRequested || limit.map { started.seconds >= $0 } ?? false })
+            wantsToStop: wantsToStop)
         evaluator.sources = material.sources
         evaluator.keepsImages = configuration.evaluation.writeImages
         let attacks = material.attacks
