@@ -24,6 +24,8 @@ package struct EvaluationProgress {
     /// Where rank 0 is; nil with the clean images, and where it waits.
     package internal(set) var place: Place?
     private let start = ContinuousClock.now
+    /// Seconds from the beginning to the last chunk that was finished.
+    private var lastSeconds = 0.0
 
     init(
         _ part: String, _ attacks: [EvaluatedAttack], images: Int, chunks: Int, finished: [EvaluationChunk]
@@ -34,10 +36,16 @@ package struct EvaluationProgress {
         self.chunks = chunks
         keptChunks = finished.count
         correct = [Int](repeating: 0, count: attacks.count + 1)
-        for chunk in finished { add(chunk) }
+        for chunk in finished { count(chunk) }
     }
 
-    mutating func add(_ chunk: EvaluationChunk) {
+    /// Takes note of a chunk that was finished so many seconds after the beginning; nil is now.
+    mutating func add(_ chunk: EvaluationChunk, after seconds: Double? = nil) {
+        count(chunk)
+        lastSeconds = seconds ?? start.seconds
+    }
+
+    private mutating func count(_ chunk: EvaluationChunk) {
         finishedChunks += 1
         finishedImages += chunk.indices.count
         for (place, outcome) in chunk.outcomes.enumerated() {
@@ -47,8 +55,14 @@ package struct EvaluationProgress {
 
     /// An estimate, in seconds, of the time that is left, by the chunks that were finished since the beginning; nil before
     /// there is one.
-    package var secondsLeft: Double? {
+    package var secondsLeft: Double? { secondsLeft(after: start.seconds) }
+
+    /// The estimate so many seconds after the beginning: what passes after the last finished chunk counts towards the next
+    /// one, so that the time left does not grow meanwhile.
+    func secondsLeft(after seconds: Double) -> Double? {
         let own = finishedChunks - keptChunks
-        return own > 0 ? start.seconds / Double(own) * Double(chunks - finishedChunks) : nil
+        guard own > 0 else { return nil }
+        let chunk = lastSeconds / Double(own)
+        return max(0, Double(chunks - finishedChunks) * chunk - min(chunk, seconds - lastSeconds))
     }
 }

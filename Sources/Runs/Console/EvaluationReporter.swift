@@ -2,10 +2,13 @@ import Evaluation
 
 /// Tells, now and then, how far an evaluation has come.
 final class EvaluationReporter {
-    /// Time between two lines.
+    /// The least time between two lines; they come more seldom, the longer it takes.
     private static let interval = Duration.seconds(10)
+    /// Lines in the time that has passed, where that makes them more seldom.
+    private static let lines = 60
 
     private let say: (String) throws -> Void
+    private let start = ContinuousClock.now
     private var last = ContinuousClock.now
 
     /// Makes a reporter of what says a line.
@@ -13,8 +16,9 @@ final class EvaluationReporter {
 
     /// Takes note of the progress, and says it if the last line is long ago.
     func report(_ progress: EvaluationProgress) throws {
-        guard ContinuousClock.now - last > Self.interval else { return }
-        last = .now
+        let now = ContinuousClock.now
+        guard now - last > max(Self.interval, (now - start) / Self.lines) else { return }
+        last = now
         try say(Console.line(progress))
     }
 }
