@@ -1,3 +1,4 @@
+import Datasets
 import Files
 import Testing
 
@@ -117,13 +118,33 @@ struct AutoAttackConfigurationTests {
         ])
     func classes(_ yaml: String, _ fewest: Int) throws {
         let run = try resolve("evaluation.attacks=[{name: fgsm}, \(yaml)]")
-        try run.requireClasses(fewest)
+        try run.requireAttacks(on: traits(classes: fewest))
         guard fewest > 1 else { return }
         #expect {
-            try run.requireClasses(fewest - 1)
+            try run.requireAttacks(on: traits(classes: fewest - 1))
         } throws: { error in
             "\(error)".contains("at least \(fewest) classes, the data have \(fewest - 1)")
                 && (error as? RunError)?.exitStatus == .usage
+        }
+    }
+
+    /// Of images that are at most 12 apart.
+    private func traits(classes: Int) -> DatasetTraits {
+        DatasetTraits(
+            classNames: (0..<classes).map { "\($0)" }, height: 8, width: 6, channels: 3, mean: [0, 0, 0],
+            standardDeviation: [1, 1, 1], augmentations: [])
+    }
+
+    @Test("an l2 radius beyond all images is refused, with the attack's name and stage")
+    func longRadius() throws {
+        try resolve("evaluation.attacks=[{norm: l2, epsilon: 12}, {name: gaussian-noise, epsilon: 128}]")
+            .requireAttacks(on: traits(classes: 10))
+        #expect {
+            try resolve("evaluation.attacks=[{name: autoattack, norm: l2, epsilon: 128}]")
+                .requireAttacks(on: traits(classes: 10))
+        } throws: { error in
+            "\(error)".contains("attack autoattack-l2-32640of255/apgd-ce: an l2 radius of 128 goes beyond all images")
+                && "\(error)".contains("128/255?")
         }
     }
 

@@ -61,7 +61,7 @@ package final class Trainer {
         }
         let perRank = configuration.shardsPerRank(communicator.size)
         data = try RunData(configuration, loop: workspace.loop, communicator)
-        try configuration.requireClasses(data.train.traits.classes)
+        try configuration.requireAttacks(on: data.train.traits)
         let settings = try configuration.networkSettings(data.train.traits, own: checkpoint)
         network = try Network(settings, seed: configuration.training.seed)
         try configuration.checkExclusions(network.parameters)

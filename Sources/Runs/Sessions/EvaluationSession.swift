@@ -90,7 +90,7 @@ package struct EvaluationSession: Sendable {
         let workspace = Workspace(threads: site.threads)
         let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
         try prepared.weights.check(data, configuration)
-        try configuration.requireClasses(data.set.traits.classes)
+        try configuration.requireAttacks(on: data.set.traits)
         var settings = try configuration.networkSettings(data.set.traits, own: prepared.weights.checkpoint)
         try prepared.weights.adoptNormalization(&settings)
         let network = try Network(settings, seed: 0)
