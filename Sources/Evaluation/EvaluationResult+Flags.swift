@@ -4,11 +4,19 @@ import NetworkAttacks
 extension EvaluationResult {
     /// Every reason not to believe the figures as they stand, those of all rows first.
     package func flags(_ subject: EvaluationSubject) -> [RedFlag] {
-        ownFlags + inputs.flatMap(\.records).flatMap { SettingChecks.flags($0, training: subject.training) }
+        ownFlags + inputs.flatMap { $0.settingFlags(subject.training) }
     }
 
-    /// What the reader of the figures should be told first, a line a flag.
-    package func warnings(_ subject: EvaluationSubject) -> [String] { flags(subject).map(\.message) }
+    /// What the reader of the figures should be told first, a line a flag; what is so of a whole ladder, not of each stage.
+    package func warnings(_ subject: EvaluationSubject) -> [String] {
+        let flags = flags(subject)
+        return flags.filter { flag in
+            !inputs.contains { ladder in
+                ladder.stages.contains { $0.name == flag.inputs }
+                    && flags.contains { $0.inputs == ladder.name && $0.kind == flag.kind }
+            }
+        }.map(\.message)
+    }
 
     /// What outputs, paths, results and trials tell.
     static func flags(_ inputs: [Inputs], _ chunks: [EvaluationChunk], suffix: String) -> [RedFlag] {
@@ -52,6 +60,14 @@ extension EvaluationResult.Inputs {
         return attack.isLadder
             ? stages.filter { $0.attack.routing != .held }.map { $0.attack.record($0.name, isRight: $0.isRight) }
             : attack.judgesNetwork ? [attack.stages[0].record(name, isRight: isRight)] : []
+    }
+
+    /// What settings tell: of an attack, or of each stage of a ladder, and of the ladder too where it is so of all stages.
+    fileprivate func settingFlags(_ training: (norm: PerturbationBall.Norm, epsilon: Double)?) -> [RedFlag] {
+        let flags = records.map { SettingChecks.flags($0, training: training) }
+        guard let attack, attack.isLadder, let first = flags.first else { return flags.flatMap { $0 } }
+        let common = first.filter { flag in flags.allSatisfy { $0.contains { $0.kind == flag.kind } } }
+        return common.map { RedFlag($0.kind, name, $0.finding) } + flags.flatMap { $0 }
     }
 
     /// What an attack's way to its images told, and whether it moved any.

@@ -146,4 +146,28 @@ struct ChunkChecksTests {
         #expect(words["wide"]?.contains("radius-not-of-training") == true)
         #expect(words["short"]?.contains("radius-not-of-training") == false && words["none"] == "")
     }
+
+    @Test("What settings tell of all stages is so of the ladder, and said once")
+    func ladder() throws {
+        let stages = try [2, 3].map { steps in
+            try attack {
+                $0.id = "stage\(steps)"; $0.steps = steps; $0.stepSize = steps == 2 ? 1.0 / 255 : 64.0 / 255
+            }.stages[0]
+        }
+        let result = try result(try network(scaledBy: 1), [EvaluatedAttack(id: "all", ladder: stages)])
+        let other = EvaluationSubject(
+            checkpoint: "c", sha256: nil, dataset: "d", split: "test", seed: 1, normalization: "none",
+            training: (.linf, 8.0 / 255))
+        let flags = Dictionary(
+            result.rows(other).map { ($0.attack, $0.flags ?? "") }, uniquingKeysWith: { first, _ in first })
+        for name in ["all", "all/stage2", "all/stage3"] {
+            #expect(flags[name]?.contains("radius-not-of-training") == true, "\(flags)")
+        }
+        #expect(flags["all/stage2"]?.contains("path-below-radius") == true)
+        #expect(flags["all"]?.contains("path-below-radius") == false)
+        let lines = result.warnings(other).filter { $0.contains("radius") }
+        #expect(lines.count == 2, "\(lines)")
+        #expect(lines.contains { $0.hasPrefix("all: judged at a radius of 64/255, trained against 8/255") })
+        #expect(lines.contains { $0.hasPrefix("all/stage2: 2 steps of 1/255 come to 2/255") })
+    }
 }

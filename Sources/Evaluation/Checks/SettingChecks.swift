@@ -16,7 +16,11 @@ package enum SettingChecks {
     ) -> [RedFlag] {
         guard let norm = attack.norm else { return [] }
         var flags: [RedFlag] = []
-        func text(_ value: Double) -> String { String(format: "%.4g", value) }
+        func text(_ value: Double) -> String {
+            let levels = (value * 255).rounded()
+            return (1..<255).contains(levels) && abs(value * 255 - levels) <= 1e-6
+                ? "\(Int(levels))/255" : String(format: "%.4g", value)
+        }
         if attack.epsilon > 0, let step = attack.stepSize {
             if step > attack.epsilon * (1 + sameRadius) {
                 flags.append(

@@ -27,10 +27,10 @@ extension NetworkAttack.Description {
         return "\(steps) step\(steps == 1 ? "" : "s")" + (restarts > 1 ? ", \(restarts) restarts" : "")
     }
 
-    /// A radius in 255ths where it is a whole number of them.
+    /// A radius in 255ths where it is a whole number of them, below 1.
     static func text(_ radius: Double) -> String {
         let levels = (radius * 255).rounded()
-        return levels > 0 && abs(radius * 255 - levels) <= 1e-6
+        return (1..<255).contains(levels) && abs(radius * 255 - levels) <= 1e-6
             ? "\(Int(levels))/255" : String(format: "%g", radius)
     }
 }
