@@ -28,6 +28,14 @@ struct ConfigurationErrorTests {
         "kind, placement, routes, include_downsample, experts, top_k, router, router_kernel, scope, straight_through, "
         + "weights, noise, capacity, statistics, balance, variance_weight"
 
+    private static let objectives = """
+        auto, cross-entropy, margin, dlr, kl, router-divergence, model-and-router-divergence, router-labels, \
+        model-and-router-labels, router-choice, model-and-router-choice
+        """
+    private static let searches = """
+        pgd, fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square, autoattack, gaussian-noise, mixture, transfer, file, none
+        """
+
     @Test(
         "A value out of range or of the wrong type is named with what is allowed",
         arguments: [
@@ -36,16 +44,7 @@ struct ConfigurationErrorTests {
             ("attack.step_size=-1", "\(number), from 0 to 10000"),
             ("attack.restarts=0", positive(1_000_000)),
             ("attack.beta=-1", "\(number), at least 0; or null"),
-            (
-                "attack.objective=logits",
-                "auto, cross-entropy, margin, dlr, kl, router-divergence, model-and-router-divergence, router-labels, "
-                    + "model-and-router-labels, router-choice, model-and-router-choice"
-            ),
-            (
-                "attack.name=none-such",
-                "pgd, fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square, autoattack, gaussian-noise, mixture, "
-                    + "transfer, file, none"
-            ),
+            ("attack.objective=logits", objectives), ("attack.name=none-such", searches),
             ("attack.id=a b", "a text, made of letters, digits, dots, dashes and underscores; or null"),
             ("attack.random_start=maybe", "true or false"),
             ("training.epochs=0", positive(epochs)),
