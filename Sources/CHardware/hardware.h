@@ -6,6 +6,9 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 // Whether a fused multiply-add is one instruction rather than a call of the C library.
 static inline __attribute__((always_inline)) int CHardware_fuses(void) {
@@ -22,6 +25,50 @@ static inline __attribute__((always_inline)) int CHardware_isWide(void) {
     return 1;
 #else
     return 0;
+#endif
+}
+
+// Whether one instruction adds the products of two pairs of bf16 numbers to each of sixteen floats.
+static inline __attribute__((always_inline)) int CHardware_multipliesPairs(void) {
+#if defined(__AVX512BF16__)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+// Sixteen floats, or as many pairs of bf16 numbers in their place.
+typedef float CHardware_Vector __attribute__((ext_vector_type(16)));
+
+// Returns sums + the products of both members of each pair; only where CHardware_multipliesPairs.
+static inline __attribute__((always_inline)) CHardware_Vector CHardware_addPairs(
+    CHardware_Vector sums, CHardware_Vector a, CHardware_Vector b) {
+#if defined(__AVX512BF16__)
+    return (CHardware_Vector)_mm512_dpbf16_ps((__m512)sums, (__m512bh)a, (__m512bh)b);
+#else
+    __builtin_trap();
+#endif
+}
+
+// Returns pairs of `first` and `second`, rounded to nearest, ties to even; only where CHardware_multipliesPairs.
+static inline __attribute__((always_inline)) CHardware_Vector CHardware_pairs(
+    CHardware_Vector first, CHardware_Vector second) {
+#if defined(__AVX512BF16__)
+    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)first));
+    const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)second));
+    return (CHardware_Vector)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+#else
+    __builtin_trap();
+#endif
+}
+
+// Writes sixteen floats as eight pairs of neighbours, rounded likewise, to an address that is a multiple of 32; only where
+// CHardware_multipliesPairs.
+static inline __attribute__((always_inline)) void CHardware_storePairs(CHardware_Vector values, float *address) {
+#if defined(__AVX512BF16__)
+    _mm256_store_si256((__m256i *)address, (__m256i)_mm512_cvtneps_pbh((__m512)values));
+#else
+    __builtin_trap();
 #endif
 }
 
@@ -77,6 +124,16 @@ static inline int CHardware_level(void) {
     if ((b & (avx2 | bits)) != (avx2 | bits)) return 1;
     const unsigned wide = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
     return (low & 0xe6) == 0xe6 && (b & wide) == wide ? 4 : 3;
+#else
+    return 0;
+#endif
+}
+
+// Whether the processor has the instructions that CHardware_multipliesPairs asks of the build.
+static inline int CHardware_hasPairs(void) {
+#if defined(__x86_64__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return CHardware_level() == 4 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0;
 #else
     return 0;
 #endif

@@ -3,10 +3,18 @@ import Attacks
 extension RunConfiguration {
     /// Sentences on settings that are possible together and were probably not meant.
     var doubts: [String] {
-        scheduleDoubts + attackDoubts(attack, "attack")
+        scheduleDoubts + arithmeticDoubts + attackDoubts(attack, "attack")
             + (evaluation.attacks ?? []).enumerated().flatMap {
                 attackDoubts($0.element, "evaluation.attacks.\($0.offset)")
             }
+    }
+
+    private var arithmeticDoubts: [String] {
+        guard kernels.arithmetic == .bfloat16, trainingAttack == nil else { return [] }
+        return [
+            "kernels.arithmetic: bfloat16 is for passes of attacks alone, and training.method: "
+                + "\(training.method.rawValue) has none"
+        ]
     }
 
     private var scheduleDoubts: [String] {

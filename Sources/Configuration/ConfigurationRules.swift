@@ -1,4 +1,5 @@
 import Attacks
+import Tensors
 import Training
 
 extension RunConfiguration {
@@ -38,6 +39,15 @@ extension RunConfiguration {
             reader.require(
                 crop <= resize, "data.crop", crop, allowed: "at most data.resize, \(resize)", beside: ["data.resize"])
         }
+    }
+
+    /// Checks that this program and its processor have what the arithmetic asks for; evaluations are made without.
+    func checkProcessor(_ reader: inout ConfigurationReader) {
+        reader.require(
+            kernels.arithmetic.isAvailable, "kernels.arithmetic", kernels.arithmetic,
+            allowed: Arithmetic.available.map(\.rawValue).joined(separator: ", ")
+                + " here; bfloat16 takes a processor with AVX512-BF16 (avx512_bf16 in /proc/cpuinfo) and a program that is "
+                + "built on it by ROBUSTMOE_MARCH=native launch/build")
     }
 
     private func checkModel(_ reader: inout ConfigurationReader) {

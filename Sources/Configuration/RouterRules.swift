@@ -11,11 +11,14 @@ extension RunConfiguration {
         case training
         /// Evaluating a network that there is.
         case evaluation
+        /// Measuring how long the parts of training take.
+        case measurement
     }
 
     /// Checks that routers learn, and are attacked, only where something depends on them: elsewhere nothing would move, and
     /// the run would say that it did.
     func checkRouters(for use: Use, _ reader: inout ConfigurationReader) {
+        if use == .measurement { return }
         if use == .training {
             checkRouterTraining(&reader)
             if let attack = trainingAttack { checkObjective(of: attack, "attack", &reader) }

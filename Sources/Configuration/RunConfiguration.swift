@@ -45,6 +45,7 @@ package struct RunConfiguration: Sendable, Equatable {
         var resolved = try resolve(layers: layers, presets: presets) {
             $0.checkRouters(for: use, &$1)
             $0.checkAttacks(for: use, &$1)
+            if use != .evaluation { $0.checkProcessor(&$1) }
         }
         if use == .training { resolved.warnings += resolved.configuration.trainingWarnings }
         return resolved

@@ -97,7 +97,7 @@ public struct PassFactory {
     /// A pass of the network as it is used: running statistics, no noise.
     public func frozen(samples: [[Int]], record: PassRecord? = nil) -> Pass {
         var pass = pass(.running, routing.plain, samples: samples, record: record)
-        pass.folds = arithmetic == .fast
+        pass.folds = arithmetic != .exact
         return pass
     }
 

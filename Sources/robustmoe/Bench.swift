@@ -33,7 +33,10 @@ struct Bench: ParsableCommand {
     }
 
     func run() throws {
-        let configuration = try Job.configuration(settings.map { ConfigurationLayer(override: $0) })
+        let layers = settings.map { ConfigurationLayer(override: $0) }
+        let configuration = try Job.prepare {
+            try RunConfiguration.resolveWithWarnings(layers: layers, for: .measurement).configuration
+        }
         let session = BenchmarkSession(
             subject, configuration, repetitions: repetitions, csv: csv,
             parts: part.isEmpty ? BenchmarkSession.Part.ofStep : part, shared: share, isBesideDense: besideDense)

@@ -8,7 +8,7 @@ struct EpilogueTests {
 
     @Test(
         "count what was stored, less the centre, and nothing past the last element", arguments: cases,
-        Arithmetic.allCases)
+        Arithmetic.available)
     func statistics(_ test: KernelCase, _ arithmetic: Arithmetic) {
         let g = test.geometry
         let workspace = Workspace(threads: test.threads)

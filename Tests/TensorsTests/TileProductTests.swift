@@ -1,3 +1,4 @@
+import CHardware
 import Testing
 
 @testable import Tensors
@@ -82,6 +83,83 @@ struct TileProductTests {
                 }
             }
         }
+    }
+
+    /// A tensor of bf16 numbers of [-1, 1], two in the place of a float, and the numbers themselves.
+    private static func paired(_ count: Int, _ salt: Int, _ workspace: Workspace) -> (pairs: Tensor, numbers: [Double])
+    {
+        let pairs = filled(count, salt, workspace)
+        var numbers: [Double] = []
+        for index in 0..<pairs.elements.count {
+            let halves = [0, 1].map { value(2 * index + $0, salt).bitPattern >> 16 }
+            numbers += halves.map { Double(Float(bitPattern: $0 << 16)) }
+            pairs.pointer[index] = Float(bitPattern: halves[0] | halves[1] << 16)
+        }
+        return (pairs, numbers)
+    }
+
+    @Test(
+        "Rows of bf16 pairs times panels of pairs are those of double precision",
+        .enabled(if: Arithmetic.bfloat16.isAvailable))
+    func multiplyPairs() {
+        let workspace = Workspace(threads: 1)
+        for count in Array(1...14) + [24, 25, 37] {
+            for columns in [16, 32, 48] {
+                for depth in [1, 2, 8, 17] {
+                    let (leadingA, leadingC) = (depth + 3, columns + 16)
+                    let (a, left) = Self.paired(count * leadingA, 1, workspace)
+                    let (b, right) = Self.paired(columns * depth, 2, workspace)
+                    let c = Self.filled(count * leadingC, 3, workspace)
+                    var ahead = Prefetch(Prefetch.Area(a.pointer, count: a.elements.count))
+                    TileProduct.multiplyPairs(
+                        count, columns, depth, a.pointer, leadingA, b.pointer, panelStride: depth * 16, into: c.pointer,
+                        leadingC, ahead: &ahead)
+                    for row in 0..<count {
+                        for column in 0..<columns {
+                            var sum = 0.0
+                            for k in 0..<depth {
+                                let place = (row * leadingA + k, column / 16 * depth * 16 + k * 16 + column % 16)
+                                for member in 0..<2 { sum += left[2 * place.0 + member] * right[2 * place.1 + member] }
+                            }
+                            let found = Double(c.pointer[row * leadingC + column])
+                            // Products of bf16 numbers are floats: only the sums are rounded.
+                            #expect(abs(found - sum) <= Self.bound(2 * depth), "\(count) \(columns) \(depth)")
+                        }
+                        // What lies behind the columns is somebody else's.
+                        let behind = row * leadingC + columns
+                        #expect(c.pointer[behind] == Self.value(behind, 3))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "Floats become bf16 by rounding to nearest, ties to even, as neighbours and as pairs of two vectors",
+        .enabled(if: Arithmetic.bfloat16.isAvailable))
+    func rounding() {
+        let values: [Float] = [
+            0, -0.0, 1, -1, 1 + 0x1p-8, 1 + 0x1.8p-7, -1 - 0x1p-8, 1 + 0x1.000002p-8, 1 - 0x1p-9, 0x1.fffffep0,
+            3.1415927,
+            -0x1.fep-100, 0x1.01p100, 1e-20, -7.25, 0.1,
+        ]
+        let expected: [Float] = [
+            0, -0.0, 1, -1, 1, 1 + 0x1p-6, -1, 1 + 0x1p-7, 1, 2, 3.140625, -0x1.fep-100, 0x1p100, 0x1.78p-67, -7.25,
+            0.10009765625,
+        ]
+        let vector = Vector(values)
+        let workspace = Workspace(threads: 1)
+        let memory = Self.filled(32, 1, workspace)
+        CHardware_storePairs(vector, memory.pointer)
+        let both = CHardware_pairs(vector, -vector)
+        for lane in 0..<16 {
+            let bits = memory.pointer[lane / 2].bitPattern
+            let half = lane % 2 == 0 ? bits << 16 : bits & 0xFFFF_0000
+            #expect(half == expected[lane].bitPattern, "\(values[lane])")
+            #expect(both[lane].bitPattern << 16 == expected[lane].bitPattern)
+            #expect(both[lane].bitPattern & 0xFFFF_0000 == (-expected[lane]).bitPattern)
+        }
+        #expect(memory.pointer[8] == Self.value(8, 1))
     }
 
     @Test("Areas are handed out one after the other, empty ones left out, and end")

@@ -23,7 +23,8 @@ extension RunConfiguration {
             weightAverage: training.weightAverage, groups: [.backbone: backbone, .router: router],
             attack: trainingAttack?.networkAttack(for: .training), normalization: distributed.batchNorm,
             routing: routingRule,
-            arithmetic: kernels.arithmetic, filterCacheMegabytes: kernels.transformCacheMegabytes,
+            arithmetic: kernels.passArithmetic, attackArithmetic: kernels.attackArithmetic,
+            filterCacheMegabytes: kernels.transformCacheMegabytes,
             bucketMegabytes: distributed.bucketMegabytes, shards: shardsPerRank(ranks),
             isOrdered: distributed.deterministicShards > 0)
     }

@@ -26,6 +26,11 @@ extension RunConfiguration {
         /// The memory for transformed filters of a rank, at least 0, in MiB.
         package var transformCacheMegabytes = 2048
 
+        /// The arithmetic of the passes that train, and of evaluations with their attacks: floats throughout.
+        package var passArithmetic: Arithmetic { arithmetic == .bfloat16 ? .fast : arithmetic }
+        /// The arithmetic of the passes by which attacks in training look at the network.
+        package var attackArithmetic: Arithmetic { arithmetic }
+
         /// Makes the section with every default.
         package init() {}
     }
@@ -63,7 +68,9 @@ extension RunConfiguration.Distributed: ConfigurationSection {
 
 extension RunConfiguration.Kernels: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("arithmetic", \.arithmetic, "fast algorithms, or only exact ones"),
+        ConfigurationKey(
+            "arithmetic", \.arithmetic,
+            "fast algorithms, the same with bf16 products in training's attacks, or only exact ones"),
         ConfigurationKey(
             "transform_cache_megabytes", \.transformCacheMegabytes, "MiB of a rank for transformed filters",
             .within(0...ConfigurationLimits.mebibytes)),

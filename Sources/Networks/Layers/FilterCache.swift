@@ -2,13 +2,14 @@ import Tensors
 
 /// Prepared filters, kept while weights stand still: an attack uses each one once a step in both directions.
 ///
-/// One entry for each filter and direction, replaced when the weights' version changes. Entries beyond the cap are prepared
+/// One entry for each filter, direction and way to multiply, replaced when the weights' version changes. Entries beyond the cap are prepared
 /// anew at each use; the first to come stay, since all are used equally often.
 public final class FilterCache {
     private struct Key: Hashable {
         let offset: Int
         let pass: ConvolutionPass
         let algorithm: ConvolutionAlgorithm
+        let factors: ProductFactors
     }
     private struct Entry {
         let version: Int
@@ -38,7 +39,7 @@ public final class FilterCache {
     private func prepared(
         _ kernel: ConvolutionKernel, _ pass: ConvolutionPass, _ slot: Slot, _ context: Pass
     ) -> Tensor {
-        let key = Key(offset: slot.offset, pass: pass, algorithm: kernel.algorithm(pass))
+        let key = Key(offset: slot.offset, pass: pass, algorithm: kernel.algorithm(pass), factors: kernel.factors(pass))
         let version = context.parameters.version(of: slot)
         let old = entries[key]
         if let old, old.version == version { return old.filter }

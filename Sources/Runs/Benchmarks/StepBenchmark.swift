@@ -61,7 +61,9 @@ final class StepBenchmark {
                     _ = try network.forward(batch.images, pass)
                 }
             case .attack:
-                let target = NetworkTarget(network, passes(caches[0]).frozen(samples: batch.samples))
+                var passes = passes(caches[0])
+                passes.arithmetic = configuration.kernels.attackArithmetic
+                let target = NetworkTarget(network, passes.frozen(samples: batch.samples))
                 let attack = configuration.attack
                 // The same work by labels alone, so that no clean images need be looked at.
                 let name: ObjectiveName =
@@ -139,7 +141,7 @@ final class StepBenchmark {
 
     private func passes(_ filters: FilterCache) -> PassFactory {
         PassFactory(
-            network, workspace: workspace, filters: filters, arithmetic: configuration.kernels.arithmetic,
+            network, workspace: workspace, filters: filters, arithmetic: configuration.kernels.passArithmetic,
             routing: configuration.routingRule)
     }
 

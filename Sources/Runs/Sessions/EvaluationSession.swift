@@ -103,7 +103,7 @@ package struct EvaluationSession: Sendable {
         var passes = PassFactory(
             network, workspace: workspace,
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
-            arithmetic: configuration.kernels.arithmetic, routing: configuration.routingRule)
+            arithmetic: configuration.kernels.passArithmetic, routing: configuration.routingRule)
         passes.antiAdversary = configuration.antiAdversary
         var material = try AttackMaterial(
             configuration.evaluatedAttacks(of: network), configuration, passes, data, communicator)

@@ -1,9 +1,28 @@
+import CHardware
+
 /// Whether kernels may use arithmetic that rounds differently from direct convolution.
 public enum Arithmetic: String, CaseIterable, Sendable {
     /// Winograd convolutions where they win, batch norm folded into filters.
     case fast
+    /// As `fast`, but factors of Winograd's products rounded to bf16 (8 bits of significand), forward and in input gradients;
+    /// sums are floats. Only where ``isAvailable``.
+    case bfloat16
     /// Direct multiply-adds only, nothing folded.
     case exact
+
+    /// Whether the program is built for the instructions that this needs, and the processor has them.
+    public var isAvailable: Bool { self != .bfloat16 || TileProduct.multipliesPairs && CHardware_hasPairs() != 0 }
+
+    /// All that the program can use on this processor.
+    public static var available: [Arithmetic] { allCases.filter(\.isAvailable) }
+}
+
+/// How the factors of Winograd's products are stored.
+public enum ProductFactors: Hashable, Sendable {
+    /// As floats.
+    case single
+    /// As pairs of bf16 numbers.
+    case bfloat16
 }
 
 /// Which of the three products of a convolution is computed.
@@ -34,7 +53,7 @@ public enum ConvolutionAlgorithm: Hashable, Sendable, CaseIterable {
     public static func chosen(
         for geometry: ConvolutionGeometry, groups: Int = 1, _ pass: ConvolutionPass, _ arithmetic: Arithmetic
     ) -> ConvolutionAlgorithm {
-        guard arithmetic == .fast, geometry.kernel == 3, geometry.padding == 1,
+        guard arithmetic != .exact, geometry.kernel == 3, geometry.padding == 1,
             geometry.inputChannels % lanes == 0, geometry.outputChannels % lanes == 0
         else { return .patches }
         let down = (geometry.outputHeight + 3) / 4

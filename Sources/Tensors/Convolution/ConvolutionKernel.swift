@@ -8,6 +8,7 @@ public struct ConvolutionKernel {
     /// Consecutive images that meet a filter of their own; together they are all images.
     public let groups: [Range<Int>]
     private let choose: (ConvolutionPass) -> ConvolutionAlgorithm
+    private let arithmetic: Arithmetic
 
     /// Makes the kernel of a shape, with the table's algorithms.
     /// - Parameter groups: See ``groups``; nil for one filter that all images meet.
@@ -15,24 +16,32 @@ public struct ConvolutionKernel {
         self.geometry = geometry
         let groups = groups ?? [0..<geometry.images]
         self.groups = groups
+        self.arithmetic = arithmetic
         choose = { .chosen(for: geometry, groups: groups.count, $0, arithmetic) }
     }
 
     /// Makes the kernel of a shape that uses one algorithm for all passes, to compare algorithms by.
     public init(
-        _ geometry: ConvolutionGeometry, always algorithm: ConvolutionAlgorithm, groups: [Range<Int>]? = nil
+        _ geometry: ConvolutionGeometry, always algorithm: ConvolutionAlgorithm, _ arithmetic: Arithmetic = .fast,
+        groups: [Range<Int>]? = nil
     ) {
         self.geometry = geometry
         self.groups = groups ?? [0..<geometry.images]
+        self.arithmetic = arithmetic
         choose = { _ in algorithm }
     }
 
     private func method(_ pass: ConvolutionPass) -> ConvolutionMethod {
-        .init(geometry, groups: groups, pass, choose(pass))
+        .init(geometry, groups: groups, pass, choose(pass), factors(pass))
     }
 
     /// The algorithm of a pass.
     public func algorithm(_ pass: ConvolutionPass) -> ConvolutionAlgorithm { choose(pass) }
+
+    /// How a pass by Winograd stores what its products take.
+    public func factors(_ pass: ConvolutionPass) -> ProductFactors {
+        arithmetic == .bfloat16 && pass != .weightGradient ? .bfloat16 : .single
+    }
 
     /// Multiply-adds that a pass executes, as the table of algorithms predicts them.
     public func multiplyAdds(_ pass: ConvolutionPass) -> Int { method(pass).multiplyAdds }

@@ -10,14 +10,14 @@ enum ConvolutionMethod {
 
     init(
         _ geometry: ConvolutionGeometry, groups: [Range<Int>], _ pass: ConvolutionPass,
-        _ algorithm: ConvolutionAlgorithm
+        _ algorithm: ConvolutionAlgorithm, _ factors: ProductFactors
     ) {
         switch algorithm {
         case .patches: self = .patches(PatchConvolution(geometry, groups: groups, rotates: pass == .inputGradient))
-        case .winograd2: self = .winograd2(WinogradConvolution(geometry, groups: groups, pass))
-        case .winograd4: self = .winograd4(WinogradConvolution(geometry, groups: groups, pass))
-        case .phases2: self = .phases2(WinogradConvolution(geometry, groups: groups, pass))
-        case .phases4: self = .phases4(WinogradConvolution(geometry, groups: groups, pass))
+        case .winograd2: self = .winograd2(WinogradConvolution(geometry, groups: groups, pass, factors))
+        case .winograd4: self = .winograd4(WinogradConvolution(geometry, groups: groups, pass, factors))
+        case .phases2: self = .phases2(WinogradConvolution(geometry, groups: groups, pass, factors))
+        case .phases4: self = .phases4(WinogradConvolution(geometry, groups: groups, pass, factors))
         }
     }
 

@@ -10,6 +10,8 @@ import CHardware
 enum TileProduct {
     /// Output channels of a panel.
     static let width = lanes
+    /// Whether ``multiplyPairs(_:_:_:_:_:_:panelStride:into:_:ahead:)`` can be called: the program is built for its instructions.
+    @inline(__always) static var multipliesPairs: Bool { CHardware_multipliesPairs() != 0 }
     /// Whether this is faster than OpenBLAS, as the program is built and on this processor.
     static let isAvailable = CHardware_fuses() != 0 && (isWide || MatrixProduct.largestUnpackedProduct == nil)
     @inline(__always) private static var isWide: Bool { CHardware_isWide() != 0 }
@@ -30,6 +32,27 @@ enum TileProduct {
         _ count: Int, _ columns: Int, _ depth: Int, _ a: FloatPointer, _ leadingA: Int, _ b: FloatPointer,
         panelStride: Int, into c: FloatPointer, _ leadingC: Int, ahead: inout Prefetch
     ) {
+        multiply(
+            count, columns, depth, a, leadingA, b, panelStride, into: c, leadingC, &ahead, pairs: false)
+    }
+
+    /// The same of pairs of bf16 numbers, each pair in the place of a float; sums are floats.
+    ///
+    /// A row of `a` has `depth` pairs of neighbours, and a panel `[depth][16]` pairs of an output channel's factors for them.
+    @inline(never)
+    static func multiplyPairs(
+        _ count: Int, _ columns: Int, _ depth: Int, _ a: FloatPointer, _ leadingA: Int, _ b: FloatPointer,
+        panelStride: Int, into c: FloatPointer, _ leadingC: Int, ahead: inout Prefetch
+    ) {
+        multiply(
+            count, columns, depth, a, leadingA, b, panelStride, into: c, leadingC, &ahead, pairs: true)
+    }
+
+    @inline(__always)
+    private static func multiply(
+        _ count: Int, _ columns: Int, _ depth: Int, _ a: FloatPointer, _ leadingA: Int, _ b: FloatPointer,
+        _ panelStride: Int, into c: FloatPointer, _ leadingC: Int, _ ahead: inout Prefetch, pairs: Bool
+    ) {
         var column = 0
         while column < columns {
             let panel = b + column / width &* panelStride
@@ -45,8 +68,7 @@ enum TileProduct {
                 tile(
                     min(rows, count &- row), depth, a + row &* leadingA, leadingA, 1, panel,
                     isPair ? panel + panelStride : nil, width, into: c + row &* leadingC + column, leadingC,
-                    adds: false,
-                    next)
+                    adds: false, pairs: pairs, next)
                 row &+= rows
             }
             column &+= step
@@ -67,7 +89,7 @@ enum TileProduct {
                 tile(
                     min(rows, count &- row), depth, a + row, 1, leadingA, b + column,
                     isPair ? b + column + width : nil, leadingB, into: c + row &* leadingC + column, leadingC,
-                    adds: adds, ahead.take(depth &* width))
+                    adds: adds, pairs: false, ahead.take(depth &* width))
                 row &+= rows
             }
             column &+= isPair ? 2 &* width : width
@@ -79,12 +101,13 @@ enum TileProduct {
     private static func tile(
         _ count: Int, _ depth: Int, _ a: FloatPointer, _ rowStep: Int, _ step: Int, _ b: FloatPointer,
         _ second: FloatPointer?, _ leadingB: Int, into c: FloatPointer, _ leadingC: Int, adds: Bool,
-        _ ahead: FloatPointer?
+        pairs: Bool, _ ahead: FloatPointer?
     ) {
         if isWide {
             if let second {
                 wideTile(
-                    count, depth, a, rowStep, step, b, second, leadingB, into: c, leadingC, adds: adds, ahead)
+                    count, depth, a, rowStep, step, b, second, leadingB, into: c, leadingC, adds: adds, pairs: pairs,
+                    ahead)
             } else {
                 var upper = Rows()
                 var lower = Rows()
@@ -92,8 +115,8 @@ enum TileProduct {
                 let below = count > 6 ? 6 &* rowStep : 0
                 sweep(depth, a, step, b, leadingB, ahead) { a, b in
                     let row = vectors(b)[0]
-                    upper.add(a, first, row)
-                    lower.add(a + below, last, row)
+                    upper.add(a, first, row, pairs)
+                    lower.add(a + below, last, row, pairs)
                 }
                 upper.finish(c, leadingC, count, adds)
                 lower.finish(c + 6 &* leadingC, leadingC, count &- 6, adds)
@@ -101,7 +124,7 @@ enum TileProduct {
         } else {
             var sums = Rows()
             let steps = Rows.Steps(count, rowStep)
-            sweep(depth, a, step, b, leadingB, ahead) { a, b in sums.add(a, steps, vectors(b)[0]) }
+            sweep(depth, a, step, b, leadingB, ahead) { a, b in sums.add(a, steps, vectors(b)[0], pairs) }
             sums.finish(c, leadingC, count, adds)
         }
     }
@@ -110,7 +133,7 @@ enum TileProduct {
     private static func wideTile(
         _ count: Int, _ depth: Int, _ a: FloatPointer, _ rowStep: Int, _ step: Int, _ b: FloatPointer,
         _ second: FloatPointer, _ leadingB: Int, into c: FloatPointer, _ leadingC: Int, adds: Bool,
-        _ ahead: FloatPointer?
+        pairs: Bool, _ ahead: FloatPointer?
     ) {
         var (upperLeft, upperRight, lowerLeft, lowerRight) = (Rows(), Rows(), Rows(), Rows())
         let (first, last) = (Rows.Steps(count, rowStep), Rows.Steps(count &- 6, rowStep))
@@ -118,10 +141,10 @@ enum TileProduct {
         let distance = second - b
         sweep(depth, a, step, b, leadingB, ahead) { a, b in
             let (left, right) = (vectors(b)[0], vectors(b + distance)[0])
-            upperLeft.add(a, first, left)
-            upperRight.add(a, first, right)
-            lowerLeft.add(a + below, last, left)
-            lowerRight.add(a + below, last, right)
+            upperLeft.add(a, first, left, pairs)
+            upperRight.add(a, first, right, pairs)
+            lowerLeft.add(a + below, last, left, pairs)
+            lowerRight.add(a + below, last, right, pairs)
         }
         upperLeft.finish(c, leadingC, count, adds)
         upperRight.finish(c + width, leadingC, count, adds)
@@ -178,15 +201,20 @@ private struct Rows {
     @inline(__always)
     init() {}
 
-    /// Adds the value of each row times the same 16 values.
+    /// Adds the value of each row times the same 16 values, or the pair of each row times the same 16 pairs.
     @inline(__always)
-    mutating func add(_ a: FloatPointer, _ steps: Steps, _ row: Vector) {
-        r0 = r0.addingProduct(Vector(repeating: a[0]), row)
-        r1 = r1.addingProduct(Vector(repeating: a[steps.first]), row)
-        r2 = r2.addingProduct(Vector(repeating: a[steps.second]), row)
-        r3 = r3.addingProduct(Vector(repeating: a[steps.third]), row)
-        r4 = r4.addingProduct(Vector(repeating: a[steps.fourth]), row)
-        r5 = r5.addingProduct(Vector(repeating: a[steps.fifth]), row)
+    mutating func add(_ a: FloatPointer, _ steps: Steps, _ row: Vector, _ pairs: Bool) {
+        @inline(__always)
+        func sum(_ sum: Vector, _ step: Int) -> Vector {
+            let value = Vector(repeating: a[step])
+            return pairs ? CHardware_addPairs(sum, value, row) : sum.addingProduct(value, row)
+        }
+        r0 = sum(r0, 0)
+        r1 = sum(r1, steps.first)
+        r2 = sum(r2, steps.second)
+        r3 = sum(r3, steps.third)
+        r4 = sum(r4, steps.fourth)
+        r5 = sum(r5, steps.fifth)
     }
 
     /// Writes the first `count` rows, or adds them to what is there.

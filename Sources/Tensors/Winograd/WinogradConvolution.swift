@@ -10,19 +10,28 @@ struct WinogradConvolution<Transform: WinogradTransform> {
     let tiles: WinogradTiles
     /// Whether gradients are carried from the layer's outputs to its inputs.
     let rotates: Bool
+    /// Channels in the place of a float, in transformed inputs and filters: 2 where these are bf16, in front of products whose
+    /// sums are floats.
+    let packing: Int
     /// Floats between the points of a transformed filter; one line of padding avoids power-of-two distances.
     let filterStride: Int
     let inputStride: Int
     let outputStride: Int
 
     /// Prepares one pass of a layer's convolution.
-    /// - Parameter groups: Consecutive images that meet a filter of their own.
-    init(_ geometry: ConvolutionGeometry, groups: [Range<Int>], _ pass: ConvolutionPass) {
+    /// - Parameters:
+    ///   - groups: Consecutive images that meet a filter of their own.
+    ///   - factors: How transformed inputs and filters are stored; weight gradients take floats alone.
+    init(_ geometry: ConvolutionGeometry, groups: [Range<Int>], _ pass: ConvolutionPass, _ factors: ProductFactors) {
         let rotates = pass == .inputGradient
         precondition(
             geometry.kernel == 3 && geometry.padding == 1 && geometry.stride + Transform.taps == 4
                 && geometry.inputChannels % lanes == 0 && geometry.outputChannels % lanes == 0,
             "no Winograd convolution has the shape \(geometry)")
+        precondition(
+            factors == .single || TileProduct.multipliesPairs && pass != .weightGradient,
+            "the program is not built for \(pass) products of bf16")
+        packing = factors == .single ? 1 : 2
         let isStrided = geometry.stride == 2
         func side(inputs: Bool, isSource: Bool) -> WinogradSide {
             WinogradSide(
@@ -39,12 +48,12 @@ struct WinogradConvolution<Transform: WinogradTransform> {
         self.rotates = rotates
         tiles = WinogradTiles(
             geometry, groups: groups, outputs: Transform.outputs, points: Transform.points,
-            depths: (source.depth, target.depth))
+            depths: (source.depth / packing, target.depth))
         panelWidth =
             TileProduct.isAvailable
             ? TileProduct.width : MatrixProduct.largestUnpackedProduct == nil ? max(1, target.channels) : 64
-        filterStride = source.depth * target.depth + lanes
-        inputStride = tiles.block * source.depth + lanes
+        filterStride = source.depth / packing * target.depth + lanes
+        inputStride = tiles.block * source.depth / packing + lanes
         outputStride = tiles.block * target.depth + lanes
     }
 
@@ -189,12 +198,20 @@ struct WinogradConvolution<Transform: WinogradTransform> {
             if TileProduct.isAvailable {
                 let column = phase * target.channels
                 MatrixProduct.count(count * inputs.count * target.channels, .convolution)
-                TileProduct.multiply(
-                    count, target.channels, inputs.count,
-                    v + point * inputStride + first * source.depth + inputs.start, source.depth,
-                    u + point * filterStride + column * source.depth + inputs.start * TileProduct.width,
-                    panelStride: source.depth * TileProduct.width,
-                    into: m + point * outputStride + first * target.depth + column, target.depth, ahead: &ahead)
+                let depth = source.depth / packing
+                let start = inputs.start / packing
+                let a = v + point * inputStride + first * depth + start
+                let b = u + point * filterStride + column * depth + start * TileProduct.width
+                let c = m + point * outputStride + first * target.depth + column
+                if packing == 2 {
+                    TileProduct.multiplyPairs(
+                        count, target.channels, inputs.count / 2, a, depth, b, panelStride: depth * TileProduct.width,
+                        into: c, target.depth, ahead: &ahead)
+                } else {
+                    TileProduct.multiply(
+                        count, target.channels, inputs.count, a, depth, b, panelStride: depth * TileProduct.width,
+                        into: c, target.depth, ahead: &ahead)
+                }
                 continue
             }
             for k in Swift.stride(from: 0, to: target.channels, by: panelWidth) {

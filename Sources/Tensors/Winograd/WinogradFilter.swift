@@ -4,7 +4,8 @@ extension WinogradConvolution {
     /// Writes the transforms G g Gᵀ of a layer's filter to `u`.
     ///
     /// The layout is `[points][target phases][panels][source depth][channels of the panel]`: the output channels of a phase
-    /// are cut into panels of ``panelWidth``, the last one with the rest.
+    /// are cut into panels of ``panelWidth``, the last one with the rest. Where ``packing`` is 2, pairs of neighbouring source
+    /// channels lie together: `[source depth / 2][channels of the panel][2]`.
     ///
     /// - Parameter weights: The layer's filter, HWIO.
     func transformFilter(_ weights: FloatPointer, into u: FloatPointer, _ workspace: Workspace) {
@@ -54,9 +55,20 @@ extension WinogradConvolution {
             let k = panel * lanes
             let column = target.step == 2 ? phase * target.channels + k : k
             let firstRow = source.step == 2 ? phase * source.channels : 0
-            let start = u + column * source.depth + firstRow * lanes
-            withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch) { buffer in
+            let start = u + (column * source.depth + firstRow * lanes) / packing
+            withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch + Transform.points) { buffer in
                 guard let filter = buffer.baseAddress else { return }
+                if packing == 2 {
+                    let even = filter + filterScratch
+                    for c in Swift.stride(from: 0, to: source.channels, by: 2) {
+                        transform(filter, phased, phase, { value($0, c, k) }) { point, value in even[point] = value }
+                        transform(filter, phased, phase, { value($0, c &+ 1, k) }) { point, value in
+                            let offset: Int = point &* filterStride &+ c / 2 &* lanes
+                            vectors(start + offset)[0] = CHardware_pairs(even[point], value)
+                        }
+                    }
+                    return
+                }
                 for c in 0..<source.channels {
                     transform(filter, phased, phase, { value($0, c, k) }) { point, value in
                         let line = start + point &* filterStride + c &* lanes

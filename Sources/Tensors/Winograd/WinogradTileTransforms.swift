@@ -1,9 +1,26 @@
+import CHardware
+
 extension WinogradConvolution {
     /// Writes Bᵀ d B of tiles `range` to `v`, `[points][tiles of the block][source depth]`, from place `first` on.
     /// - Parameter scale: Multiplies each channel of the map, or nil.
     @inline(__always)
     func transformInput(
         _ x: FloatPointer, scale: FloatPointer?, _ range: Range<Int>, into v: FloatPointer, at first: Int
+    ) {
+        if TileProduct.multipliesPairs && packing == 2 {
+            transformInput(x, scale: scale, range, at: first) { offset, value in
+                CHardware_storePairs(value, v + offset / 2)
+            }
+        } else {
+            transformInput(x, scale: scale, range, at: first) { offset, value in vectors(v + offset)[0] = value }
+        }
+    }
+
+    /// Hands out the vectors of Bᵀ d B, with their place among the channels of all points.
+    @inline(__always)
+    private func transformInput(
+        _ x: FloatPointer, scale: FloatPointer?, _ range: Range<Int>, at first: Int,
+        _ put: (_ offset: Int, Vector) -> Void
     ) {
         let factors = scale.map { vectors($0) }
         let side = Transform.inputs
@@ -20,8 +37,7 @@ extension WinogradConvolution {
                             tile, phase, source, side: side, samples, outside: zeros,
                             in: vectors(x))
                         let offset: Int = (first &+ tile &- range.lowerBound) &* source.depth &+ phase &* channels
-                        let target = vectors(v + offset)
-                        let pointStep = inputStride / lanes
+                        let pointStep = inputStride &* packing
                         for channel in 0..<channels / lanes {
                             if let factor = factors?[channel] {
                                 for j in 0..<side {
@@ -38,7 +54,7 @@ extension WinogradConvolution {
                             for i in 0..<side {
                                 Transform.input(
                                     { columns[i &* side &+ $0] },
-                                    { target[(i &* side &+ $0) &* pointStep &+ channel] = $1 })
+                                    { put(offset &+ (i &* side &+ $0) &* pointStep &+ channel &* lanes, $1) })
                             }
                         }
                     }

@@ -51,6 +51,7 @@ extension StepContext {
         let start = ContinuousClock.now
         defer { attackSeconds += (ContinuousClock.now - start) / .seconds(1) }
         var passes = owner.passes
+        passes.arithmetic = owner.settings.attackArithmetic
         passes.progress = { [owner, step] in owner.communicator.note("step \(step), attack") }
         return try attack.perturb(
             AttackBatch(

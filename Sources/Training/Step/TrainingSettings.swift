@@ -58,8 +58,10 @@ package struct TrainingSettings {
     package var normalization: Normalization
     /// How images find their experts.
     package var routing: RoutingRule
-    /// Which kernels may be used.
+    /// Which kernels may be used, but for attacks.
     package var arithmetic: Arithmetic
+    /// Which kernels the attack's passes may use.
+    package var attackArithmetic: Arithmetic
     /// The memory for prepared filters, in MiB.
     package var filterCacheMegabytes: Int
     /// The pieces in which gradients are summed, in MiB.
@@ -73,8 +75,8 @@ package struct TrainingSettings {
         seed: UInt64, globalBatch: Int, microBatch: Int? = nil, parameters: TrainedParameters = .all,
         filterShare: Double = 0.5, weightAverage: Double? = nil, groups: [ParameterGroup: GroupSettings],
         attack: NetworkAttack? = nil, normalization: Normalization = .local, routing: RoutingRule,
-        arithmetic: Arithmetic = .fast, filterCacheMegabytes: Int = 2048, bucketMegabytes: Double = 4, shards: Int = 1,
-        isOrdered: Bool = false
+        arithmetic: Arithmetic = .fast, attackArithmetic: Arithmetic = .fast, filterCacheMegabytes: Int = 2048,
+        bucketMegabytes: Double = 4, shards: Int = 1, isOrdered: Bool = false
     ) {
         self.seed = seed
         self.globalBatch = globalBatch
@@ -87,6 +89,7 @@ package struct TrainingSettings {
         self.normalization = normalization
         self.routing = routing
         self.arithmetic = arithmetic
+        self.attackArithmetic = attackArithmetic
         self.filterCacheMegabytes = filterCacheMegabytes
         self.bucketMegabytes = bucketMegabytes
         self.shards = shards
