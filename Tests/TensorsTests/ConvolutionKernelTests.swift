@@ -45,19 +45,20 @@ struct ConvolutionKernelTests {
     /// transforms of F(4×4) amplify rounding by about ten (measured: rms 4e-6, largest 1.3e-4 with 512 channels), those over the phases of a
     /// stride-2 filter by about six.
     ///
-    /// Factors of bf16 have 2^16 times the rounding of floats, and dominate: sums are floats still.
+    /// Rounding of bf16 factors is 2^16 times that of floats, amplified alike (measured: rms 3e-2, largest 4e-1; over phases 1.4e-2
+    /// and 2.5e-1); the sums add nothing to speak of.
     func bounds(
         _ algorithm: ConvolutionAlgorithm, _ factors: ProductFactors = .single
     ) -> (rms: Double, largest: Double) {
         if factors == .bfloat16 {
             switch algorithm {
-            case .winograd4: return (5e-2, 5e-1)
-            case .phases4: return (5e-2, 5e-1)
+            case .winograd4: return (4e-2, 7e-1)
+            case .phases4: return (2e-2, 4e-1)
             case .winograd2, .phases2: return (1e-2, 1e-1)
             case .patches: break
             }
         }
-        switch algorithm {
+        return switch algorithm {
         case .winograd4, .phases4: (1e-5, 2e-4)
         case .winograd2, .phases2, .patches: (1e-6, 1e-5)
         }
