@@ -1,9 +1,9 @@
-import Attacks
 import Collectives
 import Files
 import TestSupport
 import Testing
 
+@testable import Attacks
 @testable import Configuration
 @testable import NetworkAttacks
 @testable import Networks
