@@ -137,7 +137,7 @@ struct AutoAttackConfigurationTests {
 
     @Test("an l2 radius beyond all images is refused, with the attack's name and stage")
     func longRadius() throws {
-        try resolve("evaluation.attacks=[{norm: l2, epsilon: 12}, {name: gaussian-noise, epsilon: 128}]")
+        try resolve("evaluation.attacks=[{norm: l2, epsilon: 12}, {name: gaussian-noise, norm: l2, epsilon: 128}]")
             .requireAttacks(on: traits(classes: 10))
         #expect {
             try resolve("evaluation.attacks=[{name: autoattack, norm: l2, epsilon: 128}]")

@@ -58,8 +58,7 @@ struct ConfigurationDoubtTests {
             ("moe: {kind: block, include_downsample: false}", "run.yaml:1: moe.include_downsample has no effect"),
             (
                 "evaluation: {attacks: [{name: none, steps: 20}]}",
-                "run.yaml:1: evaluation.attacks.0.steps has no effect, it belongs to name: pgd, apgd-ce, apgd-dlr, apgd-t or "
-                    + "fab-t"
+                "run.yaml:1: evaluation.attacks.0.steps has no effect, it belongs to name: pgd, apgd-ce"
             ),
             ("attack: {name: gaussian-noise, objective: margin}", "run.yaml:1: attack.objective has no effect"),
             ("attack: {name: apgd-dlr, objective: margin}", "run.yaml:1: attack.objective has no effect"),

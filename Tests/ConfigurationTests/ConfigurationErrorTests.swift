@@ -33,7 +33,8 @@ struct ConfigurationErrorTests {
         model-and-router-labels, router-choice, model-and-router-choice
         """
     private static let searches = """
-        pgd, fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square, autoattack, gaussian-noise, mixture, transfer, file, none
+        pgd, fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square, autoattack, gaussian-noise, mixture, transfer, \
+        universal, file, none
         """
 
     @Test(

@@ -100,6 +100,7 @@ struct ConfigurationReadingTests {
                   routing: deterministic
                   surrogate: none
                   eot: 1
+                  train_samples: null
                   source: null
                   file: null
                 evaluation:
@@ -116,6 +117,10 @@ struct ConfigurationReadingTests {
                   chunk: 64
                   time_limit: null
                   checks: false
+                  write_images: false
+                  anti_adversary:
+                    steps: 0
+                    step_size: 0.15
                 data:
                   dataset: cifar10
                   path: null

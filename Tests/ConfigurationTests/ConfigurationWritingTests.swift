@@ -80,6 +80,7 @@ private func unusual() -> RunConfiguration {
     run.attack.queries = 400
     run.attack.surrogate = .expert(1)
     run.attack.eot = 3
+    run.attack.trainSamples = 500
     run.attack.source = "runs/other"
     run.attack.file = "made before.safetensors"
     var attacks = [RunConfiguration.Attack(), run.attack, RunConfiguration.Attack()]

@@ -114,7 +114,7 @@ struct AttackMaterial {
         return PassFactory(
             network, workspace: passes.workspace,
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
-            arithmetic: configuration.kernels.arithmetic, routing: saved.routingRule)
+            arithmetic: configuration.kernels.passArithmetic, routing: saved.routingRule)
     }
 
     /// Reads an attack's images, and checks them against the clean ones that are evaluated.
