@@ -53,8 +53,7 @@ let package = Package(
             name: "Runs",
             dependencies: [
                 "Attacks", "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "NetworkAttacks",
-                "Networks",
-                "Tensors", "Training", "Weights",
+                "Networks", "Tensors", "Training", "Weights",
             ]),
         .executableTarget(
             name: "robustmoe",

@@ -3,8 +3,7 @@ import Tensors
 /// A model as attacks see it: what it gives, and input gradients of objectives; nothing else.
 ///
 /// Images are NHWC in [0, 1], one tensor a shard. Every call sees the same images of the same shards, until
-/// ``selecting(_:)`` names others. Ranks that attack
-/// together make the same calls in the same order, with no image too.
+/// ``selecting(_:)`` names others. Ranks that attack together make the same calls in the same order, with no image too.
 public protocol AttackTarget {
     /// Returns what the model gives for the images of each shard.
     ///

@@ -42,6 +42,7 @@ public struct AutoProjectedGradientDescent: Attack, Hashable {
     public var goal: Goal
     /// Which images are searched, and which iterate is kept.
     public var keep: Keep
+
     /// Makes an attack; see the properties.
     public init(
         ball: PerturbationBall, steps: Int, restarts: Int = 1, start: StartingPoint = .uniform, goal: Goal = .given,

@@ -77,11 +77,16 @@ static inline __attribute__((always_inline)) void CHardware_prefetch(const void 
     __builtin_prefetch(address, 0, 2);
 }
 
-typedef float CHardware_vector __attribute__((__ext_vector_type__(16)));
+// Writes a line of 64 bytes past the caches, without reading it first; other threads see it after CHardware_endStream.
+static inline __attribute__((always_inline)) void CHardware_stream(CHardware_Vector value, void *line) {
+    __builtin_nontemporal_store(value, (CHardware_Vector *)line);
+}
 
-// Writes a line of 64 bytes past the caches, without reading it first.
-static inline __attribute__((always_inline)) void CHardware_stream(CHardware_vector value, void *line) {
-    __builtin_nontemporal_store(value, (CHardware_vector *)line);
+// Brings this thread's streamed lines in front of all that it writes from here on.
+static inline __attribute__((always_inline)) void CHardware_endStream(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_sfence();
+#endif
 }
 
 // Tells the processor that this thread waits for another one's write.

@@ -23,34 +23,55 @@ struct TileProductTests {
 
     @Test("Rows times panels are those of double precision, for every number of rows, panels and depth")
     func multiply() {
+        Self.compare(depths: [1, 2, 16, 33], members: 1) { count, columns, depth, a, leadingA, b, c, leadingC, ahead in
+            TileProduct.multiply(
+                count, columns, depth, a, leadingA, b, panelStride: depth * 16, into: c, leadingC, ahead: &ahead)
+        }
+    }
+
+    /// A product of `count` rows and `columns` channels over a depth, with where the matrices lie.
+    private typealias Product = (
+        _ count: Int, _ columns: Int, _ depth: Int, _ a: FloatPointer, _ leadingA: Int, _ b: FloatPointer,
+        _ c: FloatPointer, _ leadingC: Int, _ ahead: inout Prefetch
+    ) -> Void
+
+    /// Compares a product with that of double precision.
+    /// - Parameter members: Numbers in the place of a float of the factors: 1, or 2 of bf16.
+    private static func compare(depths: [Int], members: Int, _ product: Product) {
         let workspace = Workspace(threads: 1)
+        func factor(_ count: Int, _ salt: Int) -> (Tensor, [Double]) {
+            if members == 2 { return paired(count, salt, workspace) }
+            let numbers = filled(count, salt, workspace)
+            return (numbers, numbers.elements.map(Double.init))
+        }
         for count in Array(1...14) + [24, 25, 37] {
             for columns in [16, 32, 48] {
-                for depth in [1, 2, 16, 33] {
+                for depth in depths {
                     let (leadingA, leadingC) = (depth + 3, columns + 16)
-                    let a = Self.filled(count * leadingA, 1, workspace)
-                    let b = Self.filled(columns * depth, 2, workspace)
-                    let c = Self.filled(count * leadingC, 3, workspace)
+                    let (a, left) = factor(count * leadingA, 1)
+                    let (b, right) = factor(columns * depth, 2)
+                    let c = filled(count * leadingC, 3, workspace)
                     var ahead = Prefetch(Prefetch.Area(a.pointer, count: a.elements.count))
-                    TileProduct.multiply(
-                        count, columns, depth, a.pointer, leadingA, b.pointer, panelStride: depth * 16, into: c.pointer,
-                        leadingC, ahead: &ahead)
+                    product(
+                        count, columns, depth, a.pointer, leadingA, b.pointer, c.pointer, leadingC, &ahead)
                     for row in 0..<count {
                         for column in 0..<columns {
                             var sum = 0.0
                             for k in 0..<depth {
-                                let factor = b.pointer[column / 16 * depth * 16 + k * 16 + column % 16]
-                                sum += Double(a.pointer[row * leadingA + k]) * Double(factor)
+                                let place = (row * leadingA + k, column / 16 * depth * 16 + k * 16 + column % 16)
+                                for member in 0..<members {
+                                    sum += left[members * place.0 + member] * right[members * place.1 + member]
+                                }
                             }
                             let found = Double(c.pointer[row * leadingC + column])
-                            #expect(abs(found - sum) <= Self.bound(depth), "\(count) \(columns) \(depth)")
+                            #expect(abs(found - sum) <= bound(members * depth), "\(count) \(columns) \(depth)")
                         }
                         // What lies behind the columns is somebody else's.
                         let behind = row * leadingC + columns
-                        #expect(c.pointer[behind] == Self.value(behind, 3))
+                        #expect(c.pointer[behind] == value(behind, 3))
                     }
                     let last = count * leadingC
-                    #expect(c.pointer[last] == Self.value(last, 3))
+                    #expect(c.pointer[last] == value(last, 3))
                 }
             }
         }
@@ -102,35 +123,10 @@ struct TileProductTests {
         "Rows of bf16 pairs times panels of pairs are those of double precision",
         .enabled(if: Arithmetic.bfloat16.isAvailable))
     func multiplyPairs() {
-        let workspace = Workspace(threads: 1)
-        for count in Array(1...14) + [24, 25, 37] {
-            for columns in [16, 32, 48] {
-                for depth in [1, 2, 8, 17] {
-                    let (leadingA, leadingC) = (depth + 3, columns + 16)
-                    let (a, left) = Self.paired(count * leadingA, 1, workspace)
-                    let (b, right) = Self.paired(columns * depth, 2, workspace)
-                    let c = Self.filled(count * leadingC, 3, workspace)
-                    var ahead = Prefetch(Prefetch.Area(a.pointer, count: a.elements.count))
-                    TileProduct.multiplyPairs(
-                        count, columns, depth, a.pointer, leadingA, b.pointer, panelStride: depth * 16, into: c.pointer,
-                        leadingC, ahead: &ahead)
-                    for row in 0..<count {
-                        for column in 0..<columns {
-                            var sum = 0.0
-                            for k in 0..<depth {
-                                let place = (row * leadingA + k, column / 16 * depth * 16 + k * 16 + column % 16)
-                                for member in 0..<2 { sum += left[2 * place.0 + member] * right[2 * place.1 + member] }
-                            }
-                            let found = Double(c.pointer[row * leadingC + column])
-                            // Products of bf16 numbers are floats: only the sums are rounded.
-                            #expect(abs(found - sum) <= Self.bound(2 * depth), "\(count) \(columns) \(depth)")
-                        }
-                        // What lies behind the columns is somebody else's.
-                        let behind = row * leadingC + columns
-                        #expect(c.pointer[behind] == Self.value(behind, 3))
-                    }
-                }
-            }
+        // Products of bf16 numbers are floats: only the sums are rounded.
+        Self.compare(depths: [1, 2, 8, 17], members: 2) { count, columns, depth, a, leadingA, b, c, leadingC, ahead in
+            TileProduct.multiplyPairs(
+                count, columns, depth, a, leadingA, b, panelStride: depth * 16, into: c, leadingC, ahead: &ahead)
         }
     }
 

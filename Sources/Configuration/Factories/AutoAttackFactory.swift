@@ -8,8 +8,8 @@ extension RunConfiguration.Attack {
     /// The attacks that `autoattack` runs, each on the images that those before it have left; nil for other names.
     ///
     /// Their order and numbers are those of AutoAttack's public code: `standard` is apgd-ce, apgd-t, fab-t and square;
-    /// `rand` apgd-ce and apgd-dlr along the mean of 20 passes, where routing is noisy; `plus` apgd-ce, apgd-dlr and the untargeted FAB with 5
-    /// restarts each, square, apgd-t and fab-t. Gradient steps are 100 everywhere.
+    /// `rand` apgd-ce and apgd-dlr along the mean of 20 passes, where routing is noisy; `plus` apgd-ce, apgd-dlr and the
+    /// untargeted FAB with 5 restarts each, square, apgd-t and fab-t. Gradient steps are 100 everywhere.
     package var autoAttackStages: [NetworkAttack]? {
         guard name == .autoattack else { return nil }
         func stage(_ name: Name, restarts: Int = 1, expectation: Int = 1) -> NetworkAttack? {

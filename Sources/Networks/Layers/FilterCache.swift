@@ -2,8 +2,8 @@ import Tensors
 
 /// Prepared filters, kept while weights stand still: an attack uses each one once a step in both directions.
 ///
-/// One entry for each filter, direction and way to multiply, replaced when the weights' version changes. Entries beyond the cap are prepared
-/// anew at each use; the first to come stay, since all are used equally often.
+/// One entry for each filter, direction and way to multiply, replaced when the weights' version changes. Entries beyond the
+/// cap are prepared anew at each use; the first to come stay, since all are used equally often.
 public final class FilterCache {
     private struct Key: Hashable {
         let offset: Int

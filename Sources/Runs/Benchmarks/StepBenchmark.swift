@@ -170,7 +170,9 @@ final class StepBenchmark {
         let batch = TrainingBatch(preparer.batch(epoch: 0, step: 0))
         let passes = passes(caches[0])
         func perturbed(steps: Int) throws -> [Tensor] {
+            // The peer makes just this search, whatever is timed here.
             var attack = configuration.attack
+            attack.name = .pgd
             attack.steps = steps
             attack.objective = .given(.crossEntropy)
             let images = AttackBatch(

@@ -56,6 +56,12 @@ extension WinogradConvolution {
             let column = target.step == 2 ? phase * target.channels + k : k
             let firstRow = source.step == 2 ? phase * source.channels : 0
             let start = u + (column * source.depth + firstRow * lanes) / packing
+            @inline(__always)
+            func put(_ value: Vector, point: Int, row: Int) {
+                let offset: Int = point &* filterStride &+ row &* lanes
+                if streams { CHardware_stream(value, start + offset) } else { vectors(start + offset)[0] = value }
+            }
+            defer { if streams { CHardware_endStream() } }
             withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch + Transform.points) { buffer in
                 guard let filter = buffer.baseAddress else { return }
                 if packing == 2 {
@@ -63,16 +69,14 @@ extension WinogradConvolution {
                     for c in Swift.stride(from: 0, to: source.channels, by: 2) {
                         transform(filter, phased, phase, { value($0, c, k) }) { point, value in even[point] = value }
                         transform(filter, phased, phase, { value($0, c &+ 1, k) }) { point, value in
-                            let offset: Int = point &* filterStride &+ c / 2 &* lanes
-                            vectors(start + offset)[0] = CHardware_pairs(even[point], value)
+                            put(CHardware_pairs(even[point], value), point: point, row: c / 2)
                         }
                     }
                     return
                 }
                 for c in 0..<source.channels {
                     transform(filter, phased, phase, { value($0, c, k) }) { point, value in
-                        let line = start + point &* filterStride + c &* lanes
-                        if streams { CHardware_stream(value, line) } else { vectors(line)[0] = value }
+                        put(value, point: point, row: c)
                     }
                 }
             }
