@@ -16,7 +16,7 @@ public enum StartingPoint: String, CaseIterable, Sendable {
 extension StartingPoint {
     /// Returns first iterates in new tensors.
     /// - Parameters:
-    ///   - clamps: Keeps pixels within [0, 1].
+    ///   - clamps: Keeps iterates in the ball and pixels within [0, 1], so that they may be results themselves.
     ///   - onBorder: Scales uniform draws until they touch the border of the ball, and clamps them.
     func draw(_ ball: PerturbationBall, _ batch: AttackBatch, clamps: Bool, onBorder: Bool = false) -> [Tensor] {
         zip(batch.images, batch.samples).map { images, samples in
@@ -26,7 +26,9 @@ extension StartingPoint {
             }
             let result = Tensor(like: images)
             if self == .gaussian {
-                addNoise(images, into: result, clamps: clamps, stream)
+                addNoise(images, into: result, stream)
+                // The noise knows no radius.
+                if clamps { ball.project(result, around: images) }
             } else if onBorder {
                 ball.drawBorder(around: images, into: result, stream)
             } else {
@@ -39,14 +41,11 @@ extension StartingPoint {
     /// The deviation of ``gaussian``.
     private static let deviation: Float = 0.001
 
-    private func addNoise(
-        _ images: Tensor, into result: Tensor, clamps: Bool, _ stream: (_ image: Int) -> RandomStream
-    ) {
+    private func addNoise(_ images: Tensor, into result: Tensor, _ stream: (_ image: Int) -> RandomStream) {
         for image in 0..<images.images {
             var stream = stream(image)
             for index in image * images.imageSize..<(image + 1) * images.imageSize {
-                let moved = images.pointer[index] + Self.deviation * stream.normal()
-                result.pointer[index] = clamps ? min(max(moved, 0), 1) : moved
+                result.pointer[index] = images.pointer[index] + Self.deviation * stream.normal()
             }
         }
     }

@@ -163,6 +163,23 @@ struct AutoProjectedGradientDescentTests {
         #expect(abs(moves.reduce(0, +)) < 0.25 * moves.reduce(0) { $0 + abs($1) })
     }
 
+    @Test(
+        "A start in noise that is longer than the radius is brought into the ball",
+        arguments: [PerturbationBall.Norm.linf, .l2])
+    func noisyStart(_ norm: PerturbationBall.Norm) throws {
+        let workspace = Workspace()
+        let x = Tensor(workspace, images: 2, height: 4, width: 3, channels: 3)
+        for index in 0..<x.count { x.pointer[index] = Float(index % 7) / 6 }
+        let batch = AttackBatch(images: [x], labels: [[0, 1]], samples: [[0, 1]], seed: 1)
+        let ball = PerturbationBall(norm, epsilon: 1e-5)
+        let start = StartingPoint.gaussian.draw(ball, batch, clamps: true)[0]
+        try ball.verify(start, around: x)
+        #expect((0..<2).allSatisfy { ball.distance(start, around: x, image: $0) > 0 })
+        // Where only a step makes results of it, the noise is what it is.
+        let free = StartingPoint.gaussian.draw(ball, batch, clamps: false)[0]
+        #expect((0..<2).allSatisfy { ball.distance(free, around: x, image: $0) > 1e-3 })
+    }
+
     /// Softmax regression of four classes that gets every image right; classes 2 and 3 are out of reach.
     private func separable() -> (target: SoftmaxTarget, x: Tensor, labels: [Int32], radii: [Float]) {
         var linear = LinearTarget(classes: 4, pixels: Self.pixels)
