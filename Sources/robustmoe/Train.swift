@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collectives
 import Configuration
 import Foundation
 import Runs
@@ -21,6 +22,8 @@ struct Train: ParsableCommand {
     var resume: String?
     @Flag(help: "Replace the run that the directory holds.")
     var force = false
+    @Flag(help: "Print the configuration, each value with where it came from, and do nothing else.")
+    var printConfig = false
     @Argument(help: "key=value settings.")
     var settings: [String] = []
 
@@ -32,6 +35,10 @@ struct Train: ParsableCommand {
         let session = TrainingSession(
             configFiles: config, output: output, resume: resume, force: force, settings: settings)
         let prepared = try Job.prepare { try session.prepare() }
+        if printConfig {
+            if LaunchEnvironment.current.isRoot { prepared.printConfiguration() }
+            return
+        }
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
             try session.run(prepared, communicator)
         }

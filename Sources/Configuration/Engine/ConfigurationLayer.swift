@@ -48,10 +48,12 @@ package struct ConfigurationLayer: Sendable {
     /// Makes a layer of a YAML text, whose top level is a mapping.
     /// - Parameters:
     ///   - yaml: The text; JSON is YAML too.
-    ///   - origin: Where the text is from, such as a file's name; messages add the line to it.
+    ///   - origin: Where the text is from, such as a file's name; messages add the line to it, if a person wrote it.
     ///   - giver: Who wrote it.
     package init(yaml: String, origin: String, giver: Giver = .file) {
-        func place(_ line: Int?) -> String { line.map { "\(origin):\($0)" } ?? origin }
+        func place(_ line: Int?) -> String {
+            giver == .program ? origin : line.map { "\(origin):\($0)" } ?? origin
+        }
         if let issue = Self.tooLarge(yaml, origin: origin) {
             self.init(nil, [issue])
             return

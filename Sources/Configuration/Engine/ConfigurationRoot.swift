@@ -24,6 +24,8 @@ package struct ResolvedConfiguration<Root: Sendable>: Sendable {
     package internal(set) var warnings: [String]
     /// The dotted keys that a person gave, in a file or on the command line.
     package let given: Set<String>
+    /// Where the last value of each dotted key came from; keys that have their defaults are absent.
+    let origins: [String: String]
 
     /// Whether a person gave a key.
     package func isGiven(_ key: String) -> Bool { given.contains(key) }
@@ -62,7 +64,7 @@ extension ConfigurationRoot {
         guard reader.issues.isEmpty else { throw ConfigurationError(issues: reader.issues) }
         return ResolvedConfiguration(
             configuration: configuration, warnings: configuration.warnings(reader, below: usual) + configuration.doubts,
-            given: reader.given)
+            given: reader.given, origins: reader.origins)
     }
 
     private static func laid(_ layers: [ConfigurationLayer]) -> (Self, ConfigurationReader) {

@@ -24,18 +24,26 @@ extension ConfigurationNode {
     }
 
     /// The value as YAML lines without indentation: a mapping one key a line, a list of mappings one dash a mapping.
-    var block: [String] {
+    var block: [String] { lines().map(\.text) }
+
+    /// The lines of ``block``, each with the dotted key of the single value or list on it; nil where more follows.
+    func lines(under key: String = "") -> [(text: String, key: String?)] {
         switch content {
         case .mapping(let pairs):
             return pairs.flatMap { name, value in
-                value.isBlock ? ["\(name):"] + value.block.map { "  " + $0 } : ["\(name): \(value.flow)"]
+                let below = ConfigurationKeyPath.join(key, name)
+                return value.isBlock
+                    ? [("\(name):", nil)] + value.lines(under: below).map { ("  " + $0.text, $0.key) }
+                    : [("\(name): \(value.flow)", below)]
             }
         case .sequence(let elements) where isBlock:
-            return elements.flatMap { element in
-                element.block.enumerated().map { ($0.offset == 0 ? "- " : "  ") + $0.element }
+            return elements.enumerated().flatMap { index, element in
+                element.lines(under: ConfigurationKeyPath.join(key, String(index))).enumerated().map {
+                    (($0.offset == 0 ? "- " : "  ") + $0.element.text, $0.element.key)
+                }
             }
         case .scalar, .sequence, .typed:
-            return [flow]
+            return [(flow, key)]
         }
     }
 

@@ -22,11 +22,18 @@ package struct TrainingSession: Sendable {
     /// What is known before MPI starts.
     package struct Prepared: Sendable {
         /// The resolved configuration.
-        package let configuration: RunConfiguration
+        package var configuration: RunConfiguration { resolved.configuration }
         /// The run directory.
         package let directory: String
+        let resolved: ResolvedConfiguration<RunConfiguration>
         /// What the files and the command line say that has no effect, or was probably not meant.
-        let warnings: [String]
+        var warnings: [String] { resolved.warnings }
+
+        /// Prints the configuration, each value with where it came from, below what there is to say of it.
+        package func printConfiguration() {
+            for warning in warnings { Console.print("# warning: \(warning)") }
+            for line in resolved.yamlWithOrigins.split(separator: "\n") { Console.print(String(line)) }
+        }
     }
 
     /// Resolves the configuration.
@@ -34,9 +41,8 @@ package struct TrainingSession: Sendable {
     /// A resumed run's own `config.yaml` stands below the file and the command line.
     package func prepare() throws -> Prepared {
         guard let resume else {
-            let (configuration, warnings) = try resolve([])
-            return Prepared(
-                configuration: configuration, directory: output ?? directoryName(configuration), warnings: warnings)
+            let resolved = try resolve([])
+            return Prepared(directory: output ?? directoryName(resolved.configuration), resolved: resolved)
         }
         if resume == "auto" {
             let directory = try output ?? directoryName(try resolve([]).configuration)
@@ -46,33 +52,28 @@ package struct TrainingSession: Sendable {
             if let newest = try? CheckpointStore.locate(directory) {
                 try RunState.requireFormat(ofCheckpointAt: newest)
             }
-            let (configuration, warnings) = try resolve(isThere ? [try carriedOver(saved)] : [])
-            return Prepared(configuration: configuration, directory: directory, warnings: warnings)
+            return Prepared(directory: directory, resolved: try resolve(isThere ? [try carriedOver(saved)] : []))
         }
         let checkpoint = try Checkpoint.verify(try CheckpointStore.locate(resume))
         let origin = "\(checkpoint.path)/state.json"
         let saved = try RunState.read(from: checkpoint).runConfiguration(origin: origin)
-        let (configuration, warnings) = try resolve([saved.carriedOver(origin: origin)])
+        let resolved = try resolve([saved.carriedOver(origin: origin)])
         // Without a directory of its own, the run goes on where the checkpoint lies.
         let store = FileSystem.parent(of: checkpoint.path)
         let isOfRun = FileSystem.lastComponent(of: store) == RunDirectory.checkpointsName
         return Prepared(
-            configuration: configuration,
-            directory: output ?? (isOfRun ? FileSystem.parent(of: store) : directoryName(configuration)),
-            warnings: warnings)
+            directory: output ?? (isOfRun ? FileSystem.parent(of: store) : directoryName(resolved.configuration)),
+            resolved: resolved)
     }
 
     private func carriedOver(_ path: String) throws -> ConfigurationLayer {
         try RunConfiguration.resolve(layers: [ConfigurationLayer(file: path)]).carriedOver(origin: path)
     }
 
-    private func resolve(
-        _ below: [ConfigurationLayer]
-    ) throws -> (configuration: RunConfiguration, warnings: [String]) {
+    private func resolve(_ below: [ConfigurationLayer]) throws -> ResolvedConfiguration<RunConfiguration> {
         let files = configFiles.map { ConfigurationLayer(file: $0) }
-        let resolved = try RunConfiguration.resolveWithWarnings(
+        return try RunConfiguration.resolveWithWarnings(
             layers: below + files + settings.map { ConfigurationLayer(override: $0) }, for: .training)
-        return (resolved.configuration, resolved.warnings)
     }
 
     private func directoryName(_ configuration: RunConfiguration) -> String {
