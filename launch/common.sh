@@ -26,7 +26,7 @@ install_packages() {
 }
 
 install_requirements() {
-    install_packages libopenmpi-dev openmpi-bin libopenblas-dev zlib1g-dev libjpeg-dev libpng-dev pkg-config || {
+    install_packages libopenmpi-dev openmpi-bin libopenblas-dev zlib1g-dev libjpeg-dev libpng-dev libssl-dev pkg-config || {
         say "error: the libraries that RobustMoE stands on could not be installed" >&2
         exit 7
     }
