@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "Runs",
             dependencies: [
-                "Attacks", "Collectives", "Configuration", "Datasets", "Evaluation", "Files", "NetworkAttacks",
+                "Attacks", "CHardware", "Collectives", "Configuration", "Datasets", "Evaluation", "Files",
+                "NetworkAttacks",
                 "Networks", "Tensors", "Training", "Weights",
             ]),
         .executableTarget(

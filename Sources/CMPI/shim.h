@@ -20,6 +20,9 @@ static inline MPI_Op CMPI_sum(void) { return MPI_SUM; }
 static inline MPI_Op CMPI_max(void) { return MPI_MAX; }
 static inline MPI_Op CMPI_min(void) { return MPI_MIN; }
 
+static inline int CMPI_threadSingle(void) { return MPI_THREAD_SINGLE; }
+static inline int CMPI_threadSerialized(void) { return MPI_THREAD_SERIALIZED; }
+static inline int CMPI_threadMultiple(void) { return MPI_THREAD_MULTIPLE; }
 static inline int CMPI_threadFunneled(void) { return MPI_THREAD_FUNNELED; }
 static inline int CMPI_sharedMemory(void) { return MPI_COMM_TYPE_SHARED; }
 

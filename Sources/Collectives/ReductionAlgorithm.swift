@@ -8,12 +8,12 @@ import CMPI
 ///
 /// The library chooses by a control variable of its own, which may change between calls. Where there is none (another
 /// MPI library), or the user has set it (`--mca coll_libnbc_iallreduce_algorithm`), nothing is done.
-struct ReductionAlgorithm {
+package struct ReductionAlgorithm {
     private static let name = "coll_libnbc_iallreduce_algorithm"
     private static let libraryChoice: Int32 = 0
     private static let ring: Int32 = 1
     /// The fewest elements of a rank's part of the ring, below which messages are too short to gain anything.
-    private static let leastPart = 1 << 14
+    package static let leastPart = 1 << 14
 
     private var handle: MPI_T_cvar_handle?
     private let size: Int

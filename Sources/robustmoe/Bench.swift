@@ -7,10 +7,10 @@ extension BenchmarkSession.Part: ExpressibleByArgument {}
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Times convolution kernels, the parts of a training step, or sums over ranks.",
+        abstract: "Times convolution kernels, the parts of a training step, or sums over ranks; or what plan reads.",
         discussion: "The batch is training.global_batch, the network that of the settings; images are noise.")
 
-    @Argument(help: "kernels, step or collectives.")
+    @Argument(help: "kernels, step, collectives or rates.")
     var subject: BenchmarkSession.Subject
     @Option(help: "Append the figures to this CSV file.")
     var csv: String?
@@ -22,6 +22,8 @@ struct Bench: ParsableCommand {
     var share: String?
     @Flag(help: "Time the same network without experts in turn.")
     var besideDense = false
+    @Option(help: "Write the rates to this file, for plan --measured.")
+    var measured: String?
     @Argument(help: "key=value settings.")
     var settings: [String] = []
 
@@ -30,6 +32,8 @@ struct Bench: ParsableCommand {
         if subject != .step, !part.isEmpty || share != nil || besideDense {
             throw ValidationError("--part, --share and --beside-dense belong to bench step")
         }
+        if subject != .rates, measured != nil { throw ValidationError("--measured belongs to bench rates") }
+        if subject == .rates, csv != nil { throw ValidationError("bench rates writes no CSV file, but --measured") }
     }
 
     func run() throws {
@@ -39,7 +43,8 @@ struct Bench: ParsableCommand {
         }
         let session = BenchmarkSession(
             subject, configuration, repetitions: repetitions, csv: csv,
-            parts: part.isEmpty ? BenchmarkSession.Part.ofStep : part, shared: share, isBesideDense: besideDense)
+            parts: part.isEmpty ? BenchmarkSession.Part.ofStep : part, shared: share, isBesideDense: besideDense,
+            measured: measured)
         try Job.run(timeoutSeconds: configuration.distributed.timeoutSeconds) { try session.run($0) }
     }
 }

@@ -4,21 +4,45 @@ import Runs
 
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Chooses ranks and threads for each host, and says how to start them.")
+        abstract: "Checks a configuration as train would, and says what the run needs and how long it takes.",
+        discussion: """
+            Prints ranks and threads for each host, steps, memory, bytes of each exchange, and times to 1,024 ranks, from a
+            step's time and a link that it measures in less than a minute: on this machine as a plain process, the link too
+            under mpirun. What hosts of another kind measured with bench rates --measured FILE, plan --measured FILE reads.
+            """)
 
+    @Option(parsing: .singleValue, help: "A YAML file of settings; of several, each lies over those before it.")
+    var config: [String] = []
     @OptionGroup var launch: LaunchArguments
-    @Flag(help: "Print mpirun and its options, a word a line, and nothing else.")
+    @Option(help: "Rates that bench rates has written; measured here by default.")
+    var measured: String?
+    @Option(help: "The link between hosts, in Gbit/s, in place of the measured one.")
+    var link: Double?
+    @Flag(help: "Print the plan as JSON.")
+    var json = false
+    @Flag(help: "Print mpirun, its options and the setting of threads, a word a line, and nothing else.")
     var mpirun = false
+    @Argument(help: "key=value settings.")
+    var settings: [String] = []
+
+    func validate() throws {
+        if let link, !(link > 0 && link.isFinite) {
+            throw ValidationError("--link is \(link), expected above 0 Gbit/s")
+        }
+    }
 
     func run() throws {
-        guard LaunchEnvironment.current.isRoot else { return }
-        let (allocation, layout) = try Job.prepare { try launch.options.layout() }
         if mpirun {
+            guard LaunchEnvironment.current.isRoot else { return }
+            let layout = try Job.prepare { try launch.options.layout().layout }
             for word in layout.launcherWords + ["distributed.threads=\(layout.threads)"] { Console.print(word) }
             return
         }
-        Console.print("hosts of \(allocation.source)")
-        for line in layout.summary { Console.print(line) }
-        Console.print(layout.launcherWords.joined(separator: " "))
+        let session = try Job.prepare {
+            try PlanSession(
+                configFiles: config, settings: settings, launch: launch.options, measured: measured, gigabits: link,
+                asJSON: json)
+        }
+        try Job.run(timeoutSeconds: session.configuration.distributed.timeoutSeconds) { try session.run($0) }
     }
 }

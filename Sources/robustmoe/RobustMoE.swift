@@ -9,7 +9,8 @@ struct RobustMoE: ParsableCommand {
         abstract: "Trains mixture-of-experts CNNs that resist adversarial attacks, data-parallel over MPI.",
         version: Version.current,
         subcommands: [
-            Train.self, Evaluate.self, Experts.self, Convert.self, Report.self, Bench.self, Plan.self, DataCommand.self,
+            Train.self, Evaluate.self, Experts.self, Convert.self, Report.self, Bench.self, Plan.self, Doctor.self,
+            DataCommand.self,
         ])
 
     static func main() {

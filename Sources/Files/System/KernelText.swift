@@ -4,6 +4,7 @@ import Foundation
 package enum KernelText: String {
     case processor = "/proc/cpuinfo"
     case process = "/proc/self/status"
+    case memory = "/proc/meminfo"
 
     /// What follows the colon on the first line of a name; nil where there is none.
     package func value(_ name: String) -> String? {

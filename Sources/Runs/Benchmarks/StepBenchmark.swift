@@ -109,6 +109,20 @@ final class StepBenchmark {
         }
     }
 
+    /// A step as the run's own method takes it.
+    func ownStep() -> TimedWork {
+        trainingWork(configuration.training.method, name: "training step, \(configuration.training.method.rawValue)")
+    }
+
+    /// The share of attacks in the time of all adversarial steps since ``resetTimes()``.
+    var attackShare: Double { seconds > 0 ? attackSeconds / seconds : 0 }
+
+    /// Forgets the times of steps that were not to count.
+    func resetTimes() { (attackSeconds, seconds) = (0, 0) }
+
+    /// Bytes of tensors that were taken from the system.
+    var tensorBytes: Int { workspace.reservedBytes }
+
     private func trainingWork(_ method: RunConfiguration.Training.Method, name: String) -> TimedWork {
         let step = trainingStep(method, configuration)
         return TimedWork(name: name, images: configuration.training.globalBatch) { [self] in

@@ -8,6 +8,8 @@ package struct BenchmarkSession: Sendable {
     /// What is timed.
     package enum Subject: String, CaseIterable, Sendable {
         case kernels, step, collectives
+        /// What `plan` reads: steps on ever more images of a rank, memory, and the link between the ranks.
+        case rates
     }
 
     /// What of a step is timed.
@@ -40,6 +42,7 @@ package struct BenchmarkSession: Sendable {
     private let parts: [Part]
     private let shared: String?
     private let isBesideDense: Bool
+    private let measured: String?
 
     /// Makes a session.
     /// - Parameters:
@@ -47,9 +50,11 @@ package struct BenchmarkSession: Sendable {
     ///   - parts: What of a step is timed, in this order.
     ///   - shared: A directory that a step's weights are taken from, or written to where there are none; or nil.
     ///   - isBesideDense: Times the same parts of the network without experts in turn.
+    ///   - measured: Where rates are written to; nil only prints them.
     package init(
         _ subject: Subject, _ configuration: RunConfiguration, repetitions: Int, csv: String?,
-        parts: [Part] = Part.ofStep, shared: String? = nil, isBesideDense: Bool = false
+        parts: [Part] = Part.ofStep, shared: String? = nil, isBesideDense: Bool = false,
+        measured: String? = nil
     ) {
         self.subject = subject
         self.configuration = configuration
@@ -58,6 +63,7 @@ package struct BenchmarkSession: Sendable {
         self.parts = parts
         self.shared = shared
         self.isBesideDense = isBesideDense
+        self.measured = measured
     }
 
     /// Times, prints, and writes the table; collective.
@@ -75,10 +81,23 @@ package struct BenchmarkSession: Sendable {
             let results = try CollectiveBenchmark(communicator: communicator, repetitions: repetitions).run()
             rows = results.map { Row(measurement: $0) }
         case .step: rows = try timeSteps(communicator, threads: threads, say)
+        case .rates: try measureRates(communicator, threads: threads, say)
         }
         for row in rows { say(row.network.isEmpty ? row.measurement.line : "\(row.network): \(row.measurement.line)") }
         if communicator.isRoot, let csv { try write(rows, to: csv, ranks: communicator.size, threads: threads) }
         return .done
+    }
+
+    private func measureRates(
+        _ communicator: any Communicator, threads: Int, _ say: (String) -> Void
+    ) throws {
+        let batch = configuration.training.globalBatch
+        let rates = try RateMeasurement(
+            configuration: configuration, communicator: communicator, threads: threads,
+            wanted: (batch + communicator.size - 1) / communicator.size
+        ).run()
+        for line in rates.lines { say(line) }
+        if communicator.isRoot, let measured { try rates.write(to: measured) }
     }
 
     private func timeSteps(

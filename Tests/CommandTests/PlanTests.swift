@@ -1,0 +1,118 @@
+import Foundation
+import Testing
+
+extension CommandSuite {
+    @Suite("Plans and launches", .serialized)
+    struct PlanTests {
+        private static let small = [
+            "data.dataset=synthetic", "data.train_samples=96", "data.test_samples=16", "model.width=4",
+            "training.method=pgd", "training.global_batch=8", "training.epochs=3", "attack.steps=2",
+            "evaluation.chunk=8",
+            "distributed.threads=1",
+        ]
+
+        private func plan(_ arguments: [String], ranks: Int? = nil) throws -> [String: Any] {
+            let outcome = try robustmoe(["plan", "--json"] + Self.small + arguments, ranks: ranks)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return try #require(
+                try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any], "\(outcome.output)"
+            )
+        }
+
+        @Test("a plan of a hostfile tells hosts, steps, exchange, memory and times, from rates that bench wrote")
+        func plan() throws {
+            let folder = try Scratch.folder()
+            try Data("a:2\nb:2\n".utf8).write(to: URL(fileURLWithPath: folder + "/hosts"))
+            let measured = try robustmoe(["bench", "rates", "--measured", folder + "/rates.json"] + Self.small)
+            #expect(measured.status == 0, "\(measured.errors)")
+            let arguments = ["--measured", folder + "/rates.json", "--hostfile", folder + "/hosts"]
+            let found = try plan(arguments)
+            let plan = try #require(found["plan"] as? [String: Any])
+            #expect(found["valid"] as? Bool == true)
+            #expect(plan["steps"] as? Int == 36)
+            let hosts = try #require(found["hosts"] as? [[String: Any]])
+            #expect(hosts.map { $0["name"] as? String } == ["a", "b"])
+            #expect(hosts.map { $0["ranks"] as? Int } == [2, 2])
+            let chosen = try #require(plan["chosen"] as? [String: Any])
+            #expect(chosen["ranks"] as? Int == 4 && chosen["images_of_rank"] as? Int == 2)
+            let gradients = try #require(plan["gradient_bytes"] as? Int)
+            let outcome = try robustmoe(["plan"] + arguments + Self.small)
+            #expect(outcome.output.contains("configuration: valid"))
+            #expect(outcome.output.contains("--host a:2,b:2"))
+            // What a run says of its parameters; arenas are padded a little.
+            let run = try robustmoe(
+                ["train", "--output", folder + "/run", "training.stop_after_steps=1"] + Self.small)
+            let parameters = try #require(run.output.firstMatch(of: /of (\d+) parameters/)?.1)
+            #expect(try abs(gradients - 4 * #require(Int(parameters))) < 4096)
+
+            let other = try robustmoe(["plan"] + arguments + Self.small + ["model.width=8"])
+            #expect(other.status == 2)
+            expectComplaint(other, ["rates.json", "other settings", "bench rates"])
+        }
+
+        @Test("under mpirun a plan measures the link", .enabled(if: CommandJob.hasMPI, "no mpirun"))
+        func link() throws {
+            let plan = try #require(try plan([], ranks: 2)["rates"] as? [String: Any])
+            #expect((plan["link"] as? [String: Any])?["origin"] as? String == "measured between 2 ranks of one host")
+            #expect(plan["ranks_of_host"] as? Int == 2)
+        }
+
+        @Test(
+            "what training would refuse, a plan refuses with the same status",
+            arguments: [
+                (["moe.expert=4"], 2), (["data.dataset=cifar10", "data.path=/no/such"], 3), (["--link", "0"], 2),
+                (["--hostfile", "/no/such"], 7), (["moe.kind=conv", "moe.placement=[layer9]"], 2),
+            ])
+        func refused(_ arguments: [String], _ status: Int) throws {
+            #expect(try robustmoe(["plan"] + Self.small + arguments).status == status)
+        }
+
+        @Test("launch/train chooses ranks, shows the line and runs it", .enabled(if: CommandJob.hasMPI, "no mpirun"))
+        func launch() throws {
+            let script = #filePath.components(separatedBy: "/Tests/")[0] + "/launch/train"
+            let environment = ["ROBUSTMOE_PROGRAM": CommandJob.binary]
+            let output = try Scratch.folder() + "/run"
+            let run = try CommandJob(
+                ["--ranks-per", "core", "--output", output, "training.stop_after_steps=1"] + Self.small,
+                program: script,
+                environment: environment
+            ).finish()
+            #expect(run.status == 75, "\(run.errors)")
+            #expect(run.output.hasPrefix("mpirun -np "))
+            #expect(run.output.contains("distributed.threads=1"))
+            #expect(Scratch.exists(output + "/checkpoints/latest"))
+
+            let slurm = [
+                "SLURM_JOB_ID": "1", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_CPUS_PER_NODE": "4(x2)",
+                "SLURM_NTASKS": "4",
+                "SLURM_TASKS_PER_NODE": "2(x2)", "SLURM_CPUS_PER_TASK": "2",
+            ]
+            let shown = try CommandJob(
+                ["--print", "--output", "a b"], program: script, environment: environment.merging(slurm) { $1 }
+            ).finish()
+            #expect(shown.status == 0, "\(shown.errors)")
+            #expect(shown.output.hasPrefix("mpirun -np 4 --map-by ppr:2:node:PE="))
+            #expect(shown.output.contains("--output a\\ b "))
+            let wrong = try CommandJob(["--hostfile", "/no/such"], program: script, environment: environment).finish()
+            #expect(wrong.status == 7)
+        }
+
+        @Test("train --print-config shows every value with where it came from, and writes nothing")
+        func printConfig() throws {
+            let output = try Scratch.folder() + "/run"
+            let outcome = try robustmoe(
+                ["train", "--print-config", "--output", output, "preset=advmoe-paper", "training.epochs=3"])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            let lines = outcome.output.split(separator: "\n").map { line in
+                line.split(separator: "#").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " # ")
+            }
+            for line in [
+                "epochs: 3 # command line", "kind: channel # preset advmoe-paper", "experts: 2 # preset advmoe-paper",
+                "chunk: 64 # default",
+            ] {
+                #expect(lines.contains(line), "\(line)")
+            }
+            #expect(!Scratch.exists(output))
+        }
+    }
+}
