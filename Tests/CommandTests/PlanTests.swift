@@ -97,6 +97,33 @@ extension CommandSuite {
             #expect(wrong.status == 7)
         }
 
+        @Test(
+            "launch/install puts a program below a prefix that starts without Swift's own folder, with what belongs to it"
+        )
+        func install() throws {
+            let root = #filePath.components(separatedBy: "/Tests/")[0]
+            let prefix = try Scratch.folder() + "/opt"
+            let outcome = try CommandJob(
+                [prefix], program: root + "/launch/install", environment: ["ROBUSTMOE_PROGRAM": CommandJob.binary]
+            ).finish()
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            let version = try CommandJob(["--version"], program: prefix + "/bin/robustmoe").finish()
+            #expect(version.status == 0)
+            let number = version.output.trimmingCharacters(in: .whitespacesAndNewlines)
+            for file in [
+                "modulefiles/robustmoe/\(number)", "bash-completion/completions/robustmoe",
+                "zsh/site-functions/_robustmoe", "fish/vendor_completions.d/robustmoe.fish",
+            ] {
+                let text = try String(contentsOfFile: "\(prefix)/share/\(file)", encoding: .utf8)
+                #expect(text.contains("robustmoe"), "\(file)")
+            }
+            let libraries = try FileManager.default.contentsOfDirectory(atPath: prefix + "/libexec/robustmoe")
+            #expect(libraries.contains("libswiftCore.so"))
+            let launcher = try CommandJob(["--print"], program: prefix + "/bin/robustmoe-train").finish()
+            #expect(launcher.output.contains("/libexec/robustmoe/robustmoe train"), "\(launcher.errors)")
+            #expect(try CommandJob([], program: root + "/launch/install").finish().status == 2)
+        }
+
         @Test("train --print-config shows every value with where it came from, and writes nothing")
         func printConfig() throws {
             let output = try Scratch.folder() + "/run"

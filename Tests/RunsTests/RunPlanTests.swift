@@ -152,7 +152,10 @@ struct RunPlanTests {
         ]
         for settings in [
             ["training.method=pgd"], ["distributed.deterministic_shards=4"], ["training.method=free"],
-            ["training.method=trades", "moe.kind=conv", "moe.placement=[layer4]", "moe.capacity=1.5"],
+            [
+                "training.method=trades", "moe.kind=conv", "moe.placement=[layer4]", "moe.capacity=1.5",
+                "moe.balance.loss=switch",
+            ],
         ] {
             let configuration = try RunConfiguration.resolve(
                 layers: (small + settings).map { ConfigurationLayer(override: $0) })

@@ -105,7 +105,7 @@ extension MeasuredRates {
         } + [
             "evaluation, \(evaluation.images) images: \(Console.significant(evaluation.forwardSeconds)) s, "
                 + "\(Console.significant(evaluation.attackSeconds)) s a step of an attack; tensors \(evaluation.tensorBytes >> 20) MiB",
-            "exchange: \(exchange.gradientBytes) bytes in \(exchange.buckets) parts, \(exchange.smallSums) short sums; "
+            "exchange: \(exchange.gradientBytes) bytes in \(exchange.buckets) parts, short sums: \(exchange.smallSums); "
                 + "beside tensors and images a rank holds \(fixedBytes >> 20) MiB",
             link.map(\.words).map { "link: \($0)" } ?? "link: not measured, there is one rank",
         ]

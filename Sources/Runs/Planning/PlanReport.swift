@@ -34,7 +34,7 @@ struct PlanReport {
         lines += [
             "start: launch/train does \(layout.launcherWords.joined(separator: " ")) robustmoe train ... distributed.threads=\(layout.threads)",
             "exchange: \(Self.size(plan.gradientBytes)) of gradients a rank and step in \(plan.buckets) "
-                + "part\(plan.buckets == 1 ? "" : "s"), \(plan.smallSums) short sums; link \(plan.link.words)",
+                + "part\(plan.buckets == 1 ? "" : "s"), \(plan.smallSums) short sum\(plan.smallSums == 1 ? "" : "s"); link \(plan.link.words)",
             "memory: at most \(Self.size(chosen.rankBytes)) a rank, \(Self.size(chosen.hostBytes)) a host, of "
                 + "\(Self.size(plan.hostLimitBytes))" + (chosen.exceedsMemory ? ": too much" : ""),
             "rates: \(rates.ranksOfHost) rank\(rates.ranksOfHost == 1 ? "" : "s") x \(rates.threads) thread"

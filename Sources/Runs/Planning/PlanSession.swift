@@ -3,6 +3,7 @@ import Configuration
 import Datasets
 import Files
 import Foundation
+import Networks
 import Tensors
 
 /// One invocation of `robustmoe plan`: checks a configuration as training would, and says what the run needs.
@@ -45,13 +46,7 @@ package struct PlanSession: Sendable {
     package func run(_ communicator: any Communicator) throws -> ExitStatus {
         MatrixProduct.useOneThread()
         let (allocation, layout) = try launch.layout()
-        let own = SoloCommunicator()
-        // Every rank checks for itself, so that a host without the images is found now.
-        let data = try RunData(configuration, loop: ParallelLoop(threads: 1), own)
-        try configuration.requireAttacks(on: data.train.traits)
-        let images = (train: data.trainIndices.count, evaluated: data.evaluation.indices.count)
-        let imageBytes =
-            data.train.images.count + (data.evaluation.identity == nil ? data.evaluation.set.images.count : 0)
+        let images = try self.images()
         let wanted = (configuration.training.globalBatch + layout.ranks - 1) / layout.ranks
         let rates: MeasuredRates
         if let measured {
@@ -67,16 +62,32 @@ package struct PlanSession: Sendable {
         }
         guard communicator.isRoot else { return .done }
         let task = RunPlan.Task(
-            configuration, images: images, imageBytes: imageBytes, layout: layout,
+            configuration, images: images, layout: layout,
             hostBytes: MemoryBudget(jobLimit: ControlGroup.ofThisProcess().memoryLimit).bytes)
         let plan = RunPlan(task, rates, link: link(rates, layout), ranks: layout.ranks)
         let report = PlanReport(
             plan: plan, task: task, rates: rates, layout: layout, allocation: allocation,
             configuration: configuration,
-            warnings: resolved.warnings + data.warnings
+            warnings: resolved.warnings + images.warnings
                 + warnings(layout, rates, deterministicShards: configuration.distributed.deterministicShards))
         if asJSON { Console.print(try report.json) } else { for line in report.lines { Console.print(line) } }
         return .done
+    }
+
+    /// The images of the run, loaded as training would, with the network made that it would train, and let go again: what is
+    /// measured is to be without them.
+    private func images() throws -> PlannedImages {
+        // Every rank checks for itself, so that a host without the images is found now.
+        let data = try RunData(configuration, loop: ParallelLoop(threads: 1), SoloCommunicator())
+        try configuration.requireAttacks(on: data.train.traits)
+        let network = try Network(
+            configuration.networkSettings(data.train.traits, own: nil), seed: configuration.training.seed)
+        try configuration.checkExclusions(network.parameters)
+        _ = try InitialWeights.load(configuration, into: network)
+        let evaluated = data.evaluation.identity == nil ? data.evaluation.set.images.count : 0
+        return PlannedImages(
+            train: data.trainIndices.count, evaluated: data.evaluation.indices.count,
+            bytes: data.train.images.count + evaluated, warnings: data.warnings)
     }
 
     /// Measures on all ranks; collective.
@@ -131,11 +142,18 @@ package struct PlanSession: Sendable {
     }
 }
 
+/// What a plan knows of the images.
+struct PlannedImages {
+    /// Images to train on, and to evaluate.
+    let train: Int
+    let evaluated: Int
+    /// Bytes of both in every rank.
+    let bytes: Int
+    let warnings: [String]
+}
+
 extension RunPlan.Task {
-    init(
-        _ configuration: RunConfiguration, images: (train: Int, evaluated: Int), imageBytes: Int, layout: RankLayout,
-        hostBytes: Int
-    ) {
+    init(_ configuration: RunConfiguration, images: PlannedImages, layout: RankLayout, hostBytes: Int) {
         let (training, evaluation) = (configuration.training, configuration.evaluation)
         let evaluations = (1...training.epochs).filter { $0 % evaluation.everyEpochs == 0 || $0 == training.epochs }
         let attacks = configuration.resolvedEvaluationAttacks
@@ -150,7 +168,7 @@ extension RunPlan.Task {
             bucketBytes: max(4, Int(configuration.distributed.bucketMegabytes * 1_048_576)),
             cleanEvaluations: evaluations.count - attackedCount, attackedEvaluations: attackedCount,
             attackSteps: attacks.compactMap(\.gradientSteps).reduce(0, +), chunk: evaluation.chunk,
-            imageBytes: imageBytes, ranksOfHost: layout.hosts.map(\.ranks).max() ?? 1, threads: layout.threads,
+            imageBytes: images.bytes, ranksOfHost: layout.hosts.map(\.ranks).max() ?? 1, threads: layout.threads,
             hostBytes: hostBytes)
     }
 }
