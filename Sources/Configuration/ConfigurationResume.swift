@@ -41,7 +41,10 @@ extension RunConfiguration {
         let sections = [
             "model.", "moe.", "attack.", "evaluation.", "kernels.arithmetic", "training.seed", "data.dataset",
         ]
-        let without = ["evaluation.time_limit", "evaluation.every_epochs", "evaluation.attacks_every_epochs"]
+        let without = [
+            "evaluation.time_limit", "evaluation.every_epochs", "evaluation.attacks_every_epochs",
+            "evaluation.probe_samples",
+        ]
         return leaves(except: Set(without)).filter { leaf in sections.contains { leaf.key.hasPrefix($0) } }
     }
 

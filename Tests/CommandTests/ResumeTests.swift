@@ -92,13 +92,13 @@ extension CommandSuite {
         }
 
         @Test(
-            "SIGUSR1 to mpirun and SIGTERM to a rank mean: checkpoint, 75, and go on later",
-            arguments: [SIGUSR1, SIGTERM])
-        func signals(_ number: Int32) throws {
+            "SIGUSR1 to mpirun, and it or SIGTERM to a rank, mean: checkpoint, 75, and go on later",
+            arguments: [(SIGUSR1, true), (SIGUSR1, false), (SIGTERM, false)])
+        func signals(_ number: Int32, isToLauncher: Bool) throws {
             let run = try newRun()
             let job = try CommandJob(TrainedRun.arguments(run.path, ["training.epochs=100"]), ranks: 2)
             try job.wait { run.lastRow >= 4 }
-            if number == SIGUSR1 { job.signal(SIGUSR1) } else { kill(try #require(job.rankProcesses.last), SIGTERM) }
+            if isToLauncher { job.signal(number) } else { kill(try #require(job.rankProcesses.last), number) }
             let outcome = job.finish()
             #expect(outcome.status == 75, "\(outcome.errors)")
             #expect(outcome.output.contains("--resume auto"))

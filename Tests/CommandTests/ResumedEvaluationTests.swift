@@ -32,7 +32,8 @@ extension CommandSuite {
 
         /// Starts an evaluation, and ends it by a signal as soon as so many chunks are finished.
         private func interrupt(
-            _ output: String, after chunks: Int, by signal: Int32, ranks: Int?, _ more: [String] = []
+            _ output: String, after chunks: Int, by signal: Int32, ranks: Int?, isToRank: Bool = false,
+            _ more: [String] = []
         ) throws -> CommandJob.Outcome {
             let job = try CommandJob(try arguments(output, more), ranks: ranks)
             try job.wait {
@@ -40,7 +41,7 @@ extension CommandSuite {
                 return lines > chunks
             }
             if signal == SIGKILL, ranks != nil { for rank in job.rankProcesses { kill(rank, SIGKILL) } }
-            job.signal(signal)
+            if isToRank { kill(try #require(job.rankProcesses.last), signal) } else { job.signal(signal) }
             return job.finish()
         }
 
@@ -73,6 +74,15 @@ extension CommandSuite {
             #expect(other.status == 4)
             expectComplaint(other, ["evaluation.seed", "now there is 5", "--force"])
             #expect(try robustmoe(try arguments(output, ["--resume", "auto"])).status == 0)
+            try expectSame(output)
+        }
+
+        @Test("a signal to one rank ends it for all", arguments: [SIGTERM, SIGUSR1])
+        func signalToRank(_ number: Int32) throws {
+            let output = try Scratch.folder() + "/out"
+            let outcome = try interrupt(output, after: 1, by: number, ranks: 2, isToRank: true)
+            #expect(outcome.status == 75, "\(outcome.errors)")
+            #expect(try robustmoe(try arguments(output, ["--resume", "auto"]), ranks: 2).status == 0)
             try expectSame(output)
         }
 

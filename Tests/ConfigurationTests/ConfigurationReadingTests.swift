@@ -57,6 +57,8 @@ struct ConfigurationReadingTests {
                   initial_checkpoint: null
                   initial_layout: robustmoe
                   weight_average: null
+                  on_nonfinite: stop
+                  norm_alarm: 10
                   parameters: all
                   optimizer:
                     name: sgd
@@ -114,6 +116,7 @@ struct ConfigurationReadingTests {
                   masks: null
                   split: null
                   samples: null
+                  probe_samples: 0
                   chunk: 64
                   time_limit: null
                   checks: false

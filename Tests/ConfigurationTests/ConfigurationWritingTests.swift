@@ -58,6 +58,8 @@ private func unusual() -> RunConfiguration {
     run.training.schedule.gamma = 0.3
     run.training.schedule.minimumRate = 1e-5
     run.training.validationFraction = 0.15
+    run.training.onNonFinite = .rollback
+    run.training.normAlarm = 5
     run.training.checkpointEvery = 11
     run.training.keep = 3
     run.training.stopAfterSteps = 13
@@ -96,6 +98,7 @@ private func unusual() -> RunConfiguration {
     run.evaluation.everyEpochs = 2
     run.evaluation.split = .validation
     run.evaluation.samples = 1000
+    run.evaluation.probeSamples = 12
     run.evaluation.chunk = 32
     run.evaluation.timeLimit = RunConfiguration.TimeLimit(seconds: 90.5)
     run.evaluation.checks = true

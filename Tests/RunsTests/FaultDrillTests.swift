@@ -6,7 +6,7 @@ import Testing
 
 @Suite("fault drills")
 struct FaultDrillTests {
-    @Test("Kind, rank and step are read", arguments: ["throw", "kill", "nan", "flip"])
+    @Test("Kind, rank and step are read", arguments: ["throw", "kill", "nan", "flip", "pixel"])
     func parsing(kind: String) throws {
         let drill = try #require(FaultDrill("\(kind):3:17"))
         #expect(drill.kind.rawValue == kind && drill.rank == 3 && drill.step == 17)
@@ -14,7 +14,9 @@ struct FaultDrillTests {
 
     @Test(
         "Anything else is no drill",
-        arguments: [nil, "", "throw", "throw:1", "throw:1:2:3", "burn:1:2", "throw:a:2", "throw:1:b", "throw::2"])
+        arguments: [
+            nil, "", "throw", "throw:1", "throw:1:2:3", "burn:1:2", "throw:a:2", "throw:1:b", "throw::2", "pixel:1:2:3",
+        ])
     func nonsense(text: String?) {
         #expect(FaultDrill(text) == nil)
     }
@@ -40,5 +42,9 @@ struct FaultDrillTests {
         #expect(parameters.version > version)
         try FaultDrill("nan:1:2")?.happen(rank: 1, step: 2, parameters)
         #expect(parameters.values[0].isNaN)
+        let bias = try #require(parameters.slots.first { $0.name == "fc.bias" })
+        try FaultDrill("nan:1:2:fc.bias")?.happen(rank: 1, step: 2, parameters)
+        #expect(parameters.values(of: bias)[0].isNaN && !parameters.values(of: bias)[1].isNaN)
+        #expect(throws: RunError.self) { try FaultDrill("nan:1:2:fc")?.happen(rank: 1, step: 2, parameters) }
     }
 }

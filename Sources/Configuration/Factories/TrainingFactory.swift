@@ -19,8 +19,9 @@ extension RunConfiguration {
             training.method == .advmoe ? group(alternation.routerOptimizer, alternation.routerSchedule) : backbone
         return TrainingSettings(
             seed: training.seed, globalBatch: training.globalBatch, microBatch: training.microBatch,
-            parameters: training.parameters, filterShare: training.scores.filterShare,
-            weightAverage: training.weightAverage, groups: [.backbone: backbone, .router: router],
+            onNonFinite: training.onNonFinite, parameters: training.parameters,
+            filterShare: training.scores.filterShare, weightAverage: training.weightAverage,
+            groups: [.backbone: backbone, .router: router],
             attack: trainingAttack?.networkAttack(for: .training), normalization: distributed.batchNorm,
             routing: routingRule,
             arithmetic: kernels.passArithmetic, attackArithmetic: kernels.attackArithmetic,

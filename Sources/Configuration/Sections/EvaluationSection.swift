@@ -39,6 +39,8 @@ extension RunConfiguration {
         package var split: Split?
         /// The first so many images, at least 1; nil means all.
         package var samples: Int?
+        /// Images that are trained on and are evaluated beside the others, under the first attack, at least 0.
+        package var probeSamples = 0
         /// Images that are run together, at least 1, whatever the number of ranks.
         ///
         /// Which algorithm computes a convolution depends on how many images it meets (`ConvolutionAlgorithm.chosen`), so
@@ -110,6 +112,10 @@ extension RunConfiguration.Evaluation: ConfigurationSection {
         ConfigurationKey(
             "samples", \.samples, "the first so many images; null: all",
             .ifGiven(.within(1...ConfigurationLimits.images))),
+        ConfigurationKey(
+            "probe_samples", \.probeSamples,
+            "in training: images trained on that are evaluated too, under the first attack, to see overfitting; 0: none",
+            .within(0...ConfigurationLimits.images)),
         ConfigurationKey(
             "chunk", \.chunk, "images that are run together; another number may round losses otherwise",
             .within(1...ConfigurationLimits.batch)),

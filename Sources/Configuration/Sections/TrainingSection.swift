@@ -20,6 +20,10 @@ extension RunConfiguration {
         package var initialLayout = CheckpointLayout.robustmoe
         /// The decay of the moving average of the weights, at least 0 and below 1; nil means no average is kept.
         package var weightAverage: Double?
+        /// What the run does about a step in which a value is not finite.
+        package var onNonFinite = NonFinitePolicy.stop
+        /// How many times the median of the updates before a gradient's norm is worth a warning, above 1; nil means never.
+        package var normAlarm: Double? = 10
         /// What is trained.
         package var parameters = TrainedParameters.all
         /// The optimizer; in `advmoe`, of everything but routers.
@@ -112,6 +116,14 @@ extension RunConfiguration.Training: ConfigurationSection {
             ConfigurationKey(
                 "weight_average", \.weightAverage, "decay of a moving average of the weights; null: none is kept",
                 .ifGiven(.within(0..<1))),
+            ConfigurationKey(
+                "on_nonfinite", \.onNonFinite,
+                "what a run does about a loss, score or gradient that is not finite: end, skip the step, or go back to its newest "
+                    + "checkpoint (the second time without the step)"),
+            ConfigurationKey(
+                "norm_alarm", \.normAlarm,
+                "how many times the median of the last 100 a gradient's norm is worth a warning; null: never",
+                .ifGiven(.above(1, atMost: ConfigurationLimits.radius))),
             ConfigurationKey("parameters", \.parameters, "what is trained"),
             ConfigurationKey("optimizer", \.optimizer, "the optimizer; in advmoe, of everything but routers"),
             ConfigurationKey("schedule", \.schedule, "the learning rate over time"),
@@ -143,4 +155,5 @@ extension RunConfiguration.Scores: ConfigurationSection {
 }
 
 extension TrainedParameters: ConfigurationChoice {}
+extension NonFinitePolicy: ConfigurationChoice {}
 extension CheckpointLayout: ConfigurationChoice {}

@@ -26,13 +26,15 @@ package struct MetricsRow: CSVRow, Equatable {
     package var communicationSeconds: Double?
     /// The Euclidean norm of the global gradient.
     package var gradientNorm: Double?
+    /// The accuracy under the same attack of some of the images that are trained on, in [0, 1].
+    package var probeAccuracy: Double?
 
     /// A row; what is not given is not measured.
     package init(
         position: RowPosition, loss: Double? = nil, taskLoss: Double? = nil, balanceLoss: Double? = nil,
         accuracy: Double? = nil, samples: Int, learningRate: Double? = nil, wallSeconds: Double? = nil,
         imagesPerSecond: Double? = nil, attackSeconds: Double? = nil, allreduceSeconds: Double? = nil,
-        communicationSeconds: Double? = nil, gradientNorm: Double? = nil
+        communicationSeconds: Double? = nil, gradientNorm: Double? = nil, probeAccuracy: Double? = nil
     ) {
         self.position = position
         self.loss = loss
@@ -47,7 +49,17 @@ package struct MetricsRow: CSVRow, Equatable {
         self.allreduceSeconds = allreduceSeconds
         self.communicationSeconds = communicationSeconds
         self.gradientNorm = gradientNorm
+        self.probeAccuracy = probeAccuracy
     }
+
+    /// How much better the network is on images that it is trained on than on these.
+    package var robustGap: Double? {
+        guard let probeAccuracy, let accuracy else { return nil }
+        return probeAccuracy - accuracy
+    }
+
+    /// The second set of columns.
+    package static let schemaVersion = 2
 
     /// The columns of `metrics.csv`.
     package static let columns: [CSVColumn<MetricsRow>] =
@@ -64,5 +76,7 @@ package struct MetricsRow: CSVRow, Equatable {
             CSVColumn("allreduce_seconds") { CSVValue($0.allreduceSeconds) },
             CSVColumn("communication_seconds") { CSVValue($0.communicationSeconds) },
             CSVColumn("gradient_norm") { CSVValue($0.gradientNorm) },
+            CSVColumn("probe_accuracy") { CSVValue($0.probeAccuracy) },
+            CSVColumn("robust_gap") { CSVValue($0.robustGap) },
         ]
 }

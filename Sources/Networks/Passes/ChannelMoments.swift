@@ -9,6 +9,9 @@ struct ChannelMoments {
     /// Count, sums and squares as one list, for adding up over the global batch.
     var list: [Double] { [count] + sum + squares }
 
+    /// Whether all values were finite.
+    var isFinite: Bool { sum.allSatisfy(\.isFinite) && squares.allSatisfy(\.isFinite) }
+
     init(count: Double, sum: [Double], squares: [Double]) {
         self.count = count
         self.sum = sum

@@ -14,6 +14,11 @@ public final class PassRecord {
     /// One record for each router, in the order of the layers.
     public internal(set) var routers: [RouterRecord] = []
 
+    /// Whether all scores of routers and all values that batch norms saw are finite, for this rank's images.
+    public var isFinite: Bool {
+        routers.allSatisfy(\.isFinite) && norms.allSatisfy { $0.perShard.allSatisfy(\.isFinite) }
+    }
+
     /// Makes an empty record, for one pass.
     public init() {}
 
@@ -39,7 +44,8 @@ public final class PassRecord {
         BalanceTerms(local: routers, globalImages: globalImages)
     }
 
-    /// Adds up all sums over the global batch, and updates the running statistics with the global moments.
+    /// Adds up all sums over the global batch, and updates the running statistics with the global moments, if all of these
+    /// are finite.
     ///
     /// Every rank calls this once after the forward pass, with the same layers and as many extra numbers.
     /// - Parameter extra: Further numbers to add up, one list a shard.
@@ -63,7 +69,7 @@ public final class PassRecord {
         let moments = norms.map { entry in
             (norm: entry.norm, moments: entry.global ?? ChannelMoments(list: take(1 + 2 * entry.norm.channels)))
         }
-        if !norms.isEmpty {
+        if !norms.isEmpty, moments.allSatisfy(\.moments.isFinite) {
             parameters.update([]) { for (norm, moments) in moments { norm.updateRunningStatistics(moments, $0) } }
         }
         let settled = routers.map { $0.settled(take($0.length)) }

@@ -7,6 +7,9 @@ public struct SettledRecord {
     /// The global moments of what each batch norm saw.
     let moments: [(norm: BatchNorm, moments: ChannelMoments)]
 
+    /// Whether all moments of the global batch are finite.
+    public var hasFiniteMoments: Bool { moments.allSatisfy(\.moments.isFinite) }
+
     /// Moves the running statistics of a group once more, as another pass over the same batch with the same weights
     /// would.
     public func reapply(_ group: ParameterGroup, _ parameters: Parameters) {

@@ -30,7 +30,11 @@ final class RunRecorder {
     }
 
     /// Writes the rows of an evaluation.
-    func record(_ result: EvaluationResult, _ subject: EvaluationSubject, epoch: Int, step: Int) throws {
+    /// - Parameter probe: What its first attack came to on images that are trained on, if that was asked for.
+    func record(
+        _ result: EvaluationResult, _ subject: EvaluationSubject, epoch: Int, step: Int,
+        probe: EvaluationResult.Inputs? = nil
+    ) throws {
         let split = subject.split
         for input in result.inputs {
             let position = RowPosition(epoch: epoch, step: step, split: split, inputs: input.name)
@@ -38,7 +42,8 @@ final class RunRecorder {
                 MetricsRow(
                     position: position, loss: input.taskLoss + input.balanceLoss, taskLoss: input.taskLoss,
                     balanceLoss: input.balanceLoss, accuracy: input.accuracy, samples: input.samples,
-                    wallSeconds: input.seconds))
+                    wallSeconds: input.seconds,
+                    probeAccuracy: input.name == probe?.name ? probe?.accuracy : nil))
             for (index, layer) in input.layers.enumerated() {
                 for row in layer.expertRows(position) { try tables.append(row) }
                 let flipRate = input.attack == nil ? nil : Double(input.flips[index]) / Double(max(1, input.samples))

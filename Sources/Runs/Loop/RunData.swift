@@ -8,6 +8,8 @@ import Tensors
 struct RunData {
     let train: ImageSet
     let trainIndices: [Int]
+    /// Some of them, evenly spread: those that are evaluated too.
+    let probe: [Int]
     let evaluation: EvaluationData
     let augmentations: [Augmentation]
     let hasValidation: Bool
@@ -24,6 +26,12 @@ struct RunData {
         let training = try TrainingData(configuration, options, progress)
         train = training.set
         trainIndices = training.train
+        let (count, probed) = (training.train.count, configuration.evaluation.probeSamples)
+        guard probed <= count else {
+            throw RunError.unusable(
+                "evaluation.probe_samples is \(probed), allowed are 0 to \(count), the images that are trained on")
+        }
+        probe = (0..<probed).map { training.train[$0 * count / probed] }
         hasValidation = configuration.training.validationFraction > 0
         identity = DataIdentity(train, validation: training.validation)
         evaluation = try EvaluationData(configuration, options, training, progress)

@@ -36,6 +36,11 @@ extension RunState {
         if let best = bestRobustAccuracy {
             try require((0...1).contains(best), "best_robust_accuracy", best, "from 0 to 1")
         }
+        if let skipped {
+            try require(Self.counts, "skipped.count", skipped.count)
+            try require(0...SkippedSteps.mostInARow, "skipped.inARow", skipped.inARow)
+        }
+        try require(watch?.isPlausible ?? true, "watch", "another one", "accuracies from 0 to 1")
         for (index, window) in windows.enumerated() {
             let name = "windows.\(index)"
             let counts = [

@@ -26,6 +26,10 @@ struct RunState: Codable {
     var isEvaluationDue: Bool
     /// The images that the run is trained on.
     var images: DataIdentity
+    /// Steps that changed nothing.
+    var skipped: SkippedSteps?
+    /// What is remembered of the probe.
+    var watch: RobustnessWatch?
 
     enum CodingKeys: String, CodingKey {
         case formatVersion = "format_version"
@@ -41,6 +45,8 @@ struct RunState: Codable {
         case bestRobustAccuracy = "best_robust_accuracy"
         case isEvaluationDue = "evaluation_is_due"
         case images = "data"
+        case skipped
+        case watch
     }
 
     /// The format alone, which is looked at before anything else is.

@@ -35,6 +35,7 @@ extension Trainer {
     /// Compares the replicas and writes a checkpoint; collective.
     func saveCheckpoint() throws {
         try ReplicaCheck.run(network.parameters, communicator)
+        try requireFinite()
         guard let recorder else { return }
         let store = recorder.directory.checkpoints
         let files = [
@@ -69,7 +70,8 @@ extension Trainer {
             runID: recorder.runID, step: done, stepsPerEpoch: stepsPerEpoch, configuration: configuration.yaml(),
             configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.tables.offsets(),
             blasKernel: MatrixProduct.kernelName, ranks: communicator.size, windows: windows,
-            bestRobustAccuracy: bestRobustAccuracy, isEvaluationDue: isEvaluationDue, images: data.identity)
+            bestRobustAccuracy: bestRobustAccuracy, isEvaluationDue: isEvaluationDue, images: data.identity,
+            skipped: skipped, watch: watch)
         return CheckpointFile(name: "state.json", bytes: try state.data())
     }
 
@@ -102,6 +104,8 @@ extension Trainer {
         windows = runState.windows
         bestRobustAccuracy = runState.bestRobustAccuracy
         isEvaluationDue = runState.isEvaluationDue
+        skipped = runState.skipped ?? SkippedSteps()
+        watch = runState.watch ?? RobustnessWatch()
         self.saved = checkpoint
     }
 

@@ -28,11 +28,18 @@ package final class Trainer {
     private let preparer: BatchPreparer
     /// What makes the routers' batches, where they have their own.
     private let routerPreparer: BatchPreparer?
-    private let drill: FaultDrill?
+    private var drill: FaultDrill?
     private let started = ContinuousClock.now
     /// What was added up since the last train rows, for each of the method's inputs.
     var windows: [TrainingWindow]
     var bestRobustAccuracy: Double?
+    /// What is remembered of the probe.
+    var watch = RobustnessWatch()
+    /// Steps that changed nothing.
+    var skipped = SkippedSteps()
+    /// How often the run went back because of each step.
+    var returns: [Int: Int] = [:]
+    private var normAlarm: GradientNormAlarm?
     /// Steps done since the run began.
     package internal(set) var done = 0
     /// Whether an evaluation after the last step is still to be made.
@@ -41,8 +48,8 @@ package final class Trainer {
     var saved: Checkpoint?
     private var lastLine = ContinuousClock.now
     /// What is finished of an evaluation that is being made, and what tells of it; on rank 0.
-    private var unfinished: UnfinishedEvaluation?
-    private var reporter: EvaluationReporter?
+    var unfinished: UnfinishedEvaluation?
+    var reporter: EvaluationReporter?
 
     /// Builds the network, loads the data and takes up the checkpoint, without writing anything.
     ///
@@ -85,6 +92,7 @@ package final class Trainer {
         step = TrainingStep(
             network, configuration.trainingSettings(stepsPerEpoch: stepsPerEpoch, ranks: communicator.size),
             method: method, communicator: communicator, workspace: workspace)
+        normAlarm = training.normAlarm.map { GradientNormAlarm(factor: $0) }
         drill = FaultDrill(ProcessInfo.processInfo.environment["ROBUSTMOE_DRILL"])
         resumed = try checkpoint.map { checkpoint in
             let state = try RunState.read(from: checkpoint)
@@ -117,8 +125,14 @@ package final class Trainer {
         try announce()
         lastLine = ContinuousClock.now
         if isEvaluationDue, try evaluate() == .stoppedEarly { return try stopped() }
+        // Where the run may go back, there is always something to go back to.
+        if configuration.training.onNonFinite == .rollback, resumed == nil { try saveCheckpoint() }
         while done < total, !hasReached(limitAt: done) {
-            let isAsked = try advance()
+            let (isAsked, wentBack) = try advance()
+            if wentBack {
+                if isAsked { return try stopped() }
+                continue
+            }
             let isAtEpochEnd = done % stepsPerEpoch == 0
             if isAtEpochEnd || isRowDue { try closeWindow() }
             isEvaluationDue = isAtEpochEnd && isEvaluatedEpoch
@@ -156,29 +170,50 @@ package final class Trainer {
         configuration.training.stopAfterSteps.map { step >= $0 } ?? false
     }
 
-    private var wantsToStop: Bool {
+    var wantsToStop: Bool {
         let elapsed = (ContinuousClock.now - started) / .seconds(1)
         let isLate = configuration.training.timeLimit.map { elapsed >= $0.seconds } ?? false
         return StopRequest.isRequested || isLate
     }
 
-    /// Takes one step.
+    /// Takes one step, or goes back to a checkpoint.
     ///
-    /// Returns whether any rank was asked to stop.
-    private func advance() throws -> Bool {
-        try drill?.happen(rank: communicator.rank, step: done, network.parameters)
+    /// Returns whether any rank was asked to stop, and whether the run went back.
+    private func advance() throws -> (isAsked: Bool, wentBack: Bool) {
+        if isPassedOver {
+            try passOver()
+            return (false, false)
+        }
         let start = ContinuousClock.now
         func batch(_ preparer: BatchPreparer) -> TrainingBatch {
             TrainingBatch(preparer.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch))
         }
         let own = batch(preparer)
+        try drill?.happen(rank: communicator.rank, step: done, network.parameters, images: own.images)
+        if let due = drill, due.step == done, due.kind.happensOnce { drill = nil }
         let outcome = try step.run(
             own, routerBatch: routerPreparer.map(batch), step: done, wantsToStop: wantsToStop)
+        if let finding = outcome.finding {
+            return (outcome.isAskedToStop, try recover(from: finding))
+        }
+        skipped.step()
         TrainingWindow.add(
             outcome, samples: own.globalSize, loopSeconds: (ContinuousClock.now - start) / .seconds(1), to: &windows)
         done += 1
+        try watchNorms(of: outcome)
         if (ContinuousClock.now - lastLine) > .seconds(10) { try sayProgress() }
-        return outcome.isAskedToStop
+        return (outcome.isAskedToStop, false)
+    }
+
+    /// Says where the norm of a gradient jumps.
+    private func watchNorms(of outcome: StepOutcome) throws {
+        for update in outcome.updates {
+            guard let median = normAlarm?.note(update.gradientNorm) else { continue }
+            try recorder?.say(
+                "warning: step \(done): the gradient's norm is \(Console.fixed(update.gradientNorm, 3)), more than "
+                    + "\(configuration.training.normAlarm ?? 0) times \(Console.fixed(median, 3)), the median of the updates "
+                    + "before")
+        }
     }
 
     private func sayProgress() throws {
@@ -212,86 +247,6 @@ package final class Trainer {
                 tellsStep: index == last)
             windows[index] = TrainingWindow()
         }
-    }
-
-    /// Whether the evaluation that is due attacks.
-    private var isAttackDue: Bool {
-        let epoch = done / stepsPerEpoch
-        guard let every = configuration.evaluation.attacksEveryEpochs, epoch < configuration.training.epochs else {
-            return true
-        }
-        return every > 0 && epoch % every == 0
-    }
-
-    /// Makes the evaluation that is due, if nobody asks to stop meanwhile; collective.
-    private func evaluate() throws -> ExitStatus {
-        let attacks = isAttackDue ? configuration.evaluatedAttacks(of: network) : []
-        try beginEvaluation()
-        guard case .finished(let result) = try evaluate(attacks, suffix: "") else { return .stoppedEarly }
-        var results = [result].compactMap { $0 }
-        let average = try step.average?.withAverages(in: network) {
-            try evaluate(attacks, suffix: EvaluationResult.averageSuffix)
-        }
-        switch average {
-        case .stopped: return .stoppedEarly
-        case .finished(let result): results += [result].compactMap { $0 }
-        case nil: break
-        }
-        for result in results { try record(result) }
-        // Only the same measure compares epochs.
-        let isComparable = isAttackDue || configuration.resolvedEvaluationAttacks.isEmpty
-        let isBest =
-            result.map { result in
-                data.hasValidation && configuration.resolvedEvaluationSplit == .validation && isComparable
-                    && result.robustAccuracy > bestRobustAccuracy ?? -1
-            } ?? false
-        if isBest { bestRobustAccuracy = result?.robustAccuracy }
-        isEvaluationDue = false
-        try saveEvaluation(isBest: isBest)
-        try unfinished?.remove()
-        unfinished = nil
-        return .done
-    }
-
-    /// Takes up what an evaluation of the last checkpoint has finished before it was cut short; rank 0 alone.
-    private func beginEvaluation() throws {
-        guard let recorder, let saved else { return }
-        reporter = EvaluationReporter { try recorder.say($0) }
-        var settings = configuration
-        // What the evaluation of this step attacks with.
-        if !isAttackDue { settings.evaluation.attacks = [] }
-        let identity = settings.evaluationIdentity(
-            weights: [Checkpoint.modelFile, Checkpoint.stateFile].compactMap { saved.files[$0]?.sha256 },
-            data.evaluation.set, data.evaluation.indices)
-        let directory = recorder.directory
-        unfinished = UnfinishedEvaluation(directory, identity)
-        guard FileSystem.exists(directory.file(RunDirectory.unfinishedName)) else { return }
-        do {
-            let begun = try UnfinishedEvaluation(resuming: directory, identity)
-            try recorder.say("evaluation goes on with what was finished before")
-            unfinished = begun
-        } catch let error as RunError {
-            // It is of another step, or made with other attacks: then it begins anew.
-            try directory.log("\(error)")
-            try directory.removeUnfinished()
-        }
-    }
-
-    /// Evaluates the network as it is; collective.
-    private func evaluate(_ attacks: [EvaluatedAttack], suffix: String) throws -> Evaluator.Outcome {
-        let evaluator = Evaluator(
-            step.passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed,
-            store: unfinished, report: { [reporter] in try reporter?.report($0) },
-            wantsToStop: { [self] in wantsToStop })
-        return try evaluator.run(data.evaluation.set, data.evaluation.indices, attacks: attacks, suffix: suffix)
-    }
-
-    private func record(_ result: EvaluationResult) throws {
-        guard let recorder else { return }
-        let subject = configuration.evaluationSubject(checkpoint: CheckpointStore.name(ofStep: done), sha256: nil)
-        try recorder.record(result, subject, epoch: done / stepsPerEpoch, step: done)
-        for input in result.inputs { try recorder.say("  \(subject.split) \(Console.line(input))") }
-        try recorder.warnOfRouting(result, split: subject.split)
     }
 
     private static func millions(_ cost: NetworkCost) -> String {

@@ -11,6 +11,10 @@ package final class GradientExchange {
     package let gradients: Gradients
     private let communicator: any Communicator
     private let buckets: GradientBuckets?
+    /// The first slot, as the backward pass comes to them, whose gradient of this rank's own images is not finite.
+    package private(set) var notFinite: Slot?
+    /// Whether an update has begun that is not finished.
+    private var isOpen = false
     /// The slots of each group, first to last.
     private let slots: [Slot]
     /// The slots of an update that is sent packed, or nil.
@@ -32,14 +36,22 @@ package final class GradientExchange {
             : GradientBuckets(
                 arena: gradients.arenas[0], bucketBytes: max(4, Int(bucketMegabytes * 1_048_576)),
                 communicator: communicator)
-        if let buckets {
-            gradients.onReady = { [unowned self] range in
-                if failure != nil || packedSlots != nil { return }
-                do {
-                    try buckets.markReady(range)
-                    try buckets.progress()
-                } catch { failure = error }
-            }
+        gradients.onReady = { [unowned self] range in
+            look(at: range)
+            guard let buckets, failure == nil, packedSlots == nil else { return }
+            do {
+                try buckets.markReady(range)
+                try buckets.progress()
+            } catch { failure = error }
+        }
+    }
+
+    /// Takes note of a gradient that is not finite, before sums hide whose it is.
+    private func look(at range: Range<Int>) {
+        guard notFinite == nil, gradients.arenas.contains(where: { !GradientNorm.isFinite($0, range) }) else { return }
+        notFinite = slots.last { slot in
+            range.overlaps(slot.range) && gradients.groups.contains(slot.group)
+                && gradients.arenas.contains { !GradientNorm.isFinite($0, slot.range) }
         }
     }
 
@@ -56,12 +68,15 @@ package final class GradientExchange {
         let moved = slots.filter { groups.contains($0.group) }
         let isMost = 2 * moved.reduce(0) { $0 + $1.count } > total.count
         packedSlots = isMost ? nil : moved
+        notFinite = nil
+        isOpen = true
         if isMost { buckets?.begin() }
     }
 
     /// Waits until the global sum is there, in the slots of the groups that the update moves; returns what the step waited
     /// and the whole span of the exchange, in seconds.
     package func finish() throws -> (waited: Double, span: Double) {
+        isOpen = false
         if let failure { throw failure }
         if packedSlots == nil, let timing = try buckets?.finish() { return (timing.waitedSeconds, timing.spanSeconds) }
         let start = ContinuousClock.now
@@ -73,6 +88,9 @@ package final class GradientExchange {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         return (seconds, seconds)
     }
+
+    /// Ends an update that is given up, if one is under way; all ranks give up the same ones.
+    package func abandon() throws { if isOpen { _ = try finish() } }
 
     private func sum(_ slots: [Slot]) throws {
         packed.removeAll(keepingCapacity: true)

@@ -19,6 +19,18 @@ package enum GradientNorm {
         return sum.squareRoot()
     }
 
+    /// Whether all values of a range are finite numbers.
+    package static func isFinite(_ gradient: UnsafeMutableBufferPointer<Float>, _ range: Range<Int>) -> Bool {
+        guard let values = gradient.baseAddress else { return true }
+        // What is not finite, times 0, is no number, and no sum of it is one again.
+        var sum = SIMD16<Float>.zero
+        let whole = range.lowerBound + range.count / 16 * 16
+        for index in Swift.stride(from: range.lowerBound, to: whole, by: 16) {
+            sum += UnsafeRawPointer(values + index).loadUnaligned(as: SIMD16<Float>.self) * 0
+        }
+        return sum.sum() == 0 && (whole..<range.upperBound).allSatisfy { values[$0].isFinite }
+    }
+
     /// Scales a gradient of this norm down to `limit` if it is longer (torch.nn.utils.clip_grad_norm_).
     package static func clip(_ gradient: UnsafeMutableBufferPointer<Float>, norm: Double, to limit: Double) {
         let factor = Float(limit / (norm + 1e-6))

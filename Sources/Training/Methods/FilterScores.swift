@@ -25,12 +25,18 @@ package final class FilterScores {
     private let dropped: (Int) -> Int
     /// Of each layer and filter, the places in the parameter arena that its mask multiplies.
     private let places: [[[Int]]]
-    /// Without masks, laid out like the parameters, and used where convolutions and batch norms are.
-    private var weights: [Float]
-    /// Laid out like the parameters, and used where convolutions are.
-    private var scores: [Float]
-    /// Of each layer, whether its filters are masked.
-    private var masked: [[Bool]] = []
+    /// What changes.
+    struct Contents {
+        /// Without masks, laid out like the parameters, and used where convolutions and batch norms are.
+        fileprivate var weights: [Float]
+        /// Laid out like the parameters, and used where convolutions are.
+        fileprivate var scores: [Float]
+        /// Of each layer, whether its filters are masked.
+        fileprivate var masked: [[Bool]] = []
+    }
+
+    /// Scores, weights and masks as they are.
+    var contents: Contents
 
     /// What is left of what is masked; a power of two, by which nothing is rounded.
     private static let shadow: Float = 0x1p-40
@@ -50,14 +56,13 @@ package final class FilterScores {
         self.norms = norms
         trained = Set((layers.map(\.weight) + norms).map(\.name))
         places = layers.map { Self.places($0, norms, network) }
-        weights = Array(parameters.values)
-        scores = weights
+        contents = Contents(weights: Array(parameters.values), scores: Array(parameters.values))
         for layer in layers {
             let range = layer.weight.range
             let fanIn = Float(range.count / layer.filters)
-            let largest = weights[range].reduce(0) { max($0, abs($1)) }
+            let largest = contents.weights[range].reduce(0) { max($0, abs($1)) }
             let scale = (6 / fanIn).squareRoot() / max(largest, .leastNormalMagnitude)
-            for index in range { scores[index] = scale * weights[index] }
+            for index in range { contents.scores[index] = scale * contents.weights[index] }
         }
         mask()
     }
@@ -92,11 +97,11 @@ package final class FilterScores {
         for (number, layer) in layers.enumerated() {
             for filter in 0..<layer.filters {
                 let places = places[number][filter]
-                let ofMask = places.reduce(Float(0)) { $0 + gradient[$1] * weights[$1] }
-                if masked[number][filter] { for place in places { gradient[place] = 0 } }
+                let ofMask = places.reduce(Float(0)) { $0 + gradient[$1] * contents.weights[$1] }
+                if contents.masked[number][filter] { for place in places { gradient[place] = 0 } }
                 let range = Self.range(layer, filter)
                 for index in range {
-                    let sign: Float = scores[index] > 0 ? 1 : scores[index] < 0 ? -1 : 0
+                    let sign: Float = contents.scores[index] > 0 ? 1 : contents.scores[index] < 0 ? -1 : 0
                     gradient[index] = ofMask * sign / Float(range.count)
                 }
             }
@@ -109,25 +114,27 @@ package final class FilterScores {
         parameters.update([.backbone]) {
             // What stands still decays nothing.
             for place in maskedPlaces { $0.values[place] = 0 }
-            for layer in layers { for index in layer.weight.range { $0.values[index] = scores[index] } }
+            for layer in layers { for index in layer.weight.range { $0.values[index] = contents.scores[index] } }
         }
         update()
         let values = parameters.values
-        for layer in layers { for index in layer.weight.range { scores[index] = values[index] } }
+        for layer in layers { for index in layer.weight.range { contents.scores[index] = values[index] } }
         let still = Set(maskedPlaces)
-        for norm in norms { for index in norm.range where !still.contains(index) { weights[index] = values[index] } }
+        for norm in norms {
+            for index in norm.range where !still.contains(index) { contents.weights[index] = values[index] }
+        }
         mask()
     }
 
     private var maskedPlaces: [Int] {
-        zip(places, masked).flatMap { places, masked in zip(places, masked).flatMap { $1 ? $0 : [] } }
+        zip(places, contents.masked).flatMap { places, masked in zip(places, masked).flatMap { $1 ? $0 : [] } }
     }
 
     /// Calls `body` while masked filters and their batch norms are 0, as files of a pruned network have them.
     package func withoutMasked<Result>(_ body: () throws -> Result) rethrows -> Result {
         place(shadow: 0)
         network.parameters.update([.backbone]) {
-            for (layer, masked) in zip(layers, masked) {
+            for (layer, masked) in zip(layers, contents.masked) {
                 for filter in masked.indices where masked[filter] {
                     for index in Self.range(layer, filter) { $0.values[index] = 0 }
                 }
@@ -142,7 +149,7 @@ package final class FilterScores {
         var norms = [Double](repeating: 0, count: layer.filters)
         // The filter is the innermost index.
         for (place, index) in layer.weight.range.enumerated() {
-            norms[place % layer.filters] += Double(abs(scores[index]))
+            norms[place % layer.filters] += Double(abs(contents.scores[index]))
         }
         let order = norms.indices.sorted { (norms[$0], $0) < (norms[$1], $1) }
         return order.dropFirst(dropped(layer.filters)).sorted()
@@ -150,7 +157,7 @@ package final class FilterScores {
 
     /// Masks the filters that the scores do not keep.
     private func mask() {
-        masked = layers.map { layer in
+        contents.masked = layers.map { layer in
             var masked = [Bool](repeating: true, count: layer.filters)
             for filter in kept(layer) { masked[filter] = false }
             return masked
@@ -162,7 +169,7 @@ package final class FilterScores {
     private func place(shadow: Float) {
         network.parameters.update([.backbone]) {
             for slot in layers.map(\.weight) + norms {
-                for index in slot.range { $0.values[index] = weights[index] }
+                for index in slot.range { $0.values[index] = contents.weights[index] }
             }
             for place in maskedPlaces { $0.values[place] *= shadow }
         }
@@ -170,8 +177,8 @@ package final class FilterScores {
 
     /// What checkpoints hold: the name of each tensor, the slot that it stands beside, and where its values are.
     private var parts: [(name: String, slot: Slot, values: ReferenceWritableKeyPath<FilterScores, [Float]>)] {
-        layers.map { ("\($0.weight.name).scores", $0.weight, \.scores) }
-            + (layers.map(\.weight) + norms).map { ("\($0.name).unmasked", $0, \.weights) }
+        layers.map { ("\($0.weight.name).scores", $0.weight, \.contents.scores) }
+            + (layers.map(\.weight) + norms).map { ("\($0.name).unmasked", $0, \.contents.weights) }
     }
 
     /// Scores, weights without their masks, and masks, as checkpoints hold them.

@@ -9,30 +9,34 @@ package final class WeightAverage {
     /// What an averaged tensor is called in `state.safetensors`: the weight's name and this.
     package static let suffix = "average"
 
+    /// What changes.
+    struct Contents {
+        fileprivate var values: [Float]
+        fileprivate var statistics: [Float]
+    }
+
     private let decay: Float
-    private var values: [Float]
-    private var statistics: [Float]
+    /// The averages as they are.
+    var contents: Contents
     private let counters: [Slot]
 
     /// Begins with the weights as they are; `decay` is at least 0 and below 1.
     package init(decay: Double, _ parameters: Parameters) {
         self.decay = Float(decay)
-        values = Array(parameters.values)
-        statistics = Array(parameters.statistics)
+        contents = Contents(values: Array(parameters.values), statistics: Array(parameters.statistics))
         counters = parameters.slots.filter { $0.layout == .counter }
     }
 
     /// Begins anew with the weights as they are.
     package func begin(_ parameters: Parameters) {
-        values = Array(parameters.values)
-        statistics = Array(parameters.statistics)
+        contents = Contents(values: Array(parameters.values), statistics: Array(parameters.statistics))
     }
 
     /// Takes in the weights after an update.
     package func update(_ parameters: Parameters) {
-        WeightAverage.approach(&values, parameters.values, decay)
-        WeightAverage.approach(&statistics, parameters.statistics, decay)
-        for slot in counters { statistics[slot.offset] = parameters.statistics[slot.offset] }
+        WeightAverage.approach(&contents.values, parameters.values, decay)
+        WeightAverage.approach(&contents.statistics, parameters.statistics, decay)
+        for slot in counters { contents.statistics[slot.offset] = parameters.statistics[slot.offset] }
     }
 
     private static func approach(_ average: inout [Float], _ now: UnsafeBufferPointer<Float>, _ decay: Float) {
@@ -53,8 +57,8 @@ package final class WeightAverage {
 
     private func exchange(_ parameters: Parameters) {
         parameters.update {
-            WeightAverage.exchange(&values, $0.values)
-            WeightAverage.exchange(&statistics, $0.statistics)
+            WeightAverage.exchange(&contents.values, $0.values)
+            WeightAverage.exchange(&contents.statistics, $0.statistics)
         }
     }
 

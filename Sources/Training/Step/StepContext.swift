@@ -31,9 +31,10 @@ package final class StepContext {
     /// Memory and threads.
     package var workspace: Workspace { owner.passes.workspace }
 
-    func outcome(_ updates: [UpdateOutcome]) -> StepOutcome {
+    func outcome(_ updates: [UpdateOutcome], finding: String? = nil) -> StepOutcome {
         StepOutcome(
-            updates: updates, isAskedToStop: isAskedToStop, attackSeconds: attackSeconds, waitSeconds: waitSeconds,
+            updates: updates, finding: finding, isAskedToStop: isAskedToStop, attackSeconds: attackSeconds,
+            waitSeconds: waitSeconds,
             communicationSeconds: communicationSeconds)
     }
 }
@@ -53,10 +54,14 @@ extension StepContext {
         var passes = owner.passes
         passes.arithmetic = owner.settings.attackArithmetic
         passes.progress = { [owner, step] in owner.communicator.note("step \(step), attack") }
-        return try attack.perturb(
-            AttackBatch(
-                images: batch.images, labels: batch.labels, samples: batch.samples, seed: owner.settings.seed,
-                step: step), passes, draw: draw, routerProbabilities: routerProbabilities)
+        let attacked = AttackBatch(
+            images: batch.images, labels: batch.labels, samples: batch.samples, seed: owner.settings.seed, step: step)
+        do {
+            return try attack.perturb(attacked, passes, draw: draw, routerProbabilities: routerProbabilities)
+        } catch is AttackError where !batch.isFinite {
+            // No image is near one that is no image. The others do not know yet: the pass that follows tells all ranks.
+            return batch.images
+        }
     }
 
     /// Makes a training pass over images, and settles its statistics over the global batch.
@@ -136,15 +141,17 @@ extension StepContext {
         if wantsToStop { sums[0].stopRequests = 1 }
         let (list, settled) = try record.settle(
             extra: sums.map(\.list), owner.passes.statistics, network.parameters)
+        if list[PassTotals.stopRequestsPlace] > 0 { isAskedToStop = true }
         // The loss need not feel a score that is no number: its image goes to some expert all the same.
-        let isLossFinite = list[0].isFinite
-        let isOwn = !sums.allSatisfy(\.loss.isFinite) || !record.routers.allSatisfy(\.isFinite)
-        guard isLossFinite, settled.routers.allSatisfy(\.isFinite) else {
-            let what = isLossFinite ? "a router's score" : "the loss"
+        let doubtful = [
+            ("the loss", list[0].isFinite), ("a router's score", settled.routers.allSatisfy(\.isFinite)),
+            ("what a batch norm saw", settled.hasFiniteMoments),
+        ].first { !$0.1 }
+        if let (what, _) = doubtful {
+            let isOwn = !sums.allSatisfy(\.loss.isFinite) || !record.isFinite
             throw try owner.diagnose(what, images, batch, step: step, isOwn: isOwn)
         }
         let totals = PassTotals(list: list)
-        if totals.stopRequests > 0 { isAskedToStop = true }
         let outcome = PassOutcome(
             lossSum: totals.loss, correct: totals.correct,
             balanceLoss: settled.routers.reduce(0) { $0 + $1.balanceLoss },
@@ -247,9 +254,7 @@ extension StepContext {
         let total = owner.exchange.total
         owner.scores?.carryBack(total)
         let norm = GradientNorm.value(total)
-        guard norm.isFinite else {
-            throw RunError.numerical("step \(step): the norm of the gradient is \(norm), expected a finite number")
-        }
+        guard norm.isFinite else { throw try owner.diagnoseGradient(norm: norm, step: step) }
         guard let leading = owner.settings.groups[groups.contains(.backbone) ? .backbone : .router] else {
             preconditionFailure("no settings for the parameters that an update moves")
         }

@@ -19,6 +19,9 @@ package struct TrainingBatch {
         self.globalSize = globalSize
     }
 
+    /// Whether every pixel is a finite number.
+    var isFinite: Bool { images.allSatisfy { $0.elements.allSatisfy(\.isFinite) } }
+
     /// The images of the one shard in parts of at most `size`, at least one part, if an empty one.
     func parts(of size: Int) -> [TrainingBatch] {
         let count = images[0].images

@@ -62,8 +62,12 @@ package struct UpdateOutcome {
 
 /// What a step did.
 package struct StepOutcome {
-    /// Its updates in order.
+    /// Its updates in order; none where a value was not finite.
     package var updates: [UpdateOutcome]
+    /// What was not finite, and where, in words, whole on rank 0; nil where all was.
+    ///
+    /// Then the step was undone, or the run is to go back, as ``NonFinitePolicy`` has it.
+    package var finding: String?
     /// Whether any rank was asked to stop.
     package var isAskedToStop: Bool
     /// This rank's seconds: making adversarial images, waiting for the exchange after the last gradient, its whole span.

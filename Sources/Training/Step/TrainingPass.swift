@@ -37,6 +37,9 @@ struct PassTotals {
     /// Shards whose rank was asked to stop.
     var stopRequests = 0
 
+    /// Where ``stopRequests`` stands in ``list``.
+    static let stopRequestsPlace = 2
+
     var list: [Double] { [loss, Double(correct), Double(stopRequests)] }
 
     init(loss: Double, correct: Int) {
@@ -47,6 +50,6 @@ struct PassTotals {
     init(list: [Double]) {
         loss = list[0]
         correct = Int(list[1])
-        stopRequests = Int(list[2])
+        stopRequests = Int(list[Self.stopRequestsPlace])
     }
 }

@@ -44,6 +44,8 @@ package struct TrainingSettings {
     package var globalBatch: Int
     /// Images that a rank runs at once; nil means all.
     package var microBatch: Int?
+    /// What a step does where a value is not finite.
+    package var onNonFinite: NonFinitePolicy
     /// What is trained.
     package var parameters: TrainedParameters
     /// The share of each convolution's filters that `scores` keeps.
@@ -72,15 +74,17 @@ package struct TrainingSettings {
 
     /// Makes settings; see the properties.
     package init(
-        seed: UInt64, globalBatch: Int, microBatch: Int? = nil, parameters: TrainedParameters = .all,
-        filterShare: Double = 0.5, weightAverage: Double? = nil, groups: [ParameterGroup: GroupSettings],
-        attack: NetworkAttack? = nil, normalization: Normalization = .local, routing: RoutingRule,
+        seed: UInt64, globalBatch: Int, microBatch: Int? = nil, onNonFinite: NonFinitePolicy = .stop,
+        parameters: TrainedParameters = .all, filterShare: Double = 0.5, weightAverage: Double? = nil,
+        groups: [ParameterGroup: GroupSettings], attack: NetworkAttack? = nil, normalization: Normalization = .local,
+        routing: RoutingRule,
         arithmetic: Arithmetic = .fast, attackArithmetic: Arithmetic = .fast, filterCacheMegabytes: Int = 2048,
         bucketMegabytes: Double = 4, shards: Int = 1, isOrdered: Bool = false
     ) {
         self.seed = seed
         self.globalBatch = globalBatch
         self.microBatch = microBatch
+        self.onNonFinite = onNonFinite
         self.parameters = parameters
         self.filterShare = filterShare
         self.weightAverage = weightAverage

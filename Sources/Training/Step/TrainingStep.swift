@@ -54,13 +54,22 @@ package final class TrainingStep {
     /// - Parameters:
     ///   - routerBatch: What routers are updated by, where the method draws them batches of their own.
     ///   - wantsToStop: Whether this rank was asked to stop.
-    /// - Throws: ``RunError/numerical(_:)`` on all ranks where a loss or a gradient is not finite.
+    /// - Returns: What it did. Where a loss, a router's score or a gradient is not finite, all ranks find out at the same place by
+    ///   the step's own sums; under ``NonFinitePolicy/skip`` everything is then as it was before the step.
+    /// - Throws: ``RunError/numerical(_:)`` on all ranks in that case under ``NonFinitePolicy/stop``.
     package func run(
         _ batch: TrainingBatch, routerBatch: TrainingBatch? = nil, step: Int, wantsToStop: Bool
     ) throws -> StepOutcome {
         let context = StepContext(self, step: step, wantsToStop: wantsToStop)
-        let updates = try method.step(batch, routerBatch: routerBatch ?? batch, context)
-        return context.outcome(updates)
+        let before = settings.onNonFinite == .skip ? StepSnapshot(self) : nil
+        do {
+            return context.outcome(try method.step(batch, routerBatch: routerBatch ?? batch, context))
+        } catch let error as NonFiniteValue {
+            if settings.onNonFinite == .stop { throw RunError.numerical(error.finding) }
+            try exchange.abandon()
+            if let before { method = before.restore(self) }
+            return context.outcome([], finding: error.finding)
+        }
     }
 
     /// Takes up what a checkpoint's method kept.

@@ -78,7 +78,7 @@ extension RankTests {
 
         @Test(
             "Free's noise, averages of weights and clipped gradients are the bits of one rank too",
-            arguments: [RunConfiguration.Training.Method.free, .fast])
+            arguments: [RunConfiguration.Training.Method.standard, .fast, .free, .trades, .mart])
         func methods(_ method: RunConfiguration.Training.Method) throws {
             guard Self.shards % communicator.size == 0 else { return }
             var configuration = MixtureCase.all[1].configuration
