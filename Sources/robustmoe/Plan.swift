@@ -20,7 +20,7 @@ struct Plan: ParsableCommand {
     var link: Double?
     @Flag(help: "Print the plan as JSON.")
     var json = false
-    @Flag(help: "Print mpirun, its options and the setting of threads, a word a line, and nothing else.")
+    @Flag(help: "Print mpirun, its options, the setting of threads and the hosts, a word a line, and nothing else.")
     var mpirun = false
     @Argument(help: "key=value settings.")
     var settings: [String] = []
@@ -35,7 +35,8 @@ struct Plan: ParsableCommand {
         if mpirun {
             guard LaunchEnvironment.current.isRoot else { return }
             let layout = try Job.prepare { try launch.options.layout().layout }
-            for word in layout.launcherWords + ["distributed.threads=\(layout.threads)"] { Console.print(word) }
+            let setting = "distributed.threads=\(layout.threads)"
+            for word in layout.launcherWords + [setting, layout.hostWord] { Console.print(word) }
             return
         }
         let session = try Job.prepare {

@@ -67,6 +67,47 @@ extension CommandSuite {
             #expect(try robustmoe(["plan"] + Self.small + arguments).status == status)
         }
 
+        @Test(
+            "launch/train --restarts goes on without a host that is gone, to the same bits",
+            .enabled(if: CommandJob.hasMPI, "no mpirun"))
+        func restarts() throws {
+            let script = #filePath.components(separatedBy: "/Tests/")[0] + "/launch/train"
+            let folder = try Scratch.folder()
+            let settings = Self.small + ["distributed.deterministic_shards=2", "training.checkpoint_every=5"]
+            // A host that can be reached once: what starts processes there says no afterwards.
+            let agent = """
+                #!/bin/sh
+                [ ! -e \(folder)/gone ] || exit 1
+                touch \(folder)/gone
+                shift
+                exec sh -c "$*"
+
+                """
+            try Data(agent.utf8).write(to: URL(fileURLWithPath: folder + "/agent"))
+            chmod(folder + "/agent", 0o755)
+            try Data("localhost\nother\n".utf8).write(to: URL(fileURLWithPath: folder + "/hosts"))
+            let job = try CommandJob(
+                [
+                    "--restarts", "1", "--hostfile", folder + "/hosts", "--ranks-per", "host", "--output",
+                    folder + "/run",
+                ]
+                    + settings,
+                program: script,
+                environment: [
+                    "ROBUSTMOE_PROGRAM": CommandJob.binary, "ROBUSTMOE_DRILL": "kill:1:8",
+                    "OMPI_MCA_plm_rsh_agent": folder + "/agent",
+                ]
+            ).finish()
+            #expect(job.status == 0, "\(job.output) \(job.errors)")
+            #expect(job.output.contains("other does not answer: the job goes on without it"))
+            #expect(job.output.contains("resumed from step-00000005"))
+            let whole = try robustmoe(["train", "--output", folder + "/whole"] + settings)
+            #expect(whole.status == 0)
+            #expect(
+                try TrainedRun(path: folder + "/run").latest().files["model.safetensors"]
+                    == TrainedRun(path: folder + "/whole").latest().files["model.safetensors"])
+        }
+
         @Test("launch/train chooses ranks, shows the line and runs it", .enabled(if: CommandJob.hasMPI, "no mpirun"))
         func launch() throws {
             let script = #filePath.components(separatedBy: "/Tests/")[0] + "/launch/train"

@@ -53,7 +53,8 @@ class Place:
         return tables.run(self.words() + [self.options.program, *arguments], allowed=(0, 75))
 
     def rates(self, network):
-        path = f"{self.directory}/{self.name.replace(' ', '-')}-{network}.json"
+        name = "".join(letter if letter.isalnum() else "-" for letter in f"{self.name}-{network}")
+        path = f"{self.directory}/{name}.json"
         self.allowed("bench", "rates", "--measured", path, *settings(self.options, network))
         return path
 

@@ -94,6 +94,9 @@ package struct RankLayout: Equatable, Sendable {
     /// Whether more threads than cores would run somewhere.
     package var isCrowded: Bool { hosts.contains { $0.ranks * $0.threads > $0.cores } }
 
+    /// The hosts with their ranks, such as `node01:2,node02:1`.
+    package var hostWord: String { hosts.map { "\($0.name):\($0.ranks)" }.joined(separator: ",") }
+
     /// `mpirun` and its options, up to the program; each rank is bound to cores of its own, unless there are too few.
     ///
     /// Open MPI binds one or two ranks to one core each by itself, whatever threads they have.
@@ -104,7 +107,7 @@ package struct RankLayout: Equatable, Sendable {
         // A scheduler's hosts are named only where not all of them, or not all alike, are used.
         let isAll = hosts.count == allocation.hosts.count && counts.count == 1
         if !isHere, !(allocation.isKnownToLauncher && isAll) {
-            words += ["--host", hosts.map { "\($0.name):\($0.ranks)" }.joined(separator: ",")]
+            words += ["--host", hostWord]
         }
         if isCrowded { return words + ["--map-by", "slot", "--bind-to", "none", "--oversubscribe"] }
         let place = counts.count == 1 ? "ppr:\(hosts[0].ranks):node" : "slot"
