@@ -24,6 +24,18 @@ package struct DatasetScan: Sendable {
     package var count: Int { classCounts.reduce(0, +) }
 }
 
+/// Images that a scan has come to, as they are stored.
+package struct StoredBlock {
+    /// `[images][height][width][channels]`.
+    package let images: UnsafeRawBufferPointer
+    /// The images' labels.
+    package let labels: ArraySlice<Int32>
+    /// Classes, and the channels of a pixel.
+    package let traits: DatasetTraits
+    /// The size of the images.
+    package let window: ImageWindow
+}
+
 /// Reads a whole split once, a block of images at a time, and checks everything there is to check.
 ///
 /// Image files are decoded and resized as for training; of packs the checksums are compared, whatever their size.
@@ -32,19 +44,19 @@ package struct DatasetScan: Sendable {
 ///   - path: Where its files are, or a pack.
 ///   - split: The published part that is wanted.
 ///   - options: How image files are read.
-///   - body: Is given each block of stored images, `[images][height][width][channels]`, and the images' labels.
+///   - body: Is given each block of images in their order.
 /// - Throws: ``DatasetError``, for corrupt image files only once all have been read, and only if they are to be refused;
 ///   and what `body` throws.
 package func scanDataset(
     _ name: DatasetName, path: String?, split: DatasetSplit, options: ImageFileOptions = ImageFileOptions(),
-    _ body: (UnsafeRawBufferPointer, ArraySlice<Int32>) throws -> Void = { _, _ in }
+    _ body: (StoredBlock) throws -> Void = { _ in }
 ) throws -> DatasetScan {
     var digest = SplitDigest()
     var counts: [Int: Int] = [:]
-    func see(_ images: UnsafeRawBufferPointer, _ labels: ArraySlice<Int32>) throws {
-        digest.append(images, labels)
-        for label in labels { counts[Int(label), default: 0] += 1 }
-        try body(images, labels)
+    func see(_ block: StoredBlock) throws {
+        digest.append(block.images, block.labels)
+        for label in block.labels { counts[Int(label), default: 0] += 1 }
+        try body(block)
     }
     func scan(
         _ traits: DatasetTraits, _ window: ImageWindow, _ mode: ResizeMode?, _ reading: TreeReading?,
@@ -58,7 +70,9 @@ package func scanDataset(
     }
     guard name.usualSide != nil else {
         let set = try loadDataset(name, path: path, split: split, options: options)
-        try set.images.withUnsafeBytes { try see($0, set.labels[...]) }
+        try set.images.withUnsafeBytes {
+            try see(StoredBlock(images: $0, labels: set.labels[...], traits: set.traits, window: set.window))
+        }
         return scan(set.traits, set.window, nil, nil, warnings: set.warnings)
     }
     let source = try FileImages(name, path, split, options)
@@ -67,13 +81,17 @@ package func scanDataset(
     switch source {
     case .pack(let pack):
         let (images, labels, expected) = try pack.contents(split)
-        try images.withUnsafeBytes { try see($0, labels[...]) }
+        try images.withUnsafeBytes {
+            try see(StoredBlock(images: $0, labels: labels[...], traits: traits, window: window))
+        }
         let found = digest.finish()
         guard found == expected else { throw pack.damage(split, found: found, expected: expected) }
         return scan(traits, window, pack.index.resizeMode, nil, warnings: [])
     case .tree(let images):
         try options.memory.check(images.atOnce, of: images.imageSize, in: images.tree.folder)
-        let reading = try images.read(limit: .max, see)
+        let reading = try images.read(limit: .max) {
+            try see(StoredBlock(images: $0, labels: $1, traits: traits, window: window))
+        }
         try reading.check(images.tree, options.corrupt)
         return scan(
             traits, window, images.mode, reading, warnings: images.tree.warnings + images.sizeWarning(reading.count))

@@ -6,8 +6,8 @@ import Runs
 
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "data", abstract: "Checks data sets, and packs image files into one file.",
-        subcommands: [Verify.self, Pack.self])
+        commandName: "data", abstract: "Fetches and checks data sets, and packs image files into one file.",
+        subcommands: [Fetch.self, Verify.self, Pack.self])
 
     /// Where the images are, in short or as settings.
     struct Source: ParsableArguments {
@@ -26,11 +26,45 @@ struct DataCommand: ParsableCommand {
         }
     }
 
+    struct Fetch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Fetches a published data set, checks its SHA-256, and unpacks it to where training finds it.",
+            discussion: """
+                Transfers need curl, Tiny-ImageNet unzip too. What was cut goes on with the same command. Without a network,
+                bring the published file to the folder by other means: the same command checks and unpacks it.
+                """)
+
+        @Argument(help: "cifar10, cifar100, fashion-mnist, mnist or tiny-imagenet.")
+        var dataset: String
+        @Option(help: "The folder that it comes to, which data.path is to be then.")
+        var path: String
+        @Option(help: "The address of a folder that holds the published files, instead of the official one.")
+        var mirror: String?
+
+        func run() throws {
+            let layers = ["data.dataset=\(dataset)", "data.path=\(path)"].map { ConfigurationLayer(override: $0) }
+            let configuration = try Job.configuration(layers)
+            guard LaunchEnvironment.current.isRoot else { return }
+            try DataCommand.tell(Job.prepare { try DataSession(configuration).fetch(mirror: mirror) })
+        }
+    }
+
+    /// Ends with 3 where something is wrong with the images.
+    private static func tell(_ failures: [String]) throws {
+        guard !failures.isEmpty else { return }
+        for failure in failures { Job.speak("error: \(failure)") }
+        throw ExitCode(ExitStatus.data.rawValue)
+    }
+
     struct Verify: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Reads every image of a data set and says what is there; ends with 3 if something is wrong.")
 
         @OptionGroup var source: Source
+        @Option(help: "A PNG file to write: the first images of each class, for a look at what the labels say.")
+        var sheet: String?
+        @Flag(help: "Replace the sheet.")
+        var force = false
         @Argument(help: "key=value settings.")
         var settings: [String] = []
 
@@ -38,10 +72,7 @@ struct DataCommand: ParsableCommand {
             let configuration = try source.configuration(settings)
             // Under mpirun one rank does it.
             guard LaunchEnvironment.current.isRoot else { return }
-            let failures = try Job.prepare { try DataSession(configuration).verify() }
-            guard !failures.isEmpty else { return }
-            for failure in failures { Job.speak("error: \(failure)") }
-            throw ExitCode(ExitStatus.data.rawValue)
+            try DataCommand.tell(Job.prepare { try DataSession(configuration).verify(sheet: sheet, force: force) })
         }
     }
 

@@ -93,6 +93,55 @@ extension CommandSuite {
             expectComplaint(tooLong, ["error: train: ", "train-labels-idx1-ubyte", "goes on after its 20 records"])
         }
 
+        @Test("verify counts the images of classes where they differ, and writes a contact sheet, once")
+        func sheet() throws {
+            let folder = try cifar { $0[7 * DataTests.recordSize] = 3 }
+            let sheet = try Scratch.folder() + "/sheet.png"
+            let arguments = ["data", "verify", "--dataset", "cifar10", "--path", folder, "--sheet", sheet]
+            let outcome = try robustmoe(arguments)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            #expect(outcome.output.contains("2 bird, 3 cat, 2 deer, 2 dog, 2 frog, 1 horse"))
+            #expect(!outcome.output.contains("test: 2 airplane"))
+            #expect(outcome.output.contains("wrote \(sheet): the first 10 images of each class"))
+            let png = try Data(contentsOf: URL(fileURLWithPath: sheet))
+            #expect(png.starts(with: [0x89, 0x50, 0x4e, 0x47]))
+            let again = try robustmoe(arguments)
+            #expect(again.status == 2)
+            expectComplaint(again, [sheet, "--force"])
+            #expect(try robustmoe(arguments + ["--force"]).status == 0)
+        }
+
+        @Test("fetch says what to type: without a network, with an odd mirror, for sets that nobody publishes")
+        func fetch() throws {
+            let folder = try Scratch.folder()
+            let arguments = ["data", "fetch", "--path", folder]
+            let unreachable = try robustmoe(arguments + ["tiny-imagenet", "--mirror", "file://\(folder)/no/such"])
+            #expect(unreachable.status == 3)
+            expectComplaint(
+                unreachable,
+                ["could not be fetched", "Without a network", "248100043 bytes", "\(folder)/tiny-imagenet-200.zip"])
+            for (more, phrase) in [
+                (["cifar10", "--mirror", "ftp://x"], "https://"), (["synthetic"], "expected cifar10"),
+                (["imagenet"], "data.dataset"),
+            ] {
+                let outcome = try robustmoe(arguments + more)
+                #expect(outcome.status == 2)
+                expectComplaint(outcome, [phrase])
+            }
+            #expect(try Scratch.contents(of: folder).isEmpty)
+        }
+
+        @Test("fetch reads a set that is there already, and says the settings for it")
+        func isThere() throws {
+            let place = try Scratch.folder()
+            try FileManager.default.moveItem(atPath: cifar(), toPath: place + "/cifar-10-batches-bin")
+            let outcome = try robustmoe(["data", "fetch", "cifar10", "--path", place])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            for phrase in ["nothing was fetched", "train: SHA-256", "data.dataset=cifar10 data.path=\(place)"] {
+                #expect(outcome.output.contains(phrase), "\(outcome.output)")
+            }
+        }
+
         @Test("missing files are named with the places looked at")
         func missing() throws {
             try expectRefusal("cifar10", "/no/such", ["cifar10", "data_batch_1.bin", "/no/such"])

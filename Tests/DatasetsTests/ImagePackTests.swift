@@ -16,8 +16,8 @@ struct ImagePackTests {
         var last: DatasetScan?
         for split in DatasetSplit.allCases {
             let options = ImageFileOptions(resize: resize, resizeMode: mode)
-            let scan = try scanDataset(name, path: folder.path, split: split, options: options) { images, labels in
-                try writer.append(images, labels)
+            let scan = try scanDataset(name, path: folder.path, split: split, options: options) { block in
+                try writer.append(block.images, block.labels)
             }
             try writer.endSplit(split, sha256: scan.sha256)
             last = scan

@@ -79,14 +79,15 @@ package enum FileSystem {
         }
     }
 
-    static func rename(_ source: String, to destination: String) throws(FileSystemError) {
+    /// Gives what lies at `source` another name on the same file system, in one step.
+    package static func rename(_ source: String, to destination: String) throws(FileSystemError) {
         if Foundation.rename(source, destination) != 0 {
             throw FileSystemError("rename \(source) to", destination, code: errno)
         }
     }
 
     /// Removes a file, a link (not what it points to) or a whole directory; nothing there is fine.
-    static func remove(_ path: String) throws(FileSystemError) { try remove(FilePath(path)) }
+    package static func remove(_ path: String) throws(FileSystemError) { try remove(FilePath(path)) }
 
     private static func remove(_ path: FilePath) throws(FileSystemError) {
         var status = stat()

@@ -20,9 +20,36 @@ package struct DataSession: Sendable {
         options = try configuration.data.imageFileOptions(ParallelLoop(threads: threads), alone)
     }
 
-    /// Reads everything and says what is there, with the warnings that training would print.
+    /// Brings the data set to `data.path`, where it is not there already, and reads it as ``verify(sheet:)`` does.
+    /// - Parameter mirror: The address of a folder with the published files, instead of the official ones.
     /// - Returns: What is wrong, a line each.
-    package func verify() throws -> [String] {
+    package func fetch(mirror: String?) throws -> [String] {
+        let source = configuration.data
+        guard let path = source.path else {
+            throw RunError.unusable("data.path is needed, the folder that the files come to: --path FOLDER")
+        }
+        let fetch = try DatasetFetch(source.dataset, into: path, mirror: mirror)
+        var report = FetchProgress()
+        let isNew = try fetch.run { report.see($0) }
+        Console.print(
+            isNew
+                ? "\(source.dataset.rawValue) is fetched, its SHA-256 as published, and lies in \(fetch.folder)"
+                : "\(fetch.folder) is there already: nothing was fetched")
+        let failures = try verify()
+        if failures.isEmpty { Console.print("settings: data.dataset=\(source.dataset.rawValue) data.path=\(path)") }
+        return failures
+    }
+
+    /// Reads everything and says what is there, with the warnings that training would print.
+    /// - Parameters:
+    ///   - sheet: The PNG file for a contact sheet of both splits; nil for none.
+    ///   - force: Replaces a sheet that is there.
+    /// - Returns: What is wrong, a line each.
+    package func verify(sheet: String? = nil, force: Bool = false) throws -> [String] {
+        if let sheet, !force, FileSystem.exists(sheet) {
+            throw RunError.unusable("\(sheet) is there already; pass --force to replace it")
+        }
+        var pictures = ContactSheet()
         let source = configuration.data
         Console.print("data set \(source.dataset.rawValue)\(source.path.map { " in \($0)" } ?? "")")
         var options = options
@@ -32,7 +59,9 @@ package struct DataSession: Sendable {
         var hasWarnings = false
         for split in DatasetSplit.allCases {
             do {
-                let scan = try scanDataset(source.dataset, path: source.path, split: split, options: options)
+                let scan = try scanDataset(source.dataset, path: source.path, split: split, options: options) {
+                    if sheet != nil { pictures.add($0, split) }
+                }
                 for line in Self.lines(scan, split) { Console.print(line) }
                 for warning in scan.warnings { Console.print("warning: \(warning)") }
                 hasWarnings = hasWarnings || !scan.warnings.isEmpty
@@ -41,6 +70,15 @@ package struct DataSession: Sendable {
             } catch let error as DatasetError {
                 failures.append("\(split.rawValue): \(error)")
             }
+        }
+        if let sheet, let png = try pictures.png() {
+            let file = try OutputFile(replacing: sheet)
+            try file.write(png.span.bytes)
+            try file.finish()
+            let places = pictures.imagesOfClass
+            Console.print(
+                "wrote \(sheet): the first \(places == 1 ? "image" : "\(places) images") of each class in label order, "
+                    + "training above test")
         }
         if failures.isEmpty { Console.print("all images can be used\(hasWarnings ? ", but see the warnings" : "")") }
         return failures
@@ -69,9 +107,9 @@ package struct DataSession: Sendable {
         var last: DatasetScan?
         for split in DatasetSplit.allCases {
             var progress = PackProgress(split: split)
-            let scan = try scanDataset(name, path: source.path, split: split, options: options) { images, labels in
-                try writer.append(images, labels)
-                progress.add(labels.count)
+            let scan = try scanDataset(name, path: source.path, split: split, options: options) { block in
+                try writer.append(block.images, block.labels)
+                progress.add(block.labels.count)
             }
             try writer.endSplit(split, sha256: scan.sha256)
             let leftOut = scan.corrupt.map { "\(split.rawValue): left out: \($0)" }
@@ -107,7 +145,48 @@ package struct DataSession: Sendable {
                 ? ", files of \(sizes.smallest)" : ", files from \(sizes.smallest) to \(sizes.largest)"
         }
         if let mode = scan.resizeMode { line += ", resized by \(mode.rawValue)" }
-        return [line, "\(split.rawValue): SHA-256 \(scan.sha256)"]
+        // Where all are alike, the line above says it.
+        let classes = Set(counts).count > 1 ? zip(counts, names).map { "\($0) \($1)" } : []
+        return [line] + Self.wrapped(classes).map { "\(split.rawValue): \($0)" }
+            + ["\(split.rawValue): SHA-256 \(scan.sha256)"]
+    }
+
+    /// Joins words by commas, in lines of a hundred characters where words are not longer.
+    private static func wrapped(_ words: [String]) -> [String] {
+        var lines: [String] = []
+        for word in words {
+            if let last = lines.last, last.count + word.count < 98 {
+                lines[lines.count - 1] = last + ", " + word
+            } else {
+                if !lines.isEmpty { lines[lines.count - 1] += "," }
+                lines.append(word)
+            }
+        }
+        return lines
+    }
+}
+
+/// How far a transfer has come, told every ten seconds.
+private struct FetchProgress {
+    private var name = ""
+    private var begun = (bytes: 0, at: ContinuousClock.now)
+    private var lastLine = ContinuousClock.now
+
+    mutating func see(_ progress: DatasetFetch.Progress) {
+        if progress.name != name {
+            name = progress.name
+            begun = (progress.bytes, .now)
+            lastLine = .now
+            let rest = progress.bytes == 0 ? "" : ", the first \(progress.bytes >> 20) MiB are here"
+            Console.print("fetching \(name), \(max(1, progress.total >> 20)) MiB\(rest)")
+        }
+        guard ContinuousClock.now - lastLine > .seconds(10) else { return }
+        lastLine = .now
+        let rate = Double(progress.bytes - begun.bytes) / ((ContinuousClock.now - begun.at) / .seconds(1))
+        let left = rate > 0 ? ", \(Console.fixed(Double(progress.total - progress.bytes) / rate, 0)) s left" : ""
+        Console.print(
+            "\(name): \(progress.bytes >> 20) of \(progress.total >> 20) MiB, "
+                + "\(Console.fixed(rate / Double(1 << 20), 1)) MiB/s\(left)")
     }
 }
 
