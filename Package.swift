@@ -28,6 +28,8 @@ let package = Package(
         .systemLibrary(name: "CHardware"),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .plugin(name: "RecordBuild", capability: .buildTool(), path: "Sources/RecordBuild"),
+        .target(name: "BuildRecord", plugins: ["RecordBuild"]),
         .target(name: "Tensors", dependencies: ["CHardware", "COpenBLAS"]),
         .target(name: "Collectives", dependencies: ["CMPI"]),
         .target(name: "Files", dependencies: ["COpenSSL"]),
@@ -51,9 +53,8 @@ let package = Package(
         .target(
             name: "Runs",
             dependencies: [
-                "Attacks", "CHardware", "Collectives", "Configuration", "Datasets", "Evaluation", "Files",
-                "NetworkAttacks",
-                "Networks", "Tensors", "Training", "Weights",
+                "Attacks", "BuildRecord", "CHardware", "Collectives", "Configuration", "Datasets", "Evaluation", "Files",
+                "NetworkAttacks", "Networks", "Tensors", "Training", "Weights",
             ]),
         .executableTarget(
             name: "robustmoe",

@@ -7,7 +7,7 @@ struct RobustMoE: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "robustmoe",
         abstract: "Trains mixture-of-experts CNNs that resist adversarial attacks, data-parallel over MPI.",
-        version: Version.current,
+        version: Version.details,
         subcommands: [
             Train.self, Evaluate.self, Experts.self, Convert.self, Report.self, Bench.self, Plan.self, Doctor.self,
             DataCommand.self,

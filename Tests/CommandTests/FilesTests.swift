@@ -34,12 +34,14 @@ extension CommandSuite {
                 files == [
                     "manifest.json", "model.safetensors", "optimizer.safetensors", "state.json", "state.safetensors",
                 ])
-            #expect(try Scratch.text(run.path + "/command.txt").contains(" train --output \(run.path) model.width=4 "))
+            let command = try Scratch.text(run.path + "/command.txt")
+            #expect(command.contains(" train --output \(run.path) model.width=4 "))
+            #expect(command.contains("mpirun --oversubscribe -np 2 "))
             let events = try Scratch.text(run.path + "/events.log")
             #expect(events.contains("checkpoint step-00000027") && events.contains("finished 3 epochs, 27 steps"))
         }
 
-        @Test("environment.json tells of hosts, ranks, threads, libraries, processor, version and commit")
+        @Test("environment.json tells of hosts, ranks, cores, libraries, processor, build, images, beginning and end")
         func environment() throws {
             let path = try TrainedRun.onTwoRanks.get().path + "/environment.json"
             let data = try #require(FileManager.default.contents(atPath: path))
@@ -52,8 +54,19 @@ extension CommandSuite {
             #expect((object["blas_kernel"] as? String)?.isEmpty == false)
             #expect((object["processor"] as? String)?.isEmpty == false)
             #expect(object["version"] as? String == "0.1.0")
-            #expect(object["commit"] as? String == "0123abc")
-            #expect((object["started_at"] as? String)?.hasSuffix("Z") == true)
+            let version = try robustmoe(["--version"]).output
+            let commit = try #require(object["commit"] as? String)
+            // The build knows it in a checkout, and the environment of the run elsewhere.
+            #expect(version.contains("\ncommit \(commit)\n") || commit == "0123abc", "\(commit)")
+            for key in ["build", "compiler"] { #expect(version.contains(try #require(object[key] as? String))) }
+            let hosts = try #require(object["ranks_of_hosts"] as? [[String: Any]])
+            #expect(hosts.count == 1 && hosts[0]["ranks"] as? String == "0-1")
+            #expect((hosts[0]["cores"] as? String)?.isEmpty == false && hosts[0]["online_cores"] as? Int ?? 0 >= 1)
+            let digests = try #require(object["data_sha256"] as? [String: String])
+            #expect(digests.keys.sorted() == ["test", "train"] && digests.values.allSatisfy { $0.count == 64 })
+            let (started, ended) = (object["started_at"] as? String ?? "", object["ended_at"] as? String ?? "")
+            #expect(started.hasSuffix("Z") && ended.hasSuffix("Z") && started <= ended)
+            #expect(object["exit_status"] as? Int == 0)
         }
 
         @Test("the tables have the contract's columns in its order")

@@ -5,44 +5,86 @@ import Tensors
 
 /// What a run ran on (`environment.json`).
 struct RunEnvironment: Encodable {
+    /// The ranks of a host.
+    struct HostRanks: Encodable {
+        let host: String
+        /// Ranks, and the cores that they may run on, as lists of numbers and spans.
+        let ranks: String
+        let cores: String
+        let onlineCores: Int
+
+        enum CodingKeys: String, CodingKey {
+            case host, ranks, cores
+            case onlineCores = "online_cores"
+        }
+    }
+
     let hosts: [String]
     let ranks: Int
+    let ranksOfHosts: [HostRanks]
     let threadsPerRank: Int
+    let scheduler: String?
+    let jobID: String?
     let mpi: String
     let blas: String
     let blasKernel: String
     let processor: String
     let version: String
     let commit: String
+    let build: String
+    let compiler: String
+    /// The SHA-256 of the images of each split that was read, see `ImageSet.contentDigest`.
+    let dataSHA256: [String: String]
     let startedAt: String
+    /// When the session ended, and with which exit status; nil while it runs, and where it was killed.
+    var endedAt: String?
+    var exitStatus: Int32?
 
     enum CodingKeys: String, CodingKey {
-        case hosts, ranks, mpi, blas, processor, version, commit
+        case hosts, ranks, mpi, blas, processor, version, commit, build, compiler, scheduler
+        case ranksOfHosts = "ranks_of_hosts"
         case threadsPerRank = "threads_per_rank"
+        case jobID = "job_id"
         case blasKernel = "blas_kernel"
+        case dataSHA256 = "data_sha256"
         case startedAt = "started_at"
+        case endedAt = "ended_at"
+        case exitStatus = "exit_status"
     }
 
-    init(topology: NodeTopology, communicator: any Communicator, threads: Int) {
+    init(
+        topology: NodeTopology, communicator: any Communicator, threads: Int, started: Date, data: [String: String]
+    ) {
         hosts = topology.hosts.map(\.name)
         ranks = communicator.size
+        ranksOfHosts = topology.hosts.map {
+            HostRanks(
+                host: $0.name, ranks: "\(CoreSet($0.ranks))", cores: "\($0.cores)", onlineCores: $0.onlineCores)
+        }
         threadsPerRank = threads
+        let job = SchedulerJob.current
+        scheduler = job?.scheduler
+        jobID = job?.id
         mpi = communicator is SoloCommunicator ? "none" : MPICommunicator.libraryVersion
         blas = MatrixProduct.libraryDescription
         blasKernel = MatrixProduct.kernelName
         processor = KernelText.processor.value("model name") ?? "unknown"
         version = Version.current
-        // The launch scripts know the checkout; the program alone cannot.
-        commit = ProcessInfo.processInfo.environment["ROBUSTMOE_COMMIT"] ?? "unknown"
-        startedAt = Date().ISO8601Format()
+        commit = Version.commit
+        build = Version.build
+        compiler = Version.compiler
+        dataSHA256 = data
+        startedAt = started.ISO8601Format()
+    }
+
+    /// The same of a session that ends now.
+    func ended(_ status: ExitStatus) -> RunEnvironment {
+        var environment = self
+        environment.endedAt = Date().ISO8601Format()
+        environment.exitStatus = status.rawValue
+        return environment
     }
 
     /// The BLAS kernels in use, as a person reads them.
     static var kernelLine: String { "OpenBLAS kernels: \(MatrixProduct.kernelName)" }
-}
-
-/// The program's version.
-package enum Version {
-    /// Semantic version of this build.
-    package static let current = "0.1.0"
 }

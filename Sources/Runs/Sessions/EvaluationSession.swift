@@ -109,10 +109,11 @@ package struct EvaluationSession: Sendable {
             configuration.evaluatedAttacks(of: network), configuration, passes, data, communicator)
         let identity = configuration.evaluationIdentity(
             weights: prepared.weights.hashes, material: material.hashes, data.set, data.indices, layers: fixed)
+        var environment: RunEnvironment?
         let record =
             try communicator.isRoot
             ? EvaluationRecord(output, identity, runID: prepared.weights.runID, resumes: resume) { directory in
-                try site.describe(configuration, in: directory, communicator)
+                environment = try site.describe(configuration, in: directory, communicator, images: [data.set])
                 try directory.log(prepared.weights.description)
                 for warning in data.set.warnings { try directory.log("warning: \(warning)") }
             } : nil
@@ -154,6 +155,7 @@ package struct EvaluationSession: Sendable {
         if fixed != nil { try recorder.tables.open(.fixedExperts) }
         for row in rows { try recorder.tables.append(row) }
         try record.unfinished.remove()
+        try environment.map { try recorder.directory.writeEnvironment($0.ended(.done)) }
         try recorder.say("results in \(recorder.directory.path)")
         return .done
     }

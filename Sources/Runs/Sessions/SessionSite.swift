@@ -1,6 +1,8 @@
 import Collectives
 import Configuration
+import Datasets
 import Files
+import Foundation
 import Tensors
 
 /// Where a session runs: its hosts, the threads of each rank, OpenBLAS on one thread.
@@ -11,6 +13,7 @@ struct SessionSite {
     let threads: Int
     /// What rank 0 has said to be careful about.
     let warnings: [String]
+    private let started = Date()
 
     /// Finds out, and lets rank 0 say it; collective.
     ///
@@ -37,13 +40,20 @@ struct SessionSite {
     }
 
     /// Writes what runs, how and where: `config.yaml`, `command.txt` and `environment.json`; rank 0 alone.
+    /// - Parameter images: What is trained on and evaluated.
+    /// - Returns: What is in `environment.json`, for the session's end.
+    @discardableResult
     func describe(
-        _ configuration: RunConfiguration, in directory: RunDirectory, _ communicator: any Communicator
-    ) throws {
+        _ configuration: RunConfiguration, in directory: RunDirectory, _ communicator: any Communicator,
+        images: [ImageSet]
+    ) throws -> RunEnvironment {
         try directory.writeConfiguration(configuration.yaml())
-        try directory.writeCommand(CommandLine.arguments)
-        try directory.writeEnvironment(
-            RunEnvironment(topology: topology, communicator: communicator, threads: threads))
+        try directory.writeCommand(LaunchedCommand.words())
+        let environment = RunEnvironment(
+            topology: topology, communicator: communicator, threads: threads, started: started,
+            data: Dictionary(images.map { ($0.split.rawValue, $0.contentDigest) }) { $1 })
+        try directory.writeEnvironment(environment)
         for warning in warnings { try directory.log("warning: \(warning)") }
+        return environment
     }
 }

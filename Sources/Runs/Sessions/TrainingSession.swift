@@ -104,13 +104,19 @@ package struct TrainingSession: Sendable {
         try communicator.barrier()
         guard communicator.isRoot else { return try trainer.run() }
         let directory = try RunDirectory(prepared.directory, opening: force ? .force : .resume)
+        var environment: RunEnvironment?
         do {
-            try site.describe(configuration, in: directory, communicator)
+            environment = try site.describe(
+                configuration, in: directory, communicator,
+                images: [trainer.data.train, trainer.data.evaluation.set])
             try trainer.record(in: directory, ownsCheckpoint: owns(path, directory))
-            return try trainer.run()
+            let status = try trainer.run()
+            try environment.map { try directory.writeEnvironment($0.ended(status)) }
+            return status
         } catch {
             // The error itself goes to stderr; a disk that is full has no room for this line either.
             try? directory.log("error: \(error)")
+            try? environment.map { try directory.writeEnvironment($0.ended(ExitStatus(error))) }
             throw error
         }
     }
