@@ -64,6 +64,11 @@ def parse():
     unknown = [name for name in options.networks if name not in NETWORKS]
     if unknown:
         parser.error(f"--networks: {unknown[0]} is none of {', '.join(NETWORKS)}")
+    if "bf16" in options.modes and not tables.has_bf16():
+        options.modes.remove("bf16")
+        print(f"{tables.processor()} has no instructions for bf16: that mode is left out", flush=True)
+        if not options.modes:
+            parser.error("--modes: bf16 alone cannot be compared here")
     return options
 
 

@@ -19,6 +19,13 @@ def processor():
         return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
 
 
+def has_bf16(path="/proc/cpuinfo"):
+    """Whether the processor multiplies bf16 numbers; where it does not, PyTorch emulates it, many times slower."""
+    with open(path) as file:
+        flags = next((line.split(":", 1)[1].split() for line in file if line.startswith(("flags", "Features"))), [])
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
+
+
 def machine():
     """The columns that every table begins with."""
     return {"commit": os.environ.get("ROBUSTMOE_COMMIT", "unknown"), "processor": processor()}
