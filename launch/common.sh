@@ -84,12 +84,12 @@ install_requirements() {
 
 # The version of the Swift on PATH, such as 6.3.1; nothing where it does not start.
 swift_version() {
-    swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1
+    { swift --version 2>/dev/null || true; } | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1
 }
 
 # The version of the distribution's own package; nothing where there is none.
 packaged_swift() {
-    apt-cache policy swiftlang 2>/dev/null | sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p'
+    { apt-cache policy swiftlang 2>/dev/null || true; } | sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p'
 }
 
 # Whether a version, which may be empty, is another one or newer.
