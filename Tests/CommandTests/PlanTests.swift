@@ -150,7 +150,7 @@ extension CommandSuite {
             #expect(outcome.status == 0, "\(outcome.errors)")
             let version = try CommandJob(["--version"], program: prefix + "/bin/robustmoe").finish()
             #expect(version.status == 0)
-            let number = version.output.trimmingCharacters(in: .whitespacesAndNewlines)
+            let number = String(version.output.prefix { !$0.isNewline })
             for file in [
                 "modulefiles/robustmoe/\(number)", "bash-completion/completions/robustmoe",
                 "zsh/site-functions/_robustmoe", "fish/vendor_completions.d/robustmoe.fish",

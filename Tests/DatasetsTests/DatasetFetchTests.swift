@@ -18,7 +18,7 @@ struct DatasetFetchTests {
         server = try FileServer(scratch("web"), logIn: scratch)
     }
 
-    private static let content = (0..<5000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 16) }
+    private static let content = (0..<5000).map { UInt8(truncatingIfNeeded: ($0 &* $0 &* 2_654_435_761) >> 16) }
 
     private func run(_ program: String, _ arguments: [String]) throws {
         let (status, output) = try #require(SystemProgram(program)).run(arguments)
