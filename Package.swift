@@ -2,6 +2,7 @@
 import PackageDescription
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let swiftCSV = Target.Dependency.product(name: "SwiftCSV", package: "SwiftCSV")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -17,6 +18,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
@@ -54,12 +56,12 @@ let package = Package(
             name: "Runs",
             dependencies: [
                 "Attacks", "BuildRecord", "CHardware", "Collectives", "Configuration", "Datasets", "Evaluation", "Files",
-                "NetworkAttacks", "Networks", "Tensors", "Training", "Weights",
+                "NetworkAttacks", "Networks", "Tensors", "Training", "Weights", logging,
             ]),
         .executableTarget(
             name: "robustmoe",
             dependencies: [
-                "CHardware", "Collectives", "Configuration", "Files", "Reports", "Runs", "Weights", argumentParser,
+                "CHardware", "Collectives", "Configuration", "Files", "Reports", "Runs", "Weights", argumentParser, logging,
             ]),
         .target(name: "TestSupport", dependencies: ["Collectives", "Networks", "Tensors"], path: "Tests/TestSupport"),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),

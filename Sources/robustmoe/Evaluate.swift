@@ -1,6 +1,6 @@
 import ArgumentParser
 
-struct Evaluate: ParsableCommand {
+struct Evaluate: ParsableCommand, Speaking {
     static let configuration = CommandConfiguration(
         abstract: "Measures the clean and attacked accuracy of a checkpoint.",
         discussion: """
@@ -10,6 +10,8 @@ struct Evaluate: ParsableCommand {
             """)
 
     @OptionGroup var options: EvaluationOptions
+
+    var speech: SpeechOptions { options.speech }
 
     func run() throws { try options.run() }
 }

@@ -22,6 +22,7 @@ struct EvaluationOptions: ParsableArguments {
     var resume: String?
     @Flag(help: "Replace the results that the directory holds.")
     var force = false
+    @OptionGroup var speech: SpeechOptions
     @Argument(help: "key=value settings.")
     var settings: [String] = []
 

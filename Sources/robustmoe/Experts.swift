@@ -1,6 +1,6 @@
 import ArgumentParser
 
-struct Experts: ParsableCommand {
+struct Experts: ParsableCommand, Speaking {
     static let configuration = CommandConfiguration(
         abstract: "Measures every expert of a checkpoint as a network of its own, and how images are routed.",
         discussion: """
@@ -12,6 +12,8 @@ struct Experts: ParsableCommand {
     @OptionGroup var options: EvaluationOptions
     @Option(help: "A mixture layer, such as layer4.0.conv1; may be given several times (all layers by default).")
     var layer: [String] = []
+
+    var speech: SpeechOptions { options.speech }
 
     func run() throws { try options.run(fixedLayers: layer) }
 }

@@ -65,6 +65,7 @@ enum Job {
     ///
     /// What could steer the terminal is escaped.
     private static func complain(_ text: String) {
+        LiveLine.clear()
         let launch = LaunchEnvironment.current
         let speaker = launch.isLaunched ? "[rank \(launch.rank)@\(currentHostName())] " : ""
         let lines = text.printable.split(separator: "\n").map { "\(speaker)\($0)\n" }

@@ -23,6 +23,7 @@ struct RobustMoE: ParsableCommand {
             if saves { StopRequest.install() }
             try ArgumentChecks.check(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
+            Console.begin((command as? any Speaking)?.speech.level ?? .info)
             try command.run()
         } catch let code as ExitCode {
             exit(withError: code)

@@ -4,7 +4,7 @@ import Configuration
 import Foundation
 import Runs
 
-struct Train: ParsableCommand {
+struct Train: ParsableCommand, Speaking {
     static let configuration = CommandConfiguration(
         abstract: "Trains a network; run it under mpirun to use several ranks.",
         discussion: """
@@ -24,6 +24,7 @@ struct Train: ParsableCommand {
     var force = false
     @Flag(help: "Print the configuration, each value with where it came from, and do nothing else.")
     var printConfig = false
+    @OptionGroup var speech: SpeechOptions
     @Argument(help: "key=value settings.")
     var settings: [String] = []
 

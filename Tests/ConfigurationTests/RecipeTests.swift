@@ -53,6 +53,24 @@ struct RecipeTests {
         #expect(recipe.contains("/evaluation/") || head.contains("evaluation.split=test"))
     }
 
+    @Test("heads of AdvMoE's recipes tell what published.csv has of tables 1 and 2")
+    func published() throws {
+        let text = try String(contentsOfFile: "\(Self.folder)/advmoe/published.csv", encoding: .utf8)
+        let rows = text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        #expect(rows.count { $0[0] == "table 1" } == 60 && rows.count { $0[0] == "table 2" } == 20)
+        for row in rows where row[0] == "table 1" || row[0] == "table 2" {
+            let recipe = "advmoe/\(row[1])-\(row[2])/\(row[3]).yaml"
+            let lines = try String(contentsOfFile: "\(Self.folder)/\(recipe)", encoding: .utf8).split(separator: "\n")
+            let head = lines.prefix { $0.hasPrefix("#") }.map { $0.dropFirst(2) }.joined(separator: " ")
+            #expect(
+                head.contains(
+                    row[0] == "table 1"
+                        ? "Aim: \(row[5])% robust, \(row[6])% standard accuracy (PGD-50; table 1) at \(row[7]) GFLOPs"
+                        : "\(row[5])% under AutoAttack (table 2)"),
+                "\(recipe)")
+        }
+    }
+
     @Test("recipes resolve to the published settings")
     func settings() throws {
         let pgd = try configuration("robust-sparse-moes/cifar100-resnet18/pgd-adv-train-resnet-conv-moe.yaml")

@@ -71,6 +71,26 @@ extension Console {
             + (progress.secondsLeft.map { "about \(time($0)) left" } ?? "time left not known yet")
     }
 
+    /// What fits in a line of a terminal about how far an evaluation has come: the attack that rank 0 is at, what of the
+    /// images that are finished is right when clean and under it, and the time left.
+    static func shortLine(_ progress: EvaluationProgress) -> String {
+        func accuracy(_ place: Int) -> String {
+            percent(Double(progress.correct[place]) / Double(max(1, progress.finishedImages)))
+        }
+        var parts = ["\(progress.finishedImages) of \(progress.images) images"]
+        if !progress.part.isEmpty { parts.insert(progress.part, at: 0) }
+        if progress.finishedImages > 0 { parts.append("clean \(accuracy(0))") }
+        if let at = progress.place {
+            let attack = progress.attacks[at.attack]
+            parts.append(
+                progress.finishedImages == 0
+                    ? "at \(attack.name(ofStage: at.stage))"
+                    : "\(attack.id) (\(attack.words)) \(accuracy(at.attack + 1)), at \(attack.name(ofStage: at.stage))")
+        }
+        if let seconds = progress.secondsLeft { parts.insert("about \(time(seconds)) left", at: 0) }
+        return "evaluation: \(parts.joined(separator: ", "))"
+    }
+
     /// A length of time to a person's precision.
     static func time(_ seconds: Double) -> String {
         switch seconds {

@@ -1,12 +1,33 @@
 import Evaluation
 import Files
 import Foundation
+import Logging
 import Networks
 
 /// What rank 0 says to the person who started the run: whole lines, at once, also into a pipe.
 package enum Console {
-    /// Prints a line to stdout; what could steer the terminal is shown escaped, see `String.printable`.
+    private static let logger = Logger(label: "robustmoe")
+
+    /// Lets what is of this level or above be said, from the first line on; called once, before anything is said.
+    ///
+    /// Warnings are of level `warning`, results `notice`, what happens meanwhile `info`, and what is of use where something
+    /// is looked for `debug`.
+    package static func begin(_ level: Logger.Level) {
+        LoggingSystem.bootstrap { _ in ConsoleHandler(logLevel: level) }
+        if level > .info { LiveLine.isWanted.store(false, ordering: .relaxed) }
+    }
+
+    /// Says a line, if its level is one that is said; a warning's begins with that word.
+    package static func say(_ text: String, _ level: Logger.Level = .info) {
+        logger.log(level: level, "\(level == .warning ? warningMark : "")\(text)")
+    }
+
+    /// What a line that is a warning begins with.
+    static let warningMark = "warning: "
+
+    /// Prints a line to stdout, whatever is said; what could steer the terminal is shown escaped, see `String.printable`.
     package static func print(_ text: String) {
+        LiveLine.clear()
         // Nobody may be listening any more: that ends no run.
         try? FileHandle.standardOutput.write(contentsOf: Data((text.printable + "\n").utf8))
     }

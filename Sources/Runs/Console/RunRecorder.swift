@@ -1,6 +1,7 @@
 import Evaluation
 import Files
 import Foundation
+import Logging
 import Training
 
 /// What rank zero writes by: tables, events and the console.
@@ -53,18 +54,24 @@ final class RunRecorder {
         for row in result.rows(subject) { try tables.append(row) }
         // A run that is evaluated again and again says each kind once.
         for flag in result.flags(subject) where said.insert("\(flag.kind.rawValue) \(flag.inputs ?? "")").inserted {
-            try say("warning: \(flag.message)")
+            try say(flag.message, .warning)
         }
     }
 
     /// Says in one line where experts are not used as they should be; the rows of `routing.csv` tell the rest.
     func warnOfRouting(_ result: EvaluationResult, split: String) throws {
-        if let warning = Console.routingWarning(result) { try say("warning: on \(split), \(warning)") }
+        if let warning = Console.routingWarning(result) { try say("on \(split), \(warning)", .warning) }
     }
 
-    /// Says something on the console and in the log.
-    func say(_ text: String) throws {
-        Console.print(text)
+    /// Says something on the console, if it says what is of this level, and in the log.
+    func say(_ text: String, _ level: Logger.Level = .info) throws {
+        Console.say(text, level)
+        try directory.log((level == .warning ? Console.warningMark : "") + text)
+    }
+
+    /// Says how far it has come: in the log, and on a console that shows no live line.
+    func sayProgress(_ text: String) throws {
+        guard LiveLine.isShown else { return try say(text) }
         try directory.log(text)
     }
 }

@@ -46,7 +46,7 @@ struct RunData {
         guard communicator.isRoot, source.readsImageFiles, let path = source.path, FileSystem.isDirectory(path) else {
             return
         }
-        Console.print("decoding the images in \(path)")
+        Console.say("decoding the images in \(path)")
     }
 }
 

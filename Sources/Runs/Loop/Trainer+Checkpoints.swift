@@ -17,7 +17,7 @@ extension Trainer {
         try directory.beginCheckpoints(runID: recorder.runID)
         try recorder.tables.cut(to: own?.tableOffsets)
         let doubts = configuration.batchDoubts(images: data.trainIndices.count, ranks: communicator.size)
-        for warning in data.warnings + doubts { try recorder.say("warning: \(warning)") }
+        for warning in data.warnings + doubts { try recorder.say(warning, .warning) }
         guard let resumed else { return }
         let (name, state, saved) = resumed
         // A best checkpoint elsewhere is none of this run's.
@@ -26,8 +26,8 @@ extension Trainer {
         for change in configuration.changedKeys(from: saved) { try recorder.say("  changed: \(change)") }
         if state.blasKernel != MatrixProduct.kernelName {
             try recorder.say(
-                "warning: the checkpoint was computed with BLAS kernel \(state.blasKernel), this host picks "
-                    + "\(MatrixProduct.kernelName): results go on correctly, but not bit for bit")
+                "the checkpoint was computed with BLAS kernel \(state.blasKernel), this host picks "
+                    + "\(MatrixProduct.kernelName): results go on correctly, but not bit for bit", .warning)
         }
         if state.ranks != communicator.size { try recorder.say("  ranks: \(state.ranks) -> \(communicator.size)") }
     }
@@ -47,7 +47,7 @@ extension Trainer {
             communicator.note("step \(done), writing \(file)")
         }
         try store.prune(keep: configuration.training.keep)
-        try recorder.directory.log("checkpoint \(CheckpointStore.name(ofStep: done))")
+        try recorder.say("checkpoint \(CheckpointStore.name(ofStep: done))", .debug)
     }
 
     /// Writes into the checkpoint of this step that its evaluation was made, and what came of it.

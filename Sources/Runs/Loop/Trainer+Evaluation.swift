@@ -6,9 +6,8 @@ import Networks
 import Training
 
 extension Trainer {
-    /// Whether the evaluation that is due attacks.
-    private var isAttackDue: Bool {
-        let epoch = done / stepsPerEpoch
+    /// Whether the evaluation after this many epochs attacks.
+    func isAttacked(epoch: Int) -> Bool {
         guard let every = configuration.evaluation.attacksEveryEpochs, epoch < configuration.training.epochs else {
             return true
         }
@@ -17,6 +16,8 @@ extension Trainer {
 
     /// Makes the evaluation that is due, if nobody asks to stop meanwhile; collective.
     func evaluate() throws -> ExitStatus {
+        let start = ContinuousClock.now
+        let isAttackDue = isAttacked(epoch: done / stepsPerEpoch)
         let attacks = isAttackDue ? configuration.evaluatedAttacks(of: network) : []
         try beginEvaluation()
         guard case .finished(let result) = try evaluate(attacks, suffix: "") else { return .stoppedEarly }
@@ -34,6 +35,7 @@ extension Trainer {
         for result in results {
             try record(result, probe: result.suffix.isEmpty ? probe?.result?.inputs.last : nil)
         }
+        estimate.addEvaluation(attacked: isAttackDue, seconds: start.seconds)
         // Only the same measure compares epochs.
         let isComparable = isAttackDue || configuration.resolvedEvaluationAttacks.isEmpty
         let isBest =
@@ -52,10 +54,10 @@ extension Trainer {
     /// Takes up what an evaluation of the last checkpoint has finished before it was cut short; rank 0 alone.
     private func beginEvaluation() throws {
         guard let recorder, let saved else { return }
-        reporter = EvaluationReporter { try recorder.say($0) }
+        reporter = EvaluationReporter { try recorder.sayProgress($0) }
         var settings = configuration
         // What the evaluation of this step attacks with.
-        if !isAttackDue { settings.evaluation.attacks = [] }
+        if !isAttacked(epoch: done / stepsPerEpoch) { settings.evaluation.attacks = [] }
         let identity = settings.evaluationIdentity(
             weights: [Checkpoint.modelFile, Checkpoint.stateFile].compactMap { saved.files[$0]?.sha256 },
             data.evaluation.set, data.evaluation.indices)
@@ -97,14 +99,18 @@ extension Trainer {
         guard let recorder else { return }
         let subject = configuration.evaluationSubject(checkpoint: CheckpointStore.name(ofStep: done), sha256: nil)
         try recorder.record(result, subject, epoch: done / stepsPerEpoch, step: done, probe: probe)
-        for input in result.inputs { try recorder.say("  \(subject.split) \(Console.line(input))") }
+        for input in result.inputs { try recorder.say("  \(subject.split) \(Console.line(input))", .notice) }
+        if result.inputs.count > 1 {
+            let accuracy = Console.accuracy(result.worstCaseCorrect, of: result.samples)
+            try recorder.say("  \(subject.split) worst case\(result.suffix): \(accuracy)", .notice)
+        }
         try recorder.warnOfRouting(result, split: subject.split)
         guard let probe, let judged = result.inputs.first(where: { $0.name == probe.name }) else { return }
         try recorder.say(
-            "  probe \(Console.line(probe)), trained on: robust gap \(Console.percent(probe.accuracy - judged.accuracy))"
-        )
+            "  probe \(Console.line(probe)), trained on: robust gap \(Console.percent(probe.accuracy - judged.accuracy))",
+            .notice)
         let alarms = watch.note(
             judged: (judged.accuracy, judged.samples), probe: (probe.accuracy, probe.samples))
-        for alarm in alarms { try recorder.say("warning: \(alarm)") }
+        for alarm in alarms { try recorder.say(alarm, .warning) }
     }
 }

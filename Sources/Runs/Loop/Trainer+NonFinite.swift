@@ -15,14 +15,14 @@ extension Trainer {
         guard configuration.training.onNonFinite == .rollback else {
             try skipped.skip(finding)
             done += 1
-            try recorder?.say("warning: \(finding). The step was skipped, as were \(skipped.count - 1) others so far")
+            try recorder?.say("\(finding). The step was skipped, as were \(skipped.count - 1) others so far", .warning)
             return false
         }
         let failed = done
         returns[failed, default: 0] += 1
         try goBack()
         let then = isBeyondReturns(failed) ? "and will leave out step \(failed)" : "and takes all steps again"
-        try recorder?.say("warning: \(finding). The run goes back to step \(done), \(then)")
+        try recorder?.say("\(finding). The run goes back to step \(done), \(then)", .warning)
         return true
     }
 
@@ -32,7 +32,7 @@ extension Trainer {
     /// Goes on without the step that is next.
     func passOver() throws {
         try skipped.skip("step \(done): a value was not finite whenever the run came to it.")
-        try recorder?.say("warning: step \(done) is left out, as were \(skipped.count - 1) others so far")
+        try recorder?.say("step \(done) is left out, as were \(skipped.count - 1) others so far", .warning)
         done += 1
     }
 

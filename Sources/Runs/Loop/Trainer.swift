@@ -47,6 +47,7 @@ package final class Trainer {
     /// The checkpoint of the last step that has one.
     var saved: Checkpoint?
     private var lastLine = ContinuousClock.now
+    var estimate = TimeEstimate()
     /// What is finished of an evaluation that is being made, and what tells of it; on rank 0.
     var unfinished: UnfinishedEvaluation?
     var reporter: EvaluationReporter?
@@ -135,7 +136,7 @@ package final class Trainer {
             }
             let isAtEpochEnd = done % stepsPerEpoch == 0
             if isAtEpochEnd || isRowDue { try closeWindow() }
-            isEvaluationDue = isAtEpochEnd && isEvaluatedEpoch
+            isEvaluationDue = isAtEpochEnd && isEvaluated(epoch: done / stepsPerEpoch)
             let isLast = done < total && hasReached(limitAt: done)
             let every = configuration.training.checkpointEvery
             if isAtEpochEnd || isAsked || isLast || every.map({ done % $0 == 0 }) == true { try saveCheckpoint() }
@@ -144,13 +145,15 @@ package final class Trainer {
         }
         if done < total { return try stopped() }
         let epochs = configuration.training.epochs
-        try recorder?.say("finished \(epochs) epoch\(epochs == 1 ? "" : "s"), \(done) step\(done == 1 ? "" : "s")")
+        try recorder?.say(
+            "finished \(epochs) epoch\(epochs == 1 ? "" : "s"), \(done) step\(done == 1 ? "" : "s")", .notice)
         return .done
     }
 
     private func stopped() throws -> ExitStatus {
         let rest = isEvaluationDue ? ", before its evaluation" : ""
-        try recorder?.say("stopped after step \(done) of \(total)\(rest), with a checkpoint; go on with --resume auto")
+        try recorder?.say(
+            "stopped after step \(done) of \(total)\(rest), with a checkpoint; go on with --resume auto", .notice)
         return .stoppedEarly
     }
 
@@ -161,9 +164,9 @@ package final class Trainer {
         configuration.output.everySteps > 0 && done % configuration.output.everySteps == 0
     }
 
-    private var isEvaluatedEpoch: Bool {
-        let epoch = done / stepsPerEpoch
-        return epoch % configuration.evaluation.everyEpochs == 0 || epoch == configuration.training.epochs
+    /// Whether an evaluation follows this many epochs.
+    private func isEvaluated(epoch: Int) -> Bool {
+        epoch % configuration.evaluation.everyEpochs == 0 || epoch == configuration.training.epochs
     }
 
     private func hasReached(limitAt step: Int) -> Bool {
@@ -197,11 +200,13 @@ package final class Trainer {
             return (outcome.isAskedToStop, try recover(from: finding))
         }
         skipped.step()
-        TrainingWindow.add(
-            outcome, samples: own.globalSize, loopSeconds: (ContinuousClock.now - start) / .seconds(1), to: &windows)
+        let seconds = start.seconds
+        TrainingWindow.add(outcome, samples: own.globalSize, loopSeconds: seconds, to: &windows)
         done += 1
         try watchNorms(of: outcome)
-        if (ContinuousClock.now - lastLine) > .seconds(10) { try sayProgress() }
+        estimate.addStep(seconds: seconds)
+        if recorder != nil { LiveLine.show(progress.shortLine ?? "") }
+        if (ContinuousClock.now - lastLine) > .seconds(10) { try recorder?.sayProgress(nextLine()) }
         return (outcome.isAskedToStop, false)
     }
 
@@ -210,23 +215,31 @@ package final class Trainer {
         for update in outcome.updates {
             guard let median = normAlarm?.note(update.gradientNorm) else { continue }
             try recorder?.say(
-                "warning: step \(done): the gradient's norm is \(Console.fixed(update.gradientNorm, 3)), more than "
+                "step \(done): the gradient's norm is \(Console.fixed(update.gradientNorm, 3)), more than "
                     + "\(configuration.training.normAlarm ?? 0) times \(Console.fixed(median, 3)), the median of the updates "
-                    + "before")
+                    + "before", .warning)
         }
     }
 
-    private func sayProgress() throws {
+    /// What a line about the steps since the last rows tells.
+    private var progress: TrainingProgress {
+        let epochs = configuration.training.epochs
+        let left = (done / stepsPerEpoch + 1..<max(epochs, done / stepsPerEpoch) + 1).filter(isEvaluated(epoch:))
+        let attacked = left.count(where: isAttacked(epoch:))
+        let isUnknown = [true, false].contains { kind in
+            (kind ? attacked : left.count - attacked) > 0 && estimate.lacks(attacked: kind)
+        }
+        return TrainingProgress(
+            epoch: (done - 1) / stepsPerEpoch + 1, epochs: epochs, step: done, steps: total,
+            inputs: step.method.inputs, windows: windows, hasExperts: network.settings.mixture != nil,
+            secondsLeft: estimate.seconds(
+                steps: total - done, attackedEvaluations: attacked, cleanEvaluations: left.count - attacked),
+            lacksEvaluations: isUnknown)
+    }
+
+    private func nextLine() -> String {
         lastLine = ContinuousClock.now
-        guard let recorder, let window = windows.last, !window.isEmpty else { return }
-        let share = window.loopSeconds > 0 ? window.attackSeconds / window.loopSeconds : 0
-        let (taskLoss, balanceLoss) = windows.reduce((0, 0)) { ($0.0 + $1.taskLoss, $0.1 + $1.balanceLoss) }
-        let balance = network.settings.mixture == nil ? "" : ", balance \(Console.fixed(balanceLoss, 3))"
-        try recorder.say(
-            "epoch \((done - 1) / stepsPerEpoch + 1)/\(configuration.training.epochs), step \(done)/\(total): "
-                + "loss \(Console.fixed(taskLoss, 3))\(balance), accuracy \(Console.percent(window.accuracy)), "
-                + "rate \(Console.fixed(window.learningRate, 4)), \(Console.fixed(window.imagesPerSecond, 1)) images/s "
-                + "(attack \(Console.percent(share)))")
+        return progress.line ?? ""
     }
 
     /// Writes the train rows of the open window and opens the next one.
@@ -238,7 +251,7 @@ package final class Trainer {
         try communicator.allReduce(&slowest, .max)
         windows[last].attackSeconds = slowest[0]
         windows[last].waitSeconds = slowest[1]
-        try sayProgress()
+        try recorder?.say(nextLine())
         for (index, inputs) in step.method.inputs.enumerated() {
             try recorder?.record(
                 windows[index],

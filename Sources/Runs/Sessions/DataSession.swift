@@ -63,7 +63,7 @@ package struct DataSession: Sendable {
                     if sheet != nil { pictures.add($0, split) }
                 }
                 for line in Self.lines(scan, split) { Console.print(line) }
-                for warning in scan.warnings { Console.print("warning: \(warning)") }
+                for warning in scan.warnings { Console.say(warning, .warning) }
                 hasWarnings = hasWarnings || !scan.warnings.isEmpty
                 failures += scan.corrupt.map { "\(split.rawValue): corrupt: \($0)" }
                 if !scan.corrupt.isEmpty { failures.append("\(split.rawValue): \(scan.corrupt.count) corrupt images") }
@@ -113,7 +113,7 @@ package struct DataSession: Sendable {
             }
             try writer.endSplit(split, sha256: scan.sha256)
             let leftOut = scan.corrupt.map { "\(split.rawValue): left out: \($0)" }
-            for warning in scan.warnings + leftOut { Console.print("warning: \(warning)") }
+            for warning in scan.warnings + leftOut { Console.say(warning, .warning) }
             for line in Self.lines(scan, split) { Console.print(line) }
             Console.print(progress.line(threads: threads))
             last = scan

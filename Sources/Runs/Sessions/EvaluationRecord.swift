@@ -1,5 +1,6 @@
 import Evaluation
 import Files
+import Logging
 
 /// What rank 0 keeps of an evaluation until it is whole, and says of it.
 ///
@@ -10,7 +11,7 @@ final class EvaluationRecord {
     private let directory: RunDirectory
     private let recorder: RunRecorder
     private let describe: (RunDirectory) throws -> Void
-    private lazy var reporter = EvaluationReporter { [self] in try say($0) }
+    private lazy var reporter = EvaluationReporter { [self] in try recorder.sayProgress($0) }
 
     /// Opens the directory.
     /// - Parameters:
@@ -33,13 +34,13 @@ final class EvaluationRecord {
         try say("goes on with the evaluation in \(path)")
         if let kernel = unfinished.otherKernel {
             try say(
-                "warning: finished chunks were computed with BLAS kernel \(kernel), this host picks another: the rest is "
-                    + "right, but not bit for bit what that one would give")
+                "finished chunks were computed with BLAS kernel \(kernel), this host picks another: the rest is right, but "
+                    + "not bit for bit what that one would give", .warning)
         }
     }
 
-    /// Says something on the console and in the log.
-    func say(_ text: String) throws { try recorder.say(text) }
+    /// Says something on the console, if it says what is of this level, and in the log.
+    func say(_ text: String, _ level: Logger.Level = .info) throws { try recorder.say(text, level) }
 
     /// Says now and then how far it has come.
     func report(_ progress: EvaluationProgress) throws { try reporter.report(progress) }

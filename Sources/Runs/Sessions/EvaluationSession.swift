@@ -118,8 +118,8 @@ package struct EvaluationSession: Sendable {
                 for warning in data.set.warnings { try directory.log("warning: \(warning)") }
             } : nil
         if communicator.isRoot {
-            Console.print(prepared.weights.description)
-            for warning in data.set.warnings { Console.print("warning: \(warning)") }
+            Console.say(prepared.weights.description)
+            for warning in data.set.warnings { Console.say(warning, .warning) }
         }
         let limit = configuration.evaluation.timeLimit?.seconds
         let wantsToStop = { StopRequest.isRequested || limit.map { started.seconds >= $0 } ?? false }
@@ -145,7 +145,7 @@ package struct EvaluationSession: Sendable {
             let experts = FixedExperts(evaluator: evaluator, layers: fixed, attacks: attacks, suffix: suffix)
             let isWhole = try experts.run(data.set, data.indices, gated: result) { layer, expert, input, gated in
                 rows.append(row(layer, expert, input, gated, prepared))
-                try record?.say("\(layer) \(expert.map { "expert \($0)" } ?? "gated") \(Console.line(input))")
+                try record?.say("\(layer) \(expert.map { "expert \($0)" } ?? "gated") \(Console.line(input))", .notice)
             }
             if !isWhole { return try stopped(record) }
         }
@@ -156,7 +156,7 @@ package struct EvaluationSession: Sendable {
         for row in rows { try recorder.tables.append(row) }
         try record.unfinished.remove()
         try environment.map { try recorder.directory.writeEnvironment($0.ended(.done)) }
-        try recorder.say("results in \(recorder.directory.path)")
+        try recorder.say("results in \(recorder.directory.path)", .notice)
         return .done
     }
 
@@ -173,7 +173,7 @@ package struct EvaluationSession: Sendable {
         let directory = try RunDirectory(output, opening: .resume)
         if FileSystem.exists(directory.file(RunDirectory.unfinishedName)) { return false }
         guard directory.resumesRun else {
-            Console.print("no unfinished evaluation in \(output): starting anew")
+            Console.say("no unfinished evaluation in \(output): starting anew")
             return false
         }
         let path = directory.file("config.yaml")
@@ -188,13 +188,13 @@ package struct EvaluationSession: Sendable {
                     + (changed.isEmpty ? "weights" : "settings: \(changed.joined(separator: ", "))")
                     + "; pass --force to replace them, or another --output")
         }
-        Console.print("finished already, results in \(output)")
+        Console.say("finished already, results in \(output)", .notice)
         return true
     }
 
     private func stopped(_ record: EvaluationRecord?) throws -> ExitStatus {
         try record?.say(
-            "stopped; what is finished is in \(output); go on with the same command and --resume auto")
+            "stopped; what is finished is in \(output); go on with the same command and --resume auto", .notice)
         return .stoppedEarly
     }
 
@@ -240,7 +240,7 @@ package struct EvaluationSession: Sendable {
             try recorder.say(Console.line(input))
         }
         try recorder.warnOfRouting(result, split: split)
-        for line in EvaluationSummary(result, subject).lines { try recorder.say(line) }
+        for line in EvaluationSummary(result, subject).lines { try recorder.say(line, .notice) }
     }
 
     private func row(

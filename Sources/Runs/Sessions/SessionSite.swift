@@ -35,8 +35,8 @@ struct SessionSite {
         threads = placement.threads[communicator.rank]
         self.warnings = placement.warnings + warnings
         guard communicator.isRoot else { return }
-        for line in placement.summary + [RunEnvironment.kernelLine] { Console.print(line) }
-        for warning in self.warnings { Console.print("warning: \(warning)") }
+        for line in placement.summary + [RunEnvironment.kernelLine] { Console.say(line) }
+        for warning in self.warnings { Console.say(warning, .warning) }
     }
 
     /// Writes what runs, how and where: `config.yaml`, `command.txt` and `environment.json`; rank 0 alone.

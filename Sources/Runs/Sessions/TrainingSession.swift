@@ -97,7 +97,7 @@ package struct TrainingSession: Sendable {
         let trainer = try Trainer(
             configuration, communicator: communicator, threads: site.threads, checkpoint: checkpoint)
         if trainer.isFinished {
-            if communicator.isRoot { Console.print("finished already, at step \(trainer.done)") }
+            if communicator.isRoot { Console.say("finished already, at step \(trainer.done)", .notice) }
             return .done
         }
         try trainer.requireStepsLeft()
@@ -136,7 +136,7 @@ package struct TrainingSession: Sendable {
         let directory = try RunDirectory(path, opening: .resume)
         let (checkpoint, skipped) = try directory.checkpoints.latestWhole()
         for entry in skipped {
-            Console.print("warning: checkpoint \(entry.name) is not used: \(entry.reason)")
+            Console.say("checkpoint \(entry.name) is not used: \(entry.reason)", .warning)
             try directory.log("warning: checkpoint \(entry.name) is not used: \(entry.reason)")
         }
         if checkpoint == nil {
@@ -151,7 +151,7 @@ package struct TrainingSession: Sendable {
                         + "mark that it has none yet, found neither: is a disk not mounted, or a link broken? --force starts "
                         + "anew, and removes what the run wrote")
             }
-            Console.print("no checkpoint in \(path): starting anew")
+            Console.say("no checkpoint in \(path): starting anew")
         }
         return checkpoint?.path
     }
