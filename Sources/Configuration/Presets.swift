@@ -45,7 +45,7 @@ extension RunConfiguration {
     /// experts, on batches of their own, both by TRADES against a two-step attack on the divergence.
     private static let advMoEPaper = """
         model: {normalize: none, ratio: 0.5, initialization: advmoe}
-        moe: {kind: channel, scope: layer, router: gap-linear, experts: 2}
+        moe: {kind: channel, scope: layer, router: gap-linear, experts: 2, slabs: overlapping}
         training:
           method: advmoe
           epochs: 100

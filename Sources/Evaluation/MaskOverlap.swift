@@ -4,7 +4,8 @@ import Networks
 /// How much of the channels that an image runs through a mask keeps too: intersection over union of (layer, channel) pairs
 /// (AdvMoE, arXiv:2308.10110, section 5).
 ///
-/// Channel j of expert e is channel e·w + j of the layer that the mask was found for, w being an expert's channels.
+/// Channel j of expert e is channel s + j of the layer that the mask was found for, s being where the expert's channels begin
+/// (``ChannelExpertLayer/starts``).
 package struct MaskOverlap {
     private struct Layer {
         /// The place of the layer's router among the mixture layers.
@@ -20,20 +21,18 @@ package struct MaskOverlap {
     /// Compares the layers that are both in the mask and mixtures.
     /// - Throws: ``RunError/unusable(_:)`` if there are none, or if one has another number of channels than its mask.
     package init(_ masks: [String: [Bool]], _ network: Network, path: String) throws {
-        let experts = network.settings.mixture?.router.experts ?? 1
         var layers: [Layer] = []
         for slab in network.channelExpertLayers {
             guard let mask = masks[slab.path], let router = network.mixtureLayers.firstIndex(of: slab.router) else {
                 continue
             }
-            guard mask.count == experts * slab.channels else {
+            guard mask.count == slab.wholeChannels else {
                 throw RunError.unusable(
                     "evaluation.masks: the mask of \(slab.path) in \(path) has \(mask.count) channels, this network's "
-                        + "\(experts) experts of \(slab.channels) have \(experts * slab.channels); expected the same")
+                        + "\(slab.starts.count) experts of \(slab.channels) have \(slab.wholeChannels); expected the same"
+                )
             }
-            let kept = (0..<experts).map { expert in
-                mask[expert * slab.channels..<(expert + 1) * slab.channels].count { $0 }
-            }
+            let kept = slab.starts.map { start in mask[start..<start + slab.channels].count { $0 } }
             layers.append(Layer(router: router, channels: slab.channels, kept: kept))
         }
         guard !layers.isEmpty else {
@@ -43,7 +42,7 @@ package struct MaskOverlap {
                     + network.channelExpertLayers.map(\.path).joined(separator: ", "))
         }
         self.layers = layers
-        keptInAll = layers.reduce(0) { $0 + $1.kept.reduce(0, +) }
+        keptInAll = network.channelExpertLayers.reduce(0) { $0 + (masks[$1.path]?.count { $0 } ?? 0) }
     }
 
     /// The overlap, in [0, 1], for the experts that an image chose in each mixture layer.

@@ -48,7 +48,7 @@ public struct Network {
         self.settings = settings
         self.parameters = parameters
         try NetworkLimits.check(settings)
-        let builder = NetworkBuilder(settings, parameters)
+        let builder = try NetworkBuilder(settings, parameters)
         imageRouter = try builder.imageRouter()
         classifier = try builder.build()
         try NetworkLimits.check(parameters)
@@ -98,7 +98,7 @@ public struct Network {
         var settings = settings
         settings.imageSize = imageSize
         try NetworkLimits.check(settings)
-        let builder = NetworkBuilder(settings, Parameters())
+        let builder = try NetworkBuilder(settings, Parameters())
         _ = try builder.imageRouter()
         _ = try builder.build()
         try NetworkLimits.check(builder.parameters)

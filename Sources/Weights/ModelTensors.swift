@@ -61,6 +61,9 @@ package enum ModelTensors {
         switch layout {
         case .slabs(let count, let kernel, let i, let o):
             (filters, taps, inputs, outputs) = (count, kernel * kernel, i, o)
+        case .windows(_, let kernel, let i, _, let channels):
+            return forEachPair(rows: channels, taps: kernel * kernel, inputs: i, body)
+        case .window(let kernel, let i, let o): return forEachPair(rows: o, taps: kernel * kernel, inputs: i, body)
         case .convolution(let kernel, let i, let o): (taps, inputs, outputs) = (kernel * kernel, i, o)
         case .matrix(let i, let o): (inputs, outputs) = (i, o)
         case .flattenedMap(let side, let i, let o): (taps, inputs, outputs) = (side * side, i, o)
@@ -75,6 +78,17 @@ package enum ModelTensors {
                         body(start + (tap * inputs + c) * outputs + k, start + (k * inputs + c) * taps + tap)
                     }
                 }
+            }
+        }
+    }
+
+    /// The same for OHWI in memory.
+    private static func forEachPair(
+        rows: Int, taps: Int, inputs: Int, _ body: (_ inside: Int, _ outside: Int) -> Void
+    ) {
+        for row in 0..<rows {
+            for tap in 0..<taps {
+                for c in 0..<inputs { body((row * taps + tap) * inputs + c, (row * inputs + c) * taps + tap) }
             }
         }
     }

@@ -12,13 +12,13 @@ struct MaskOverlapTests {
         classNames: ["a", "b"], height: 8, width: 8, channels: 3, mean: [0, 0, 0], standardDeviation: [1, 1, 1],
         augmentations: [])
 
-    private func network(_ scope: String) throws -> Network {
+    private func network(_ scope: String, _ more: [String] = []) throws -> Network {
         let configuration = try RunConfiguration.resolve(
-            layers: [
+            layers: ([
                 "model.width=4", "model.ratio=0.5", "moe.kind=channel", "moe.experts=2", "moe.scope=\(scope)",
                 "moe.router=\(scope == "image" ? "resnet20" : "gap-linear")",
                 "moe.placement=[layer1.0.conv1, layer1.0.conv2]",
-            ].map { ConfigurationLayer(override: $0) })
+            ] + more).map { ConfigurationLayer(override: $0) })
         return try Network(configuration.networkSettings(Self.traits), seed: 1)
     }
 
@@ -36,6 +36,16 @@ struct MaskOverlapTests {
         #expect(layers.value([[0], [0]]) == layers.value([[0], [1]]))
         let image = try MaskOverlap(masks, try network("image"), path: "masks")
         #expect(image.value([[0]]) == 3.0 / 5 && image.value([[1]]) == 1.0 / 7)
+    }
+
+    @Test("experts that are windows of the dense layer's channels share what they share of the mask")
+    func windows() throws {
+        let network = try network("layer", ["moe.experts=3", "moe.slabs=overlapping"])
+        let overlap = try MaskOverlap(masks, network, path: "masks")
+        // Windows begin at 0, 1 and 2: of the first mask they keep 2, 1 and 0 channels, of the second 1, 2 and 1.
+        #expect(overlap.value([[0], [0]]) == 3.0 / 5)
+        #expect(overlap.value([[1], [1]]) == 3.0 / 5)
+        #expect(overlap.value([[2], [2]]) == 1.0 / 7)
     }
 
     @Test("masks of other layers, or of other widths, are refused")

@@ -7,7 +7,9 @@ import Testing
 /// Channel experts: slabs of one tensor, one choice for all layers or one a layer.
 @Suite("Channel experts")
 struct ChannelExpertTests {
-    private func settings(_ experts: Int, _ scope: RouterScope, ratio: Double = 0.5) -> NetworkSettings {
+    private func settings(
+        _ experts: Int, _ scope: RouterScope, ratio: Double = 0.5, _ slabs: SlabArrangement = .disjoint
+    ) -> NetworkSettings {
         let gate = Gate(topK: 1, isStraightThrough: true, renormalizes: true, bypassesSoftmax: true)
         return NetworkSettings(
             blocks: [1, 1], width: 8, ratio: ratio, channels: 3, classes: 5, mean: [0.5, 0.4, 0.45],
@@ -16,7 +18,7 @@ struct ChannelExpertTests {
                 kind: .channel, placement: Placement(["*"]), includesDownsample: false,
                 router: RouterSettings(
                     kind: scope == .image ? .resnet20 : .gapLinear, experts: experts, gate: gate, balance: .none,
-                    balanceWeight: 0), scope: scope))
+                    balanceWeight: 0), scope: scope, slabs: slabs))
     }
 
     private let workspace = Workspace()
@@ -100,6 +102,73 @@ struct ChannelExpertTests {
                     #expect(abs(mixed.pointer[place] - alone.pointer[place]) <= 1e-5)
                 }
             }
+        }
+    }
+
+    @Test("windows lie evenly between the first channel and the last, and are slabs where they share none")
+    func windows() throws {
+        #expect(SlabArrangement.starts(count: 1, width: 3, channels: 8) == [0])
+        #expect(SlabArrangement.starts(count: 3, width: 4, channels: 8) == [0, 2, 4])
+        #expect(SlabArrangement.starts(count: 4, width: 3, channels: 8) == [0, 2, 3, 5])
+        #expect(SlabArrangement.starts(count: 2, width: 2, channels: 8) == [0, 6])
+        // Of the dense layer's channels whatever the number of experts and the ratio: its filters, seen by fewer inputs.
+        for (experts, ratio) in [(2, 0.8), (4, 0.5), (10, 0.25), (2, 0.25)] {
+            let slots = try Network.slots(settings(experts, .layer, ratio: ratio, .overlapping))
+            let filter = try #require(slots.first { $0.name == "layer2.0.conv2.weight" })
+            #expect(filter.layout.shape == [16, Int(ratio * 16), 3, 3])
+        }
+        let half = try Network.slots(settings(2, .layer, .overlapping))
+        #expect(half == (try Network.slots(settings(2, .layer))))
+    }
+
+    @Test(
+        "experts that share channels compute as experts of their own with the same filters, and their gradients add up",
+        arguments: [(RouterScope.image, Arithmetic.exact), (.layer, .exact), (.image, .fast), (.layer, .fast)])
+    func overlap(_ scope: RouterScope, _ arithmetic: Arithmetic) throws {
+        let shared = try network(settings(3, scope, .overlapping))
+        let own = try network(settings(3, scope))
+        func rows(_ layout: SlotLayout) -> (starts: [Int], width: Int, length: Int)? {
+            guard case .windows(let starts, let kernel, let inputs, let outputs, _) = layout else { return nil }
+            return (starts, outputs, kernel * kernel * inputs)
+        }
+        var windows = 0
+        for (slot, target) in zip(shared.parameters.slots, own.parameters.slots) {
+            let outside = slot.layout.outside(shared.parameters.values(of: slot))
+            var values = outside
+            if let rows = rows(slot.layout) {
+                windows += 1
+                values = rows.starts.flatMap { outside[$0 * rows.length..<($0 + rows.width) * rows.length] }
+            }
+            let order = target.layout.memoryOrder
+            own.parameters.update { _ = $0.values(of: target).update(from: order.map { Float(values[$0]) }) }
+        }
+        #expect(windows == 4)
+        let x = images(7)
+        func run(_ network: Network) throws -> (logits: [Float], input: [Float], gradients: Gradients) {
+            let pass = pass(network, .local, routing: .uniform, arithmetic: arithmetic, images: 7)
+            let (logits, tape) = try network.forward([x], pass)
+            let (_, dLogits) = CrossEntropy.evaluate(logits[0], [0, 1, 2, 3, 4, 0, 1], divisor: 7)
+            let gradients = Gradients(network.parameters)
+            let input = try network.backward([dLogits], tape, pass, into: gradients.unbalanced, wantsInput: true)
+            return (logits[0].toArray(), input[0].toArray(), gradients)
+        }
+        let (first, second) = (try run(shared), try run(own))
+        #expect(first.logits == second.logits && first.input == second.input)
+        for (slot, other) in zip(shared.parameters.slots, own.parameters.slots) where !slot.isStatistic {
+            let found = slot.layout.outside(first.gradients.total(of: slot))
+            let separate = other.layout.outside(second.gradients.total(of: other))
+            var expected = separate
+            if let rows = rows(slot.layout) {
+                expected = [Double](repeating: 0, count: found.count)
+                for (expert, start) in rows.starts.enumerated() {
+                    for place in 0..<rows.width * rows.length {
+                        expected[start * rows.length + place] += separate[expert * rows.width * rows.length + place]
+                    }
+                }
+            }
+            let largest = expected.map(abs).max() ?? 0
+            // Up to three sums of float32 are added in another order.
+            for (a, b) in zip(found, expected) { #expect(abs(a - b) <= 1e-6 * largest + 1e-9, "\(slot.name)") }
         }
     }
 

@@ -28,7 +28,8 @@ public struct HashedValues {
             let u = uniforms(slot.name, slot.count)
             let values: [Double]
             switch slot.layout {
-            case .convolution(let kernel, let inputs, _), .slabs(_, let kernel, let inputs, _):
+            case .convolution(let kernel, let inputs, _), .slabs(_, let kernel, let inputs, _),
+                .windows(_, let kernel, let inputs, _, _), .window(let kernel, let inputs, _):
                 let fan = Double(inputs * kernel * kernel)
                 let bound =
                     slot.name.contains(".router.") ? routerGain / fan.squareRoot() : gain * (6.0 / fan).squareRoot()
@@ -86,6 +87,9 @@ extension SlotLayout {
         case .slabs(let count, let kernel, let inputs, let outputs):
             let filter = Self.filterOrder(taps: kernel * kernel, inputs: inputs, outputs: outputs)
             return (0..<count).flatMap { slab in filter.map { slab * filter.count + $0 } }
+        case .windows(_, let kernel, let inputs, _, let rows), .window(let kernel, let inputs, let rows):
+            let order = Self.filterOrder(taps: kernel * kernel, inputs: inputs, outputs: 1)
+            return (0..<rows).flatMap { row in order.map { row * order.count + $0 } }
         case .matrix(let inputs, let outputs):
             return (0..<count).map { $0 % outputs * inputs + $0 / outputs }
         case .vector, .counter: return Array(0..<count)

@@ -29,7 +29,7 @@ extension RunConfiguration {
                 kind: moe.router.kind(kernel: moe.routerKernel), experts: moe.experts, gate: gate,
                 balance: moe.resolvedLoss, balanceWeight: moe.balance.weight * balanceFactor,
                 varianceWeight: moe.varianceWeight * balanceFactor, usesGlobalStatistics: moe.statistics == .global),
-            scope: moe.scope)
+            scope: moe.scope, slabs: moe.slabs)
     }
 
     /// The paths that get experts: those given, or the stage with the most channels; none in a dense network.

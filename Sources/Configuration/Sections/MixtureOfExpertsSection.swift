@@ -52,6 +52,8 @@ extension RunConfiguration {
         package var routerKernel = 3
         /// How far one choice of channel experts reaches.
         package var scope = RouterScope.layer
+        /// Where the channels of channel experts lie.
+        package var slabs = SlabArrangement.disjoint
         /// Whether the gate is straight-through, as `isStraightThrough` decides.
         package var straightThrough = Automatic<Bool>.automatic
         /// How scores become weights.
@@ -138,6 +140,9 @@ extension RunConfiguration.MixtureOfExperts: ConfigurationSection {
                 $0.kind != .none && [.convGap, .doubleConvGap].contains($0.router)
             }),
         ConfigurationKey("scope", \.scope, "how far one choice of channel experts reaches", onlyWhere: .mixtures),
+        ConfigurationKey(
+            "slabs", \.slabs, "channels of channel experts: their own, or windows of the dense layer's",
+            onlyWhere: ConfigurationCondition("moe.kind: channel") { $0.kind.value == .channel }),
         ConfigurationKey("straight_through", \.straightThrough, "0/1 gates; auto: on at top_k 1", onlyWhere: .mixtures),
         ConfigurationKey("weights", \.weights, "how scores become weights", onlyWhere: .mixtures),
         ConfigurationKey(
@@ -173,4 +178,5 @@ extension RunConfiguration.MixtureOfExperts.Balance: ConfigurationSection {
 extension ExpertKind: ConfigurationChoice {}
 extension RouterName: ConfigurationChoice {}
 extension RouterScope: ConfigurationChoice {}
+extension SlabArrangement: ConfigurationChoice {}
 extension BalanceLoss: ConfigurationChoice {}

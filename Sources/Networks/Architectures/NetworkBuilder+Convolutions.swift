@@ -126,12 +126,12 @@ extension NetworkBuilder {
         _ path: String, _ shape: Shape, _ mixture: MixtureSettings
     ) throws -> NormalizedConvolution.Operation {
         let experts = mixture.router.experts
+        let layout = slabLayout(path, shape, mixture)
+        let channels = layout.shape[0]
         let weight = parameters.register(
-            "\(path).weight",
-            .slabs(count: experts, kernel: shape.kernel, inputs: shape.inputs, outputs: shape.outputs),
+            "\(path).weight", layout,
             settings.initialization.convolution(
-                inputs: shape.inputs, outputs: experts * shape.outputs, taps: shape.kernel * shape.kernel,
-                isOfExpert: false))
+                inputs: shape.inputs, outputs: channels, taps: shape.kernel * shape.kernel, isOfExpert: false))
         let slabs = (0..<experts).map { expert in
             if let multiplyAdds = shape.multiplyAdds(outputs: shape.outputs) {
                 count(path, multiplyAdds, owner: ExpertOwner(layer: path, expert: expert))
@@ -142,10 +142,25 @@ extension NetworkBuilder {
         }
         let isOfLayer = mixture.scope == .layer
         channelExpertLayers.append(
-            ChannelExpertLayer(path: path, router: isOfLayer ? path : Self.imageRouterPath, channels: shape.outputs))
+            ChannelExpertLayer(
+                path: path, router: isOfLayer ? path : Self.imageRouterPath, channels: shape.outputs,
+                starts: layout.slabStarts, wholeChannels: channels))
         guard isOfLayer else { return .plain(ConvolutionBank(slabs: slabs)) }
         mixtureLayers.append(path)
         let router = try router(path, inputs: shape.inputs, map: shape.map, mixture.router)
         return .experts(ExpertConvolution(router: router, experts: slabs))
+    }
+
+    /// Where the experts' filters lie in memory.
+    ///
+    /// Windows that cover the dense layer's channels without sharing any are slabs.
+    private func slabLayout(_ path: String, _ shape: Shape, _ mixture: MixtureSettings) -> SlotLayout {
+        let experts = mixture.router.experts
+        guard mixture.slabs == .overlapping, let channels = denseChannels["\(path).weight"],
+            channels != experts * shape.outputs
+        else { return .slabs(count: experts, kernel: shape.kernel, inputs: shape.inputs, outputs: shape.outputs) }
+        return .windows(
+            starts: SlabArrangement.starts(count: experts, width: shape.outputs, channels: channels),
+            kernel: shape.kernel, inputs: shape.inputs, outputs: shape.outputs, channels: channels)
     }
 }

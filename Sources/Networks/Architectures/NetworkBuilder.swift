@@ -19,6 +19,8 @@ final class NetworkBuilder {
     var candidates: [String] = []
     var mixtureLayers: [String] = []
     var channelExpertLayers: [ChannelExpertLayer] = []
+    /// Output channels of the same network of ratio 1, by the name of the filter, where experts are windows of them.
+    let denseChannels: [String: Int]
     /// Convolutions whose filters can be pruned.
     var prunable: [PrunableConvolution] = []
     /// What is left of slots, by name, where channels are gone.
@@ -30,11 +32,24 @@ final class NetworkBuilder {
         NetworkCost(layers: costs, chosen: settings.mixture?.router.gate.topK ?? 1)
     }
 
-    init(_ settings: NetworkSettings, _ parameters: Parameters) {
+    init(_ settings: NetworkSettings, _ parameters: Parameters) throws {
         self.settings = settings
         self.parameters = parameters
+        denseChannels = settings.mixture?.slabs == .overlapping ? try Self.denseChannels(settings) : [:]
         channels = settings.channels
         map = settings.imageSize
+    }
+
+    private static func denseChannels(_ settings: NetworkSettings) throws -> [String: Int] {
+        var dense = settings
+        dense.ratio = 1
+        dense.mixture = nil
+        let builder = try NetworkBuilder(dense, Parameters())
+        _ = try builder.build()
+        return Dictionary(
+            uniqueKeysWithValues: builder.parameters.slots.compactMap { slot in
+                slot.layout.shape.first.map { (slot.name, $0) }
+            })
     }
 
     /// Adds all elements of the network, and returns what follows them.

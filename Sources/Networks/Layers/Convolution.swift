@@ -145,7 +145,21 @@ struct Convolution {
     ) {
         if x.images == 0 || !gradients.wants(weight) { return }
         let parts = parts ?? whole(x)
-        convolutionKernel(x, parts, pass).weightGradient(
-            x.pointer, dy.pointer, into: parts.map { gradients.pointer($0.filter, shard: shard) }, pass.workspace)
+        let kernel = convolutionKernel(x, parts, pass)
+        let targets = parts.map { gradients.pointer($0.filter, shard: shard) }
+        guard weight.rows != nil else {
+            return kernel.weightGradient(x.pointer, dy.pointer, into: targets, pass.workspace)
+        }
+        // Windows lie otherwise in memory, and may share outputs: each is added by itself.
+        let size = weight.count
+        pass.workspace.withScratch(parts.count * size) { scratch in
+            scratch.update(repeating: 0, count: parts.count * size)
+            let own = parts.indices.map { scratch + $0 * size }
+            kernel.weightGradient(x.pointer, dy.pointer, into: own, pass.workspace)
+            for (gradient, (part, target)) in zip(own, zip(parts, targets)) {
+                guard let rows = part.filter.rows else { continue }
+                MatrixProduct.addTranspose(rows.length, rows.count, gradient, to: target)
+            }
+        }
     }
 }

@@ -31,7 +31,9 @@ public final class FilterCache {
         _ kernel: ConvolutionKernel, _ pass: ConvolutionPass, _ slots: [Slot], _ context: Pass,
         _ body: ([FloatPointer]) -> Result
     ) -> Result {
-        if kernel.usesStoredFilter(pass) { return body(slots.map { context.parameters.pointer($0) }) }
+        if kernel.usesStoredFilter(pass), slots.allSatisfy({ $0.rows == nil }) {
+            return body(slots.map { context.parameters.pointer($0) })
+        }
         let filters = slots.map { prepared(kernel, pass, $0, context) }
         return withExtendedLifetime(filters) { body(filters.map(\.pointer)) }
     }
@@ -43,9 +45,20 @@ public final class FilterCache {
         let version = context.parameters.version(of: slot)
         let old = entries[key]
         if let old, old.version == version { return old.filter }
-        let size = kernel.preparedFilterSize(pass)
+        let isStored = kernel.usesStoredFilter(pass)
+        let size = isStored ? slot.count : kernel.preparedFilterSize(pass)
         let filter = old?.filter ?? Tensor(context.workspace, images: 1, channels: size)
-        kernel.prepareFilter(pass, context.parameters.pointer(slot), into: filter.pointer, context.workspace)
+        let weights = context.parameters.pointer(slot)
+        if let rows = slot.rows, isStored {
+            MatrixProduct.transpose(rows.count, rows.length, weights, into: filter.pointer)
+        } else if let rows = slot.rows {
+            context.workspace.withScratch(slot.count) { turned in
+                MatrixProduct.transpose(rows.count, rows.length, weights, into: turned)
+                kernel.prepareFilter(pass, turned, into: filter.pointer, context.workspace)
+            }
+        } else {
+            kernel.prepareFilter(pass, weights, into: filter.pointer, context.workspace)
+        }
         if old != nil || bytes + size * 4 <= capacityBytes {
             if old == nil { bytes += size * 4 }
             entries[key] = Entry(version: version, filter: filter)

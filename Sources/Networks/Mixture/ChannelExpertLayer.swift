@@ -6,4 +6,8 @@ public struct ChannelExpertLayer: Hashable, Sendable {
     public let router: String
     /// Channels of one slab.
     public let channels: Int
+    /// For each expert, the first of its channels among those of the whole filter.
+    public let starts: [Int]
+    /// Channels of the whole filter.
+    public let wholeChannels: Int
 }

@@ -10,16 +10,19 @@ public struct MixtureSettings: Hashable, Sendable {
     public var router: RouterSettings
     /// How far one choice reaches (channel kind; the others choose layer by layer).
     public var scope: RouterScope
+    /// Where the experts' channels lie (channel kind).
+    public var slabs: SlabArrangement
 
     /// Makes settings; see the properties.
     public init(
         kind: ExpertKind, placement: Placement, includesDownsample: Bool, router: RouterSettings,
-        scope: RouterScope = .layer
+        scope: RouterScope = .layer, slabs: SlabArrangement = .disjoint
     ) {
         self.kind = kind
         self.placement = placement
         self.includesDownsample = includesDownsample
         self.router = router
         self.scope = scope
+        self.slabs = slabs
     }
 }

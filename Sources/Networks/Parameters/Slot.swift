@@ -18,14 +18,27 @@ public struct Slot: Hashable, Sendable {
     /// Its place in the arena.
     public var range: Range<Int> { offset..<offset + count }
 
-    /// The part of a slot of slabs that holds one filter.
+    /// The part of a slot of slabs, or of windows, that holds one filter.
     func slab(_ index: Int) -> Slot {
-        guard case .slabs(_, let kernel, let inputs, let outputs) = layout else {
-            preconditionFailure("slot \(name) has no slabs")
+        let filter: SlotLayout
+        let start: Int
+        switch layout {
+        case .slabs(_, let kernel, let inputs, let outputs):
+            filter = .convolution(kernel: kernel, inputs: inputs, outputs: outputs)
+            start = index * filter.count
+        case .windows(let starts, let kernel, let inputs, let outputs, _):
+            filter = .window(kernel: kernel, inputs: inputs, outputs: outputs)
+            start = starts[index] * kernel * kernel * inputs
+        default: preconditionFailure("slot \(name) has no slabs")
         }
-        let filter = SlotLayout.convolution(kernel: kernel, inputs: inputs, outputs: outputs)
         return Slot(
-            name: "\(name)[\(index)]", layout: filter, offset: offset + index * filter.count, isStatistic: isStatistic,
-            group: group, owner: owner)
+            name: "\(name)[\(index)]", layout: filter, offset: offset + start, isStatistic: isStatistic, group: group,
+            owner: owner)
+    }
+
+    /// Outputs, and elements of each, of a filter that lies OHWI in memory; nil where it is HWIO, as kernels want it.
+    var rows: (count: Int, length: Int)? {
+        guard case .window(let kernel, let inputs, let outputs) = layout else { return nil }
+        return (outputs, kernel * kernel * inputs)
     }
 }

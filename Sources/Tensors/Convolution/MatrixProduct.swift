@@ -37,10 +37,20 @@ public enum MatrixProduct {
     }
 
     /// Writes the transpose of a row-major `rows`×`columns` matrix.
-    static func transpose(
+    public static func transpose(
         _ rows: Int, _ columns: Int, _ a: UnsafePointer<Float>, into b: UnsafeMutablePointer<Float>
     ) {
         cblas_somatcopy(CblasRowMajor, CblasTrans, Int32(rows), Int32(columns), 1, a, Int32(columns), b, Int32(rows))
+    }
+
+    /// Adds the transpose of a row-major `rows`×`columns` matrix to `b`.
+    public static func addTranspose(
+        _ rows: Int, _ columns: Int, _ a: UnsafePointer<Float>, to b: UnsafeMutablePointer<Float>
+    ) {
+        for column in 0..<columns {
+            let target = b + column * rows
+            for row in 0..<rows { target[row] += a[row * columns + column] }
+        }
     }
 
     /// Returns the multiply-adds executed for `purpose` since the process started.
