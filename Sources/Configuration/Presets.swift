@@ -1,9 +1,21 @@
 extension RunConfiguration {
     /// The documented groups of settings that `preset` can name; each lies above the defaults and below everything else.
-    static let presets: [String: ConfigurationLayer] = [
-        "robust-sparse-moes": .preset("robust-sparse-moes", yaml: robustSparseMoEs),
-        "advmoe-paper": .preset("advmoe-paper", yaml: advMoEPaper),
-        "advmoe-code": .preset("advmoe-code", yaml: advMoECode),
+    ///
+    /// AdvMoE's are for its baselines too: what is of mixtures, of a method or of its attack is left out where the file or the
+    /// command line chooses a network without experts, or another method.
+    static let presets: [String: ConfigurationPreset<RunConfiguration>] = [
+        "robust-sparse-moes": ConfigurationPreset("robust-sparse-moes", .init(robustSparseMoEs)),
+        "advmoe-paper": ConfigurationPreset(
+            "advmoe-paper", .init(advMoEPaper),
+            .init("moe: {kind: channel, scope: layer, router: gap-linear, experts: 2, slabs: overlapping}") {
+                $0.moe.kind != .none
+            },
+            .init("attack: {objective: kl}") { [.trades, .advmoe].contains($0.training.method) },
+            .init(advMoEPaperMethod) { $0.training.method == .advmoe }),
+        "advmoe-code": ConfigurationPreset(
+            "advmoe-code", .init(advMoECode), .init(advMoECodeMixture) { $0.moe.kind != .none },
+            .init("training: {trades: {statistics_updates: published}}") { $0.training.method == .trades },
+            .init(advMoECodeMethod) { $0.training.method == .advmoe }),
     ]
 
     /// What the published experiments of "Robust Experts" share, with the habits of their code.
@@ -45,14 +57,22 @@ extension RunConfiguration {
     /// experts, on batches of their own, both by TRADES against a two-step attack on the divergence.
     private static let advMoEPaper = """
         model: {normalize: none, ratio: 0.5, initialization: advmoe}
-        moe: {kind: channel, scope: layer, router: gap-linear, experts: 2, slabs: overlapping}
         training:
-          method: advmoe
           epochs: 100
           global_batch: 128
           seed: 1234
           optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
           schedule: {name: cosine}
+        attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, start: gaussian}
+        evaluation:
+          attacks:
+            - {name: pgd, epsilon: 8/255, step_size: 2/255, steps: 50, start: uniform}
+          attacks_every_epochs: 0
+        """
+
+    private static let advMoEPaperMethod = """
+        training:
+          method: advmoe
           advmoe:
             order: router-first
             router_objective: trades
@@ -60,26 +80,42 @@ extension RunConfiguration {
             shared_batch: false
             router_optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
             router_schedule: {name: cosine}
-        attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, objective: kl, start: gaussian}
-        evaluation:
-          attacks:
-            - {name: pgd, epsilon: 8/255, step_size: 2/255, steps: 50, start: uniform}
-          attacks_every_epochs: 0
         """
 
     /// AdvMoE as its released code does it: one router on the image, which learns the label modulo the experts after the
     /// experts have moved, by the same batch; an attack on model and router at once; running statistics moved by every one of
-    /// its passes; batch norm over the whole batch; wide ResNets that skip a batch norm by mistake; rates set once an epoch, a cosine that lags by one.
+    /// its passes, of AdvMoE and of TRADES; batch norm over the whole batch; wide ResNets that skip a batch norm by mistake;
+    /// rates set once an epoch, a cosine that lags by one.
     private static let advMoECode = """
         model: {normalize: none, ratio: 0.5, skip_first_activation: true, initialization: advmoe}
-        moe: {kind: channel, scope: image, router: resnet20, experts: 2}
         training:
-          method: advmoe
           epochs: 100
           global_batch: 128
           seed: 1234
           optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
           schedule: {name: cosine, per: epoch, lag_epochs: 1}
+        attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, start: gaussian}
+        distributed: {batch_norm: synchronized}
+        evaluation:
+          attacks:
+            - {name: pgd, epsilon: 8/255, step_size: 2/255, steps: 50, start: uniform-unclamped}
+          attacks_every_epochs: 0
+        """
+
+    private static let advMoECodeMixture = """
+        moe: {kind: channel, scope: image, router: resnet20, experts: 2}
+        evaluation:
+          attacks:
+            - {name: pgd, epsilon: 8/255, step_size: 2/255, steps: 50, start: uniform-unclamped}
+            - {id: router-aware-10, name: pgd, epsilon: 8/255, step_size: 2/255, steps: 10, start: uniform-unclamped,
+               objective: model-and-router-labels}
+            - {id: router-only-10, name: pgd, epsilon: 8/255, step_size: 2/255, steps: 10, start: uniform-unclamped,
+               objective: router-labels}
+        """
+
+    private static let advMoECodeMethod = """
+        training:
+          method: advmoe
           advmoe:
             order: experts-first
             router_objective: label-modulo
@@ -89,15 +125,6 @@ extension RunConfiguration {
             statistics_updates: published
             router_optimizer: {rate: 0.1, momentum: 0.9, weight_decay: 5e-4}
             router_schedule: {name: cosine, per: epoch, lag_epochs: 1}
-        attack: {name: pgd, epsilon: 8/255, step_size: 5/255, steps: 2, objective: model-and-router-divergence, start: gaussian}
-        distributed: {batch_norm: synchronized}
-        evaluation:
-          attacks:
-            - {name: pgd, epsilon: 8/255, step_size: 2/255, steps: 50, start: uniform-unclamped}
-            - {id: router-aware-10, name: pgd, epsilon: 8/255, step_size: 2/255, steps: 10, start: uniform-unclamped,
-               objective: model-and-router-labels}
-            - {id: router-only-10, name: pgd, epsilon: 8/255, step_size: 2/255, steps: 10, start: uniform-unclamped,
-               objective: router-labels}
-          attacks_every_epochs: 0
+        attack: {objective: model-and-router-divergence}
         """
 }

@@ -61,7 +61,7 @@ extension CommandSuite {
             let place = #/(?m)(^\s*|[;&|(]\s*|\b(?:do|then|else|time)\s+)(?:\.build/release/|launch/)(?=[a-z])/#
             let own = script.replacing(place) { "\($0.1)" }
             let preamble = """
-                PATH=; DATA=/data
+                tools=$PATH PATH=; DATA=/data
                 robustmoe() { printf '%s\\n' "$@" ---- >> calls; }
                 mpirun() {
                     while [ $# -gt 0 ]; do
@@ -73,7 +73,7 @@ extension CommandSuite {
                 sweep() {
                     local line
                     while IFS= read -r line; do eval "robustmoe ${line#* }"; done < <(
-                        \(CommandJob.path(of: "python3") ?? "") \(Self.root)/launch/sweep --dry-run --program \(CommandJob.binary) "$@" || echo failed)
+                        PATH=$tools; python3 \(Self.root)/launch/sweep --dry-run --program \(CommandJob.binary) "$@" || echo failed)
                 }
                 train() {
                     while [ $# -gt 0 ]; do

@@ -43,7 +43,7 @@ struct ConfigurationEngineTests {
         try Toy.resolve(
             layers: [ConfigurationLayer(yaml: yaml, origin: "toy.yaml")]
                 + overrides.map { ConfigurationLayer(override: $0) },
-            presets: ["large": .preset("large", yaml: "size: 8")])
+            presets: ["large": ConfigurationPreset("large", .init("size: 8"))])
     }
 
     private func problems(_ yaml: String, _ overrides: String...) -> [String] {
@@ -51,7 +51,7 @@ struct ConfigurationEngineTests {
             _ = try Toy.resolve(
                 layers: [ConfigurationLayer(yaml: yaml, origin: "toy.yaml")]
                     + overrides.map { ConfigurationLayer(override: $0) },
-                presets: ["large": .preset("large", yaml: "size: 8")])
+                presets: ["large": ConfigurationPreset("large", .init("size: 8"))])
             return []
         } catch {
             return error.issues.map(\.description)

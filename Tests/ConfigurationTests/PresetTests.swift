@@ -13,11 +13,7 @@ struct PresetTests {
             ("advmoe-code", .advmoe),
         ])
     func initialization(_ preset: String, _ expected: Initialization) throws {
-        let baseline = [
-            "moe.kind=none", "moe.scope=layer", "moe.router=gap-linear", "training.method=standard",
-            "attack.objective=auto",
-            "training.advmoe.router_objective=trades", "training.advmoe.statistics_updates=once",
-        ]
+        let baseline = ["moe.kind=none", "training.method=standard"]
         for settings in [[], baseline] {
             let run = try RunConfiguration.resolve(
                 layers: (["preset=\(preset)"] + settings).map { ConfigurationLayer(override: $0) })

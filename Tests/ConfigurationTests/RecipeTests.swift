@@ -71,6 +71,25 @@ struct RecipeTests {
         }
     }
 
+    @Test(
+        "the released code's preset can be laid over every recipe of AdvMoE",
+        arguments: recipes.filter { $0.hasPrefix("advmoe/") })
+    func releasedCode(_ recipe: String) throws {
+        let run = try RunConfiguration.resolve(
+            layers: [
+                ConfigurationLayer(file: "\(Self.folder)/\(recipe)"), ConfigurationLayer(override: "preset=advmoe-code"),
+            ])
+        let hasExperts = recipe.hasSuffix("/moe.yaml") || recipe.hasSuffix("/advmoe.yaml")
+        #expect(run.model.initialization == .advmoe && (run.moe.kind != .none) == hasExperts)
+        #expect(!hasExperts || run.moe.scope == .image && run.moe.slabs == .disjoint)
+        let isAdvMoE = run.training.method == .advmoe
+        #expect(isAdvMoE == recipe.hasSuffix("/advmoe.yaml"))
+        let updates =
+            isAdvMoE
+            ? run.training.methods.advmoe.method.statisticsUpdates : run.training.methods.trades.statisticsUpdates
+        #expect(updates == .published)
+    }
+
     @Test("recipes resolve to the published settings")
     func settings() throws {
         let pgd = try configuration("robust-sparse-moes/cifar100-resnet18/pgd-adv-train-resnet-conv-moe.yaml")

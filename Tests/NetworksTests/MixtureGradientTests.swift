@@ -144,7 +144,7 @@ struct MixtureGradientTests {
         let mixture = MixtureSettings(
             kind: .block, placement: Placement(["moe"]), includesDownsample: true,
             router: Self.settings(test, .entropy))
-        let builder = NetworkBuilder(
+        let builder = try NetworkBuilder(
             NetworkSettings(
                 blocks: [1], width: 4, channels: 3, classes: 2, mean: [0], deviation: [1], mixture: mixture),
             bench.parameters)

@@ -117,6 +117,12 @@ struct AlternationTests {
         let paper = try StepScene("preset=advmoe-paper")
         _ = try paper.run(0)
         #expect(try paper.counter("layer1.0.bn1") == 4)
+        // TRADES there computes the clean pass twice.
+        for (kind, updates) in [("none", ["layer1.0.bn1"]), ("channel", ["layer1.0.bn1", "router.bn1"])] {
+            let baseline = try StepScene("preset=advmoe-code", "moe.kind=\(kind)", "training.method=trades")
+            _ = try baseline.run(0)
+            for layer in updates { #expect(try baseline.counter(layer) == 3, "\(kind), \(layer)") }
+        }
     }
 
     // With gradients of the logits themselves, which grow by the routers' weights from layer to layer and the weights by

@@ -40,7 +40,7 @@ extension ConfigurationRoot {
     ///   - check: Checks combinations beyond those that are impossible whatever the configuration is for.
     /// - Throws: Everything that is wrong in any layer, not only the first.
     static func resolve(
-        layers: [ConfigurationLayer], presets: [String: ConfigurationLayer],
+        layers: [ConfigurationLayer], presets: [String: ConfigurationPreset<Self>],
         check: (Self, inout ConfigurationReader) -> Void = { _, _ in }
     ) throws(ConfigurationError) -> ResolvedConfiguration<Self> {
         let (named, naming) = laid(layers)
@@ -48,8 +48,9 @@ extension ConfigurationRoot {
         var usual = Self()
         if let name = named.preset {
             if let preset = presets[name] {
-                (configuration, reader) = laid([preset] + layers)
-                usual = laid([preset]).0
+                let parts = preset.layers(for: laid(preset.layers + layers).0)
+                (configuration, reader) = laid(parts + layers)
+                usual = laid(parts).0
             } else {
                 let names = presets.keys.sorted() + ["null"]
                 let place = ConfigurationPlace(key: "preset", allowed: names.joined(separator: ", "))

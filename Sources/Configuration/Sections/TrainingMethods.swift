@@ -120,7 +120,8 @@ extension Free.Settings: ConfigurationSection {
 
 extension Trades.Settings: ConfigurationSection {
     static let keys: [ConfigurationKey<Self>] = [
-        ConfigurationKey("beta", \.beta, "weight of the divergence", .atLeast(0))
+        ConfigurationKey("beta", \.beta, "weight of the divergence", .atLeast(0)),
+        ConfigurationKey("statistics_updates", \.statisticsUpdates, "how often a step moves running statistics"),
     ]
 }
 

@@ -1,3 +1,4 @@
+import Networks
 import Tensors
 
 /// TRADES (Zhang et al., arXiv:1901.08573): CE(f(x), y) + beta · KL(f(x) ‖ f(x′)), both means over the global batch, gradients
@@ -11,19 +12,21 @@ package struct Trades: TrainingMethod {
     package struct Settings: Sendable, Equatable {
         /// The weight of the divergence, at least 0.
         package var beta = 6.0
+        /// How often a step moves running statistics.
+        package var statisticsUpdates = AdvMoE.StatisticsUpdates.once
 
         /// Makes settings with every default.
         package init() {}
     }
 
     package let inputs: [String]
-    private let beta: Double
+    private let settings: Settings
 
     /// Makes the method.
     /// - Parameter attacked: What attacked images are called in tables.
     package init(_ settings: Settings, attacked: String) {
         inputs = ["clean", attacked]
-        beta = settings.beta
+        self.settings = settings
     }
 
     package func step(
@@ -33,7 +36,11 @@ package struct Trades: TrainingMethod {
             try context.update(batch) { part in
                 let images = try context.attack(part)
                 let clean = try context.crossEntropyPass(part.images, of: part)
-                return try Self.passes(clean, images, of: part, beta: beta, draw: 1, context)
+                // AdvMoE's released code computes the clean pass once more, for the log.
+                if settings.statisticsUpdates == .published {
+                    for group in ParameterGroup.allCases { context.repeatStatistics(of: clean, group) }
+                }
+                return try Self.passes(clean, images, of: part, beta: settings.beta, draw: 1, context)
             }.outcome
         ]
     }
