@@ -160,8 +160,8 @@ struct ConfigurationReadingTests {
                 ConfigurationLayer(override: "moe.experts=32"),
                 ConfigurationLayer(override: "moe.experts=64"),
             ]
-            let preset = ConfigurationLayer(
-                yaml: "{moe: {experts: 2, noise: 0.5}, training: {epochs: 7, keep: 5}}", origin: "preset small")
+            let preset = ConfigurationPreset<RunConfiguration>(
+                "small", .init("{moe: {experts: 2, noise: 0.5}, training: {epochs: 7, keep: 5}}"))
             return try RunConfiguration.resolve(layers: Array(layers.prefix(count)), presets: ["small": preset])
                 .configuration
         }

@@ -77,7 +77,8 @@ struct RecipeTests {
     func releasedCode(_ recipe: String) throws {
         let run = try RunConfiguration.resolve(
             layers: [
-                ConfigurationLayer(file: "\(Self.folder)/\(recipe)"), ConfigurationLayer(override: "preset=advmoe-code"),
+                ConfigurationLayer(file: "\(Self.folder)/\(recipe)"),
+                ConfigurationLayer(override: "preset=advmoe-code"),
             ])
         let hasExperts = recipe.hasSuffix("/moe.yaml") || recipe.hasSuffix("/advmoe.yaml")
         #expect(run.model.initialization == .advmoe && (run.moe.kind != .none) == hasExperts)
