@@ -86,6 +86,8 @@ extension CommandSuite {
             // What a reader is to fill in.
             let text = "\(preamble)\n\(own)\n".replacing(" ...", with: "")
             try text.write(toFile: "\(folder)/script", atomically: true, encoding: .utf8)
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(folder)/launch", withDestinationPath: "\(Self.root)/launch")
             let bash = try #require(CommandJob.path(of: "bash"))
             _ = try CommandJob(["-c", "cd \(folder) && . ./script"], program: bash).finish(within: 60)
             let calls = (try? String(contentsOfFile: "\(folder)/calls", encoding: .utf8)) ?? ""
@@ -119,7 +121,10 @@ extension CommandSuite {
             switch command {
             case let train as Train: try read(train.config, train.settings, for: .training)
             case let evaluate as Evaluate:
-                try read(evaluate.options.config, evaluate.options.settings, for: .evaluation)
+                // The checkpoint's own settings lie below: masks are compared with channel experts alone.
+                let settings = evaluate.options.settings
+                let own = settings.contains { $0.hasPrefix("evaluation.masks=") } ? ["moe.kind=channel"] : []
+                try read(evaluate.options.config, own + settings, for: .evaluation)
             case let experts as Experts: try read(experts.options.config, experts.options.settings, for: .evaluation)
             case let bench as Bench: try read([], bench.settings, for: .measurement)
             default: break
