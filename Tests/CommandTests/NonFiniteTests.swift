@@ -54,6 +54,26 @@ extension CommandSuite {
             #expect(try run.latest().step == 5)
         }
 
+        @Test(
+            "no checkpoint is made of weights that an update has carried beyond floats",
+            arguments: ["stop", "rollback"])
+        func overflow(policy: String) throws {
+            let run = TrainedRun(path: try Scratch.folder() + "/run")
+            let outcome = try robustmoe(
+                TrainedRun.arguments(
+                    run.path,
+                    [
+                        "training.on_nonfinite=\(policy)", "training.checkpoint_every=1",
+                        "training.optimizer.rate=1e39",
+                    ]))
+            #expect(outcome.status == 5, "\(outcome.errors)")
+            let words =
+                policy == "stop" ? ["is not finite after it", "no checkpoint"] : ["number 10 in a row", "expected"]
+            expectComplaint(outcome, words)
+            // Under rollback there is the one of the beginning, and steps that are left out change nothing.
+            #expect((try? run.latest()) == nil || policy == "rollback")
+        }
+
         @Test("the probe's accuracy and the gap stand beside the attack's, and nothing else changes")
         func probe() throws {
             let run = TrainedRun(path: try Scratch.folder() + "/run")

@@ -54,13 +54,26 @@ extension Trainer {
         return try recorder.directory.checkpoints.latestWhole().checkpoint?.path ?? ""
     }
 
-    /// Refuses to keep, on all ranks alike, what nobody could go on with.
-    func requireFinite() throws {
+    /// What is not finite after the last step, in words, though its values were: an update may leave the range of floats.
+    ///
+    /// Looked at before a checkpoint is made of it; the same on all ranks where replicas are.
+    var overflow: String? {
         let parameters = network.parameters
         let slot = parameters.slots.first { !parameters.values(of: $0).allSatisfy(\.isFinite) }
-        guard let slot else { return }
-        throw RunError.numerical(
-            "step \(done): \(slot.name) is not finite after it; no checkpoint of it was written, the last one is from before"
-        )
+        return slot.map { "step \(done - 1): \($0.name) is not finite after it" }
+    }
+
+    /// Goes back from weights that are not finite, where the run is to; collective.
+    /// - Returns: Whether it did.
+    func recoverFromOverflow() throws -> Bool {
+        guard configuration.training.onNonFinite == .rollback, let overflow else { return false }
+        done -= 1
+        return try recover(from: overflow)
+    }
+
+    /// Refuses to keep, on all ranks alike, what nobody could go on with.
+    func requireFinite() throws {
+        guard let overflow else { return }
+        throw RunError.numerical("\(overflow); no checkpoint was made of it, the last one is from before")
     }
 }

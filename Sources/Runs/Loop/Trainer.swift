@@ -139,7 +139,13 @@ package final class Trainer {
             isEvaluationDue = isAtEpochEnd && isEvaluated(epoch: done / stepsPerEpoch)
             let isLast = done < total && hasReached(limitAt: done)
             let every = configuration.training.checkpointEvery
-            if isAtEpochEnd || isAsked || isLast || every.map({ done % $0 == 0 }) == true { try saveCheckpoint() }
+            if isAtEpochEnd || isAsked || isLast || every.map({ done % $0 == 0 }) == true {
+                if try recoverFromOverflow() {
+                    if isAsked { return try stopped() }
+                    continue
+                }
+                try saveCheckpoint()
+            }
             if isAsked, done < total || isEvaluationDue { return try stopped() }
             if isEvaluationDue, try evaluate() == .stoppedEarly { return try stopped() }
         }

@@ -2,19 +2,33 @@ import Networks
 
 /// What a step may change, as it was before: weights, running statistics, the optimizer's state, averages, filter scores and
 /// what the method keeps.
-struct StepSnapshot {
-    private let values: [Float]
-    private let statistics: [Float]
-    private let optimizer: [[Float]]
-    private let average: WeightAverage.Contents?
-    private let scores: FilterScores.Contents?
-    private let method: any TrainingMethod
+///
+/// One is made for a run, and taken anew before every step.
+final class StepSnapshot {
+    private var values: [Float]
+    private var statistics: [Float]
+    private var optimizer: [[Float]]
+    private var average: WeightAverage.Contents?
+    private var scores: FilterScores.Contents?
+    private var method: any TrainingMethod
 
     /// Takes down what there is.
     init(_ step: TrainingStep) {
         values = Array(step.network.parameters.values)
         statistics = Array(step.network.parameters.statistics)
         optimizer = step.optimizer.state.map { Array($0.arena) }
+        average = step.average?.contents
+        scores = step.scores?.contents
+        method = step.method
+    }
+
+    /// Takes down what there is now, in the same memory.
+    func take(_ step: TrainingStep) {
+        Self.copy(step.network.parameters.values, to: &values)
+        Self.copy(step.network.parameters.statistics, to: &statistics)
+        for (number, (_, arena)) in step.optimizer.state.enumerated() {
+            Self.copy(UnsafeBufferPointer(arena), to: &optimizer[number])
+        }
         average = step.average?.contents
         scores = step.scores?.contents
         method = step.method
@@ -30,5 +44,12 @@ struct StepSnapshot {
         if let average { step.average?.contents = average }
         if let scores { step.scores?.contents = scores }
         return method
+    }
+
+    private static func copy(_ source: UnsafeBufferPointer<Float>, to array: inout [Float]) {
+        array.withUnsafeMutableBufferPointer { destination in
+            guard let start = destination.baseAddress, let source = source.baseAddress else { return }
+            start.update(from: source, count: destination.count)
+        }
     }
 }

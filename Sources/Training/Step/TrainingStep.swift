@@ -21,6 +21,8 @@ package final class TrainingStep {
     let settings: TrainingSettings
     let communicator: any Communicator
     let exchange: GradientExchange
+    /// What a step that is to be skipped goes back to.
+    private var before: StepSnapshot?
 
     /// Prepares to train a network from its present weights.
     package init(
@@ -61,7 +63,9 @@ package final class TrainingStep {
         _ batch: TrainingBatch, routerBatch: TrainingBatch? = nil, step: Int, wantsToStop: Bool
     ) throws -> StepOutcome {
         let context = StepContext(self, step: step, wantsToStop: wantsToStop)
-        let before = settings.onNonFinite == .skip ? StepSnapshot(self) : nil
+        if settings.onNonFinite == .skip {
+            if let before { before.take(self) } else { before = StepSnapshot(self) }
+        }
         do {
             return context.outcome(try method.step(batch, routerBatch: routerBatch ?? batch, context))
         } catch let error as NonFiniteValue {
