@@ -3,6 +3,7 @@ import PackageDescription
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 let swiftCSV = Target.Dependency.product(name: "SwiftCSV", package: "SwiftCSV")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -19,6 +20,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     ],
@@ -34,7 +36,7 @@ let package = Package(
         .target(name: "BuildRecord", plugins: ["RecordBuild"]),
         .target(name: "Tensors", dependencies: ["CHardware", "COpenBLAS"]),
         .target(name: "Collectives", dependencies: ["CMPI"]),
-        .target(name: "Files", dependencies: ["COpenSSL"]),
+        .target(name: "Files", dependencies: ["COpenSSL", "CZlib"]),
         .target(name: "Networks", dependencies: ["Tensors"]),
         .target(name: "Attacks", dependencies: ["Tensors"]),
         .target(name: "NetworkAttacks", dependencies: ["Attacks", "Networks", "Tensors"]),
@@ -51,7 +53,7 @@ let package = Package(
         .target(
             name: "Configuration",
             dependencies: ["Attacks", "Datasets", "Evaluation", "NetworkAttacks", "Networks", "Training", yams]),
-        .target(name: "Reports", dependencies: ["Files", swiftCSV]),
+        .target(name: "Reports", dependencies: ["Files", mustache, swiftCSV, yams]),
         .target(
             name: "Runs",
             dependencies: [

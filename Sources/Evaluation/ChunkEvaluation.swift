@@ -12,6 +12,8 @@ struct ChunkEvaluation {
     var sources: [String: PassFactory] = [:]
     /// Whether what attacks made is kept.
     var keepsImages = false
+    /// Whether some images are kept beside what attacks made of them.
+    var keepsExamples = false
     let images: Tensor
     let labels: [Int32]
     /// The index in the data set of every image.
@@ -93,6 +95,9 @@ struct ChunkEvaluation {
                 EvaluationChunk.Stage(
                     isCorrect: isCorrect, attacked: open.count, moved: moved, findings: findings,
                     seconds: start.seconds))
+        }
+        if keepsExamples {
+            result.examples = AttackExample.chosen(result, clean: clean, labels: labels.map(Int.init), images, worst)
         }
         if keepsImages { result.images = Data(buffer: worst.elements) }
         result.seconds = start.seconds

@@ -19,6 +19,8 @@ package struct Dissection: Equatable {
     package var overlap = 0.0
     /// The overlap of each image's pathway with a mask, if there is one.
     package var maskOverlaps: [Double] = []
+    /// What that is on average where experts are chosen at random.
+    package var maskChance: Double?
 
     package var samples: Int { neither + routerOnly + predictionOnly + both }
 
@@ -55,7 +57,7 @@ package struct Dissection: Equatable {
             predictionOnly: predictionOnly, both: both, pathways: pathways.count, pathwayEntropy: pathwayEntropy,
             cleanOverlap: samples > 0 ? overlap / Double(samples) : nil,
             maskOverlap: maskOverlaps.isEmpty ? nil : mean,
-            maskOverlapDeviation: maskOverlaps.isEmpty ? nil : variance.squareRoot())
+            maskOverlapDeviation: maskOverlaps.isEmpty ? nil : variance.squareRoot(), maskOverlapChance: maskChance)
     }
 }
 
@@ -64,6 +66,7 @@ extension EvaluationResult {
     package static func dissection(_ chunks: [EvaluationChunk], _ outcome: Int, _ mask: MaskOverlap?) -> Dissection? {
         guard chunks.first?.outcomes[outcome].chosen.isEmpty == false else { return nil }
         var result = Dissection()
+        result.maskChance = mask?.chance
         for chunk in chunks {
             for image in chunk.labels.indices {
                 result.add(

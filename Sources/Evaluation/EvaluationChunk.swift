@@ -23,6 +23,8 @@ package struct EvaluationChunk: Codable {
         /// The attacked images, row-major NHWC of 32-bit floating point in the byte order of the machine; nil unless they
         /// are asked for.
         package var images: Data?
+        /// Images that are kept to be looked at, in the order of the chunk; nil where none were asked for.
+        package var examples: [AttackExample]?
         package var seconds = 0.0
     }
 

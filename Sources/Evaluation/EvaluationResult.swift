@@ -58,6 +58,8 @@ package struct EvaluationResult {
     package let perSample: [PerSampleRow]
     /// What each attack made of the images, as in ``EvaluationChunk/Outcome/images``, in the order of ``perSample``.
     package let images: [Data?]
+    /// Images to be looked at, attack by attack, each with what makes its row of the split's name and the classes'.
+    package let examples: [(example: AttackExample, row: (String, [String]) -> ExampleRow)]
     /// What the names of inputs end in.
     package let suffix: String
     /// What the checks found that hangs on nothing but the evaluation itself.
@@ -138,6 +140,7 @@ package struct EvaluationResult {
             let parts = chunks.compactMap { $0.outcomes[attack + 1].images }
             return parts.isEmpty ? nil : parts.reduce(into: Data()) { $0.append($1) }
         }
+        examples = Self.examples(chunks, names)
         worstCaseCorrect = perSample.count { $0.robust }
         ownFlags = Self.flags(inputs, chunks, suffix: suffix)
     }

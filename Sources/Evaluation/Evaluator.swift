@@ -20,6 +20,8 @@ package struct Evaluator {
     package var sources: [String: PassFactory] = [:]
     /// Whether what attacks made is part of the result.
     package var keepsImages = false
+    /// Whether some images of the first chunk are part of the result, beside what attacks made of them.
+    package var keepsExamples = false
     /// The mask that pathways are compared with, if any.
     let mask: MaskOverlap?
     /// What keeps finished chunks; rank 0's alone is used.
@@ -99,7 +101,8 @@ package struct Evaluator {
                 }
                 let batch = set.chunk(indices[ranges[number]], workspace: passes.workspace)
                 let evaluation = ChunkEvaluation(
-                    passes: passes, sources: sources, keepsImages: keepsImages, images: batch.images,
+                    passes: passes, sources: sources, keepsImages: keepsImages,
+                    keepsExamples: keepsExamples && number == 0, images: batch.images,
                     labels: batch.labels, samples: batch.indices, seed: seed)
                 var result = EvaluationChunk(
                     chunk: number, indices: batch.indices, labels: batch.labels.map(Int.init),

@@ -42,6 +42,7 @@ package struct FixedExperts {
         for layer in layers {
             for expert in 0..<experts {
                 var fixed = evaluator
+                fixed.keepsExamples = false
                 fixed.passes.given[layer] = .expert(expert)
                 fixed.part += "\(layer) expert \(expert)"
                 guard case .finished(let result) = try fixed.run(set, indices, attacks: attacks, suffix: suffix) else {

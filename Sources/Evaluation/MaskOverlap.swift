@@ -17,6 +17,8 @@ package struct MaskOverlap {
     }
     private let layers: [Layer]
     private let keptInAll: Int
+    /// The mean overlap of pathways whose experts are chosen evenly at random, independently in every mixture layer.
+    package let chance: Double
 
     /// Compares the layers that are both in the mask and mixtures.
     /// - Throws: ``RunError/unusable(_:)`` if there are none, or if one has another number of channels than its mask.
@@ -42,7 +44,37 @@ package struct MaskOverlap {
                     + network.channelExpertLayers.map(\.path).joined(separator: ", "))
         }
         self.layers = layers
-        keptInAll = network.channelExpertLayers.reduce(0) { $0 + (masks[$1.path]?.count { $0 } ?? 0) }
+        let keptInAll = network.channelExpertLayers.reduce(0) { $0 + (masks[$1.path]?.count { $0 } ?? 0) }
+        self.keptInAll = keptInAll
+        let topK = network.settings.mixture?.router.gate.topK ?? 1
+        chance = Self.chance(layers, keptInAll: keptInAll, topK: topK)
+    }
+
+    /// Every choice active has the same channels, so that the overlap hangs on the kept ones alone, whose distribution is
+    /// built up router by router.
+    private static func chance(_ layers: [Layer], keptInAll: Int, topK: Int) -> Double {
+        var probabilities = [0: 1.0]
+        for (_, own) in Dictionary(grouping: layers, by: \.router).sorted(by: { $0.key < $1.key }) {
+            let kept = own[0].kept.indices.map { expert in own.reduce(0) { $0 + $1.kept[expert] } }
+            let sums = sums(of: topK, among: kept[...])
+            var next: [Int: Double] = [:]
+            for (before, probability) in probabilities {
+                for sum in sums { next[before + sum, default: 0] += probability / Double(sums.count) }
+            }
+            probabilities = next
+        }
+        let active = layers.reduce(0) { $0 + $1.channels * topK }
+        return probabilities.sorted { $0.key < $1.key }.reduce(0) { mean, shared in
+            mean + shared.value * Double(shared.key) / Double(max(1, active + keptInAll - shared.key))
+        }
+    }
+
+    /// The sums of every choice of so many values.
+    private static func sums(of count: Int, among values: ArraySlice<Int>) -> [Int] {
+        if count == 0 { return [0] }
+        guard let first = values.first else { return [] }
+        let rest = values.dropFirst()
+        return sums(of: count - 1, among: rest).map { $0 + first } + sums(of: count, among: rest)
     }
 
     /// The overlap, in [0, 1], for the experts that an image chose in each mixture layer.

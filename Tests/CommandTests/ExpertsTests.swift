@@ -41,7 +41,7 @@ extension CommandSuite {
             #expect(classes.count == 3 * 10)
             #expect(classes.compactMap { $0["count"].flatMap { Int($0) } }.reduce(0, +) == 40)
             #expect(try alone.rows("classes.csv").filter { $0["inputs"] == "clean" }.count == 10)
-            let tables = TrainedRun.tables + ["fixed_experts.csv", "classes.csv", "expert_classes.csv"]
+            let tables = TrainedRun.tables + ["fixed_experts.csv", "classes.csv", "expert_classes.csv", "examples.csv"]
             for ranks in [2, 3] {
                 let other = try experts(ranks)
                 for table in tables {

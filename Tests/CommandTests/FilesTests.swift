@@ -74,7 +74,8 @@ extension CommandSuite {
             let run = try TrainedRun.onTwoRanks.get()
             let expected = [
                 "metrics.csv": "epoch,step,split,inputs,loss,task_loss,balance_loss,accuracy,samples,learning_rate,"
-                    + "wall_seconds,images_per_second,attack_seconds,allreduce_seconds,communication_seconds,gradient_norm",
+                    + "wall_seconds,images_per_second,attack_seconds,allreduce_seconds,communication_seconds,gradient_norm,"
+                    + "probe_accuracy,robust_gap,backward_seconds,checkpoint_seconds,least_work_seconds,most_work_seconds",
                 "experts.csv": "epoch,step,split,inputs,layer,expert,count,fraction,probability_mass,dead",
                 "routing.csv":
                     "epoch,step,split,inputs,layer,samples,usage_entropy,router_entropy,max_over_mean,flip_rate,alarm",
@@ -140,6 +141,10 @@ extension CommandSuite {
                 #expect(abs(speed * wall / Double(try number(row, "samples")) - 1) < 0.01)
                 #expect(attack > 0 && attack < wall)
                 #expect(waiting >= 0 && waiting < wall)
+                let backward = try #require(Double(row["backward_seconds"] ?? ""))
+                let work = try ["least_work_seconds", "most_work_seconds"].map { try #require(Double(row[$0] ?? "")) }
+                #expect(backward > 0 && work[0] <= work[1] && work[1] <= attack + backward + 1e-6)
+                #expect(work[1] < wall)
                 total += wall
             }
             #expect(total > 0 && total <= outcome.seconds)

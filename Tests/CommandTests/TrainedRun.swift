@@ -49,11 +49,10 @@ struct TrainedRun {
 
     /// The rows of a table without what may differ between two runs of the same settings.
     func comparableRows(_ table: String) throws -> [[String: String]] {
-        let free = [
-            "run_id", "checkpoint", "wall_seconds", "images_per_second", "attack_seconds", "allreduce_seconds",
-            "communication_seconds", "seconds",
-        ]
-        return try rows(table).map { row in row.filter { !free.contains($0.key) } }
+        let free = ["run_id", "checkpoint", "images_per_second"]
+        return try rows(table).map { row in
+            row.filter { !free.contains($0.key) && !$0.key.hasSuffix("seconds") }
+        }
     }
 
     static let tables = ["metrics.csv", "experts.csv", "routing.csv", "evaluation.csv"]

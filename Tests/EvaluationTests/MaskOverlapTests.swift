@@ -48,6 +48,15 @@ struct MaskOverlapTests {
         #expect(overlap.value([[2], [2]]) == 1.0 / 7)
     }
 
+    @Test("chance is the mean over all choices of experts, those of one router made together")
+    func chance() throws {
+        let layers = try MaskOverlap(masks, try network("layer"), path: "masks")
+        let choices = [[[0], [0]], [[0], [1]], [[1], [0]], [[1], [1]]]
+        #expect(abs(layers.chance - choices.map(layers.value).reduce(0, +) / 4) < 1e-12)
+        let image = try MaskOverlap(masks, try network("image"), path: "masks")
+        #expect(abs(image.chance - (image.value([[0]]) + image.value([[1]])) / 2) < 1e-12)
+    }
+
     @Test("masks of other layers, or of other widths, are refused")
     func refusals() throws {
         let network = try network("layer")

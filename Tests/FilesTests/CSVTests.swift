@@ -80,6 +80,27 @@ struct CSVTests {
         #expect(try scratch.text("t.csv") == before)
     }
 
+    @Test("a table that was begun with fewer columns goes on with these, from where its checkpoint says")
+    func fewerColumns() throws {
+        let columns = ["a", "b", "c"]
+        func table() throws -> CSVWriter {
+            try CSVWriter(path: scratch("t.csv"), columns: columns, runID: "id", schemaVersion: 2)
+        }
+        let older = "schema_version,run_id,a\n1,id,7\n"
+        try scratch.write(older + "1,id,8\n", to: "t.csv")
+        let writer = try table()
+        try writer.truncate(to: older.utf8.count)
+        try writer.append([.integer(9), .integer(10), .integer(11)])
+        #expect(try scratch.text("t.csv") == older + "1,id,9\n")
+        try scratch.write("schema_version,run_id,a\n", to: "t.csv")
+        try table().append([.integer(9), .empty, .empty])
+        #expect(try scratch.text("t.csv") == "schema_version,run_id,a\n2,id,9\n")
+        for other in ["schema_version,run_id\n", "schema_version,run_id,a,c\n", "schema_version,run_id,ab\n"] {
+            try scratch.write(other, to: "t.csv")
+            #expect(throws: FileFormatError.self) { _ = try table() }
+        }
+    }
+
     @Test("a file with another header is refused and left alone; one cut within its header is begun again")
     func headers() throws {
         for text in ["schema_version,run_id,a,c\n1,r,2,3\n", "notes\n", "schema_version,run_id,a,b,c\n"] {

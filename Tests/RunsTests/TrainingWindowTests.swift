@@ -41,6 +41,8 @@ struct TrainingWindowTests {
         window.attackSeconds = 5
         window.waitSeconds = 1
         window.communicationSeconds = 3
+        window.backwardSeconds = 2
+        window.workSeconds = 6...7
         #expect(!window.isEmpty)
         let row = window.metricsRow(position)
         #expect(row.position == position)
@@ -49,6 +51,7 @@ struct TrainingWindowTests {
         #expect(row.learningRate == 0.25 && row.gradientNorm == 3)
         #expect(row.wallSeconds == 8 && row.imagesPerSecond == 0.5)
         #expect(row.attackSeconds == 5 && row.allreduceSeconds == 1 && row.communicationSeconds == 3)
+        #expect(row.backwardSeconds == 2 && row.workSeconds == 6...7)
     }
 
     @Test("An image counts once a step however many updates pass over it, and means are over all of them")
@@ -58,10 +61,11 @@ struct TrainingWindowTests {
         }
         let step = StepOutcome(
             updates: [update(8, 1), update(4, 2), update(0, 3)], isAskedToStop: false, attackSeconds: 0, waitSeconds: 0,
-            communicationSeconds: 0)
+            communicationSeconds: 0, backwardSeconds: 0.25)
         var windows = [TrainingWindow()]
         for _ in 0..<2 { TrainingWindow.add(step, samples: 4, loopSeconds: 2, to: &windows) }
         let row = windows[0].metricsRow(position)
+        #expect(row.backwardSeconds == 0.5)
         #expect(row.samples == 8 && row.imagesPerSecond == 2)
         #expect(row.taskLoss == 1 && row.accuracy == 0.5 && row.gradientNorm == 1)
         // Choices are of every pass, and so are the images of their rows.

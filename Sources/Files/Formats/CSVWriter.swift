@@ -7,8 +7,10 @@ import Foundation
 package final class CSVWriter {
     /// The file.
     package let path: String
-    /// All columns, the first two included.
+    /// The columns of the file, the first two included.
     package let columns: [String]
+    /// Cells that a row has beyond those of the file, which was begun when there were fewer columns; they are left out.
+    private let columnsLeftOut: Int
     /// Where the first row begins; cutting to here empties the table.
     package let headerBytes: Int
     /// The size of the file in bytes, which a checkpoint remembers and a resumed run hands to ``truncate(to:)``.
@@ -19,26 +21,43 @@ package final class CSVWriter {
 
     /// Makes the table, or opens the one that is there to append to it.
     ///
+    /// One that was begun by a version of the program with fewer columns, the same ones first, goes on with these, and with
+    /// that version's number: where its rows begin is what its checkpoints say.
+    ///
     /// - Throws: ``FileFormatError`` if the file has another header; it is left as it is then.
     package init(path: String, columns: [String], runID: String, schemaVersion: Int = 1) throws(FileFormatError) {
-        let columns = ["schema_version", "run_id"] + columns
-        let header = Array(CSVValue.line(columns.map(CSVValue.text)).utf8)
+        var columns = ["schema_version", "run_id"] + columns
+        let wanted = columns.count
+        var schemaVersion = schemaVersion
+        var header = Array(CSVValue.line(columns.map(CSVValue.text)).utf8)
         let descriptor = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw .system(FileSystemError("open", path, code: errno)) }
+        let size: Int
+        let start: [UInt8]
+        var last: [UInt8] = [0]
+        do {
+            let file = try InputFile(path)
+            size = file.size
+            start = try file.prefix(header.count)
+            var span = last.mutableSpan
+            _ = try file.read(into: span.mutableBytes, at: max(0, size - 1))
+        } catch {
+            close(descriptor)
+            throw .system(error)
+        }
+        if let older = Self.older(start, than: header) {
+            header = Array(start[..<older.bytes])
+            columns = Array(columns.prefix(older.columns))
+            schemaVersion = older.version ?? schemaVersion
+        }
         self.path = path
         self.columns = columns
         self.descriptor = descriptor
+        columnsLeftOut = wanted - columns.count
         headerBytes = header.count
         byteOffset = 0
         leading = [.integer(schemaVersion), .text(runID)]
 
-        let (size, start, last) = try asFormatError { () throws(FileSystemError) in
-            let file = try InputFile(path)
-            var last: [UInt8] = [0]
-            var span = last.mutableSpan
-            _ = try file.read(into: span.mutableBytes, at: max(0, file.size - 1))
-            return (file.size, try file.prefix(header.count), last)
-        }
         if size < header.count, header.starts(with: start) {
             // A new file, or one whose first write was cut short before any row could follow.
             try truncateFile(to: 0)
@@ -46,7 +65,7 @@ package final class CSVWriter {
             try asFormatError { () throws(FileSystemError) in
                 try FileSystem.synchronizeDirectory(FileSystem.parent(of: path))
             }
-        } else if start == header {
+        } else if start.starts(with: header) {
             byteOffset = size
             endsInsideRow = last != [UInt8(ascii: "\n")]
         } else {
@@ -54,6 +73,18 @@ package final class CSVWriter {
             throw .malformed(
                 path: path, subject: "header", expected: columns.joined(separator: ","), found: String(found))
         }
+    }
+
+    /// What a file is whose header is the beginning of a longer one: how long its header is, its columns, and the version
+    /// that its first row names; nil of any other file.
+    private static func older(_ start: [UInt8], than header: [UInt8]) -> (bytes: Int, columns: Int, version: Int?)? {
+        let comma = UInt8(ascii: ",")
+        guard let end = start.firstIndex(of: UInt8(ascii: "\n")), end > 0, header.count > end, header[end] == comma,
+            header.starts(with: start[..<end]), !start[..<end].contains(UInt8(ascii: "\""))
+        else { return nil }
+        let columns = start[..<end].count { $0 == comma } + 1
+        let version = String(decoding: start[(end + 1)...].prefix { $0 != comma }, as: UTF8.self)
+        return columns > 2 ? (end + 1, columns, Int(version)) : nil
     }
 
     /// Makes or opens the table of one kind of row.
@@ -74,15 +105,16 @@ package final class CSVWriter {
     ///
     /// - Parameter values: the cells after `schema_version,run_id`, one for each further column.
     package func append(_ values: [CSVValue]) throws(FileFormatError) {
+        let expected = columns.count + columnsLeftOut - leading.count
         precondition(
-            values.count == columns.count - leading.count,
-            "\(path) has \(columns.count - leading.count) columns after the first two, the row has \(values.count)")
+            values.count == expected, "\(path) has \(expected) columns after the first two, the row has \(values.count)"
+        )
         if endsInsideRow {
             throw .malformed(
                 path: path, subject: "end", expected: "a line feed after the last row",
                 found: "a row that was cut short; resuming the run cuts it off")
         }
-        try write(Array(CSVValue.line(leading + values).utf8))
+        try write(Array(CSVValue.line(leading + values.dropLast(columnsLeftOut)).utf8))
     }
 
     /// Appends a row of the kind that the table was made for.

@@ -26,12 +26,15 @@ package struct DissectionRow: CSVRow, Equatable {
     package var maskOverlap: Double?
     /// Its standard deviation over images.
     package var maskOverlapDeviation: Double?
+    /// The mean overlap of pathways whose experts are chosen evenly at random in every layer.
+    package var maskOverlapChance: Double?
 
     /// Makes a value of its parts.
     package init(
         split: String, inputs: String, samples: Int, neither: Int, routerOnly: Int, predictionOnly: Int, both: Int,
         pathways: Int, pathwayEntropy: Double, cleanOverlap: Double? = nil, maskOverlap: Double? = nil,
-        maskOverlapDeviation: Double? = nil
+        maskOverlapDeviation: Double? = nil,
+        maskOverlapChance: Double? = nil
     ) {
         self.split = split
         self.inputs = inputs
@@ -45,6 +48,7 @@ package struct DissectionRow: CSVRow, Equatable {
         self.cleanOverlap = cleanOverlap
         self.maskOverlap = maskOverlap
         self.maskOverlapDeviation = maskOverlapDeviation
+        self.maskOverlapChance = maskOverlapChance
     }
 
     private func bounds(_ count: Int) -> (low: Double, high: Double) {
@@ -62,6 +66,9 @@ package struct DissectionRow: CSVRow, Equatable {
         ]
     }
 
+    /// The second set of columns: the chance of mask overlaps came to the first.
+    package static let schemaVersion = 2
+
     /// The columns of `dissection.csv`; intervals are Wilson's, 95%.
     package static let columns: [CSVColumn<DissectionRow>] =
         [
@@ -76,5 +83,6 @@ package struct DissectionRow: CSVRow, Equatable {
             CSVColumn("clean_overlap") { CSVValue($0.cleanOverlap) },
             CSVColumn("mask_overlap") { CSVValue($0.maskOverlap) },
             CSVColumn("mask_overlap_deviation") { CSVValue($0.maskOverlapDeviation) },
+            CSVColumn("mask_overlap_chance") { CSVValue($0.maskOverlapChance) },
         ]
 }

@@ -28,13 +28,21 @@ package struct MetricsRow: CSVRow, Equatable {
     package var gradientNorm: Double?
     /// The accuracy under the same attack of some of the images that are trained on, in [0, 1].
     package var probeAccuracy: Double?
+    /// Time spent in backward passes, in seconds, the largest over ranks.
+    package var backwardSeconds: Double?
+    /// Time spent writing checkpoints since the row before, in seconds, on rank zero.
+    package var checkpointSeconds: Double?
+    /// The least and the most over ranks of the time spent in attacks and backward passes, in seconds: work in which no rank
+    /// waits for another.
+    package var workSeconds: ClosedRange<Double>?
 
     /// A row; what is not given is not measured.
     package init(
         position: RowPosition, loss: Double? = nil, taskLoss: Double? = nil, balanceLoss: Double? = nil,
         accuracy: Double? = nil, samples: Int, learningRate: Double? = nil, wallSeconds: Double? = nil,
         imagesPerSecond: Double? = nil, attackSeconds: Double? = nil, allreduceSeconds: Double? = nil,
-        communicationSeconds: Double? = nil, gradientNorm: Double? = nil, probeAccuracy: Double? = nil
+        communicationSeconds: Double? = nil, gradientNorm: Double? = nil, probeAccuracy: Double? = nil,
+        backwardSeconds: Double? = nil, checkpointSeconds: Double? = nil, workSeconds: ClosedRange<Double>? = nil
     ) {
         self.position = position
         self.loss = loss
@@ -50,6 +58,9 @@ package struct MetricsRow: CSVRow, Equatable {
         self.communicationSeconds = communicationSeconds
         self.gradientNorm = gradientNorm
         self.probeAccuracy = probeAccuracy
+        self.backwardSeconds = backwardSeconds
+        self.checkpointSeconds = checkpointSeconds
+        self.workSeconds = workSeconds
     }
 
     /// How much better the network is on images that it is trained on than on these.
@@ -58,7 +69,7 @@ package struct MetricsRow: CSVRow, Equatable {
         return probeAccuracy - accuracy
     }
 
-    /// The second set of columns.
+    /// The second set of columns: the probe, and seconds of backward passes, checkpoints and ranks' work came to the first.
     package static let schemaVersion = 2
 
     /// The columns of `metrics.csv`.
@@ -78,5 +89,9 @@ package struct MetricsRow: CSVRow, Equatable {
             CSVColumn("gradient_norm") { CSVValue($0.gradientNorm) },
             CSVColumn("probe_accuracy") { CSVValue($0.probeAccuracy) },
             CSVColumn("robust_gap") { CSVValue($0.robustGap) },
+            CSVColumn("backward_seconds") { CSVValue($0.backwardSeconds) },
+            CSVColumn("checkpoint_seconds") { CSVValue($0.checkpointSeconds) },
+            CSVColumn("least_work_seconds") { CSVValue($0.workSeconds?.lowerBound) },
+            CSVColumn("most_work_seconds") { CSVValue($0.workSeconds?.upperBound) },
         ]
 }

@@ -12,6 +12,8 @@ package enum RunDirectoryError: ErrorWithStatus, Equatable, Sendable, CustomStri
     case foreign(path: String, expected: String, found: String)
     /// Something that is no directory has the name.
     case notDirectory(path: String)
+    /// A directory has the name of a file.
+    case isDirectory(path: String)
     /// A value that JSON cannot hold, a number that is not finite for instance.
     case contents(FileFormatError)
 
@@ -32,13 +34,14 @@ package enum RunDirectoryError: ErrorWithStatus, Equatable, Sendable, CustomStri
         case .foreign(let path, let expected, let found):
             "\(path): expected \(expected), as this program writes it, found '\(found)'; nothing was removed"
         case .notDirectory(let path): "\(path): expected a directory or nothing, found a file"
+        case .isDirectory(let path): "\(path): expected a file or nothing, found a directory"
         case .contents(let error): error.description
         }
     }
 
     package var exitStatus: ExitStatus {
         switch self {
-        case .occupied, .notDirectory, .locked, .foreign: .usage
+        case .occupied, .notDirectory, .isDirectory, .locked, .foreign: .usage
         case .system(let error): error.exitStatus
         case .contents(let error): error.exitStatus
         }
@@ -73,7 +76,10 @@ package struct RunDirectory: Sendable {
     /// What there is to go on with.
     static let resumable = [checkpointsName, unfinishedName]
     /// Every file that a run or an evaluation writes, checkpoints aside.
-    package static let fileNames = traces + ["environment.json", "command.txt", logName, "report.html"]
+    package static let fileNames =
+        traces + ["environment.json", "command.txt", logName, reportName, ExampleImages.fileName]
+    /// The page that `robustmoe report` makes of a run.
+    package static let reportName = "report.html"
 
     /// The directory.
     package let path: String
@@ -128,6 +134,13 @@ package struct RunDirectory: Sendable {
         for name in fileNames { try RunFileOrigin(name).requireOurs(FileSystem.join(path, name)) }
     }
 
+    /// Writes a page of reports, or a figure of one, at any path where there is none or one that this program wrote.
+    package static func writeReport(_ text: String, to path: String) throws(RunDirectoryError) {
+        if FileSystem.isDirectory(path) { throw .isDirectory(path: path) }
+        try RunFileOrigin(reportName).requireOurs(path)
+        do { try FileSystem.replace(path, with: text) } catch { throw .system(error) }
+    }
+
     /// What a run left at a path that may be none.
     private static func run(at path: String) throws(RunDirectoryError) -> [String] {
         if FileSystem.exists(path), !FileSystem.isDirectory(path) { throw .notDirectory(path: path) }
@@ -148,6 +161,11 @@ package struct RunDirectory: Sendable {
     /// Writes what an attack made of the images to `<attack>.safetensors`.
     package func write(_ images: AttackedImages, of attack: String) throws(FileFormatError) {
         try images.write(to: file(attack + Self.imagesSuffix))
+    }
+
+    /// Writes images of an evaluation beside what attacks made of them.
+    package func write(_ images: ExampleImages) throws(FileFormatError) {
+        try images.write(to: file(ExampleImages.fileName))
     }
 
     /// Writes `config.yaml`, the resolved configuration.

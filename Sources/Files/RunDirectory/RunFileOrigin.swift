@@ -24,7 +24,9 @@ struct RunFileOrigin {
                 "chunks of an evaluation, each after its digest",
                 { $0.prefix { $0 != " " }.allSatisfy(\.isHexDigit) && $0.contains(" {") }
             )
-        case "report.html":
+        case ExampleImages.fileName:
+            (expected, isOurs) = ("tensors clean and attacked", { $0.contains("\"attacked\":{") })
+        case RunDirectory.reportName:
             (expected, isOurs) = ("a report of robustmoe", { $0.lowercased().contains("robustmoe") })
         default:
             let header = "schema_version,run_id,"

@@ -10,6 +10,7 @@ package enum RunTable: String, CaseIterable, Sendable {
     case maskOverlap = "mask_overlap"
     case fixedExperts = "fixed_experts"
     case cost
+    case examples
 
     /// The name in the directory of the run.
     package var fileName: String { rawValue + ".csv" }
@@ -18,7 +19,8 @@ package enum RunTable: String, CaseIterable, Sendable {
     package var isOfTraining: Bool {
         switch self {
         case .metrics, .experts, .routing, .evaluation: true
-        case .perSample, .classes, .expertClasses, .dissection, .maskOverlap, .fixedExperts, .cost: false
+        case .perSample, .classes, .expertClasses, .dissection, .maskOverlap, .fixedExperts, .cost, .examples:
+            false
         }
     }
 
@@ -26,7 +28,7 @@ package enum RunTable: String, CaseIterable, Sendable {
     package var isJoined: Bool {
         switch self {
         case .evaluation, .routing, .experts, .fixedExperts, .dissection, .maskOverlap: true
-        case .metrics, .perSample, .classes, .expertClasses, .cost: false
+        case .metrics, .perSample, .classes, .expertClasses, .cost, .examples: false
         }
     }
 
@@ -44,6 +46,7 @@ package enum RunTable: String, CaseIterable, Sendable {
         case .maskOverlap: MaskOverlapRow.self
         case .fixedExperts: FixedExpertRow.self
         case .cost: CostRow.self
+        case .examples: ExampleRow.self
         }
     }
 }

@@ -21,9 +21,15 @@ final class RunRecorder {
     }
 
     /// Writes the rows of a window of training.
-    /// - Parameter tellsStep: Whether the row has what belongs to whole steps: times, rate and gradient norm.
-    func record(_ window: TrainingWindow, _ position: RowPosition, tellsStep: Bool) throws {
-        try tables.append(window.metricsRow(position, tellsStep: tellsStep))
+    /// - Parameters:
+    ///   - tellsStep: Whether the row has what belongs to whole steps: times, rate and gradient norm.
+    ///   - checkpointSeconds: The seconds of checkpoints that the row tells of.
+    func record(
+        _ window: TrainingWindow, _ position: RowPosition, tellsStep: Bool, checkpointSeconds: Double? = nil
+    ) throws {
+        var row = window.metricsRow(position, tellsStep: tellsStep)
+        row.checkpointSeconds = checkpointSeconds
+        try tables.append(row)
         for layer in window.layers {
             for row in layer.expertRows(position) { try tables.append(row) }
             try tables.append(layer.routingRow(position, samples: window.passedImages))
@@ -31,10 +37,12 @@ final class RunRecorder {
     }
 
     /// Writes the rows of an evaluation.
-    /// - Parameter probe: What its first attack came to on images that are trained on, if that was asked for.
+    /// - Parameters:
+    ///   - probe: What its first attack came to on images that are trained on, if that was asked for.
+    ///   - checkpointSeconds: The seconds of checkpoints that its first row tells of.
     func record(
         _ result: EvaluationResult, _ subject: EvaluationSubject, epoch: Int, step: Int,
-        probe: EvaluationResult.Inputs? = nil
+        probe: EvaluationResult.Inputs? = nil, checkpointSeconds: Double? = nil
     ) throws {
         let split = subject.split
         for input in result.inputs {
@@ -44,7 +52,8 @@ final class RunRecorder {
                     position: position, loss: input.taskLoss + input.balanceLoss, taskLoss: input.taskLoss,
                     balanceLoss: input.balanceLoss, accuracy: input.accuracy, samples: input.samples,
                     wallSeconds: input.seconds,
-                    probeAccuracy: input.name == probe?.name ? probe?.accuracy : nil))
+                    probeAccuracy: input.name == probe?.name ? probe?.accuracy : nil,
+                    checkpointSeconds: input.attack == nil ? checkpointSeconds : nil))
             for (index, layer) in input.layers.enumerated() {
                 for row in layer.expertRows(position) { try tables.append(row) }
                 let flipRate = input.attack == nil ? nil : Double(input.flips[index]) / Double(max(1, input.samples))

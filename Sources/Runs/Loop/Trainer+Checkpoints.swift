@@ -37,6 +37,8 @@ extension Trainer {
         try ReplicaCheck.run(network.parameters, communicator)
         try requireFinite()
         guard let recorder else { return }
+        let start = ContinuousClock.now
+        defer { checkpointSeconds += (ContinuousClock.now - start) / .seconds(1) }
         let store = recorder.directory.checkpoints
         let files = [
             CheckpointFile(name: Checkpoint.modelFile, tensors: modelTensors),
@@ -54,6 +56,8 @@ extension Trainer {
     /// - Parameter isBest: Whether it was the best so far.
     func saveEvaluation(isBest: Bool) throws {
         guard let recorder, let saved else { return }
+        let start = ContinuousClock.now
+        defer { checkpointSeconds += (ContinuousClock.now - start) / .seconds(1) }
         let kept = try [Checkpoint.modelFile, Self.optimizerFile, Checkpoint.stateFile].map {
             try CheckpointFile(name: $0, keptFrom: saved)
         }

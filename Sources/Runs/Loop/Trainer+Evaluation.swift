@@ -98,7 +98,9 @@ extension Trainer {
     private func record(_ result: EvaluationResult, probe: EvaluationResult.Inputs?) throws {
         guard let recorder else { return }
         let subject = configuration.evaluationSubject(checkpoint: CheckpointStore.name(ofStep: done), sha256: nil)
-        try recorder.record(result, subject, epoch: done / stepsPerEpoch, step: done, probe: probe)
+        try recorder.record(
+            result, subject, epoch: done / stepsPerEpoch, step: done, probe: probe,
+            checkpointSeconds: takeCheckpointSeconds())
         for input in result.inputs { try recorder.say("  \(subject.split) \(Console.line(input))", .notice) }
         if result.inputs.count > 1 {
             let accuracy = Console.accuracy(result.worstCaseCorrect, of: result.samples)

@@ -46,6 +46,8 @@ package final class Trainer {
     var isEvaluationDue = false
     /// The checkpoint of the last step that has one.
     var saved: Checkpoint?
+    /// Seconds in which checkpoints were written since the last row.
+    var checkpointSeconds = 0.0
     private var lastLine = ContinuousClock.now
     var estimate = TimeEstimate()
     /// What is finished of an evaluation that is being made, and what tells of it; on rank 0.
@@ -253,19 +255,29 @@ package final class Trainer {
         let last = windows.count - 1
         if windows[last].isEmpty { return }
         // Of the seconds, those of the slowest rank: waiting hides in them.
-        var slowest = [windows[last].attackSeconds, windows[last].waitSeconds]
+        let backward = windows[last].backwardSeconds ?? 0
+        let work = windows[last].attackSeconds + backward
+        var slowest = [windows[last].attackSeconds, windows[last].waitSeconds, backward, work, -work]
         try communicator.allReduce(&slowest, .max)
         windows[last].attackSeconds = slowest[0]
         windows[last].waitSeconds = slowest[1]
+        windows[last].backwardSeconds = slowest[2]
+        windows[last].workSeconds = min(-slowest[4], slowest[3])...slowest[3]
         try recorder?.say(nextLine())
         for (index, inputs) in step.method.inputs.enumerated() {
             try recorder?.record(
                 windows[index],
                 RowPosition(
                     epoch: (done - 1) / stepsPerEpoch + 1, step: done, split: "train", inputs: inputs),
-                tellsStep: index == last)
+                tellsStep: index == last, checkpointSeconds: index == last ? takeCheckpointSeconds() : nil)
             windows[index] = TrainingWindow()
         }
+    }
+
+    /// The seconds of checkpoints that no row has told yet.
+    func takeCheckpointSeconds() -> Double {
+        defer { checkpointSeconds = 0 }
+        return checkpointSeconds
     }
 
     private static func millions(_ cost: NetworkCost) -> String {

@@ -131,6 +131,7 @@ package struct EvaluationSession: Sendable {
             store: record?.unfinished, report: { try record?.report($0) },
             wantsToStop: wantsToStop)
         evaluator.sources = material.sources
+        evaluator.keepsExamples = true
         evaluator.keepsImages = configuration.evaluation.writeImages
         let attacks = material.attacks
         let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
@@ -220,7 +221,15 @@ package struct EvaluationSession: Sendable {
                 shape: [set.height, set.width, set.channels], bytes: pixels)
             try recorder.directory.write(images, of: attack.id)
         }
-        for table in [RunTable.cost, .classes, .expertClasses] { try tables.open(table) }
+        if !result.examples.isEmpty {
+            var images = ExampleImages(shape: [set.height, set.width, set.channels])
+            for (example, row) in result.examples {
+                try tables.append(row(split, classNames))
+                images.append(clean: example.clean, attacked: example.attacked)
+            }
+            try recorder.directory.write(images)
+        }
+        for table in [RunTable.cost, .classes, .expertClasses, .examples] { try tables.open(table) }
         for row in try CostRow.rows(network) { try tables.append(row) }
         let hasMask = configuration.evaluation.masks != nil
         if hasMask { try tables.open(.maskOverlap) }

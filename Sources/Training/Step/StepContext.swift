@@ -17,6 +17,7 @@ package final class StepContext {
     private var attackSeconds = 0.0
     private var waitSeconds = 0.0
     private var communicationSeconds = 0.0
+    private var backwardSeconds = 0.0
     /// Images of the global batch while it is run in parts, whose passes are carried back before they are settled.
     private var imagesInParts: Int?
 
@@ -34,8 +35,7 @@ package final class StepContext {
     func outcome(_ updates: [UpdateOutcome], finding: String? = nil) -> StepOutcome {
         StepOutcome(
             updates: updates, finding: finding, isAskedToStop: isAskedToStop, attackSeconds: attackSeconds,
-            waitSeconds: waitSeconds,
-            communicationSeconds: communicationSeconds)
+            waitSeconds: waitSeconds, communicationSeconds: communicationSeconds, backwardSeconds: backwardSeconds)
     }
 }
 
@@ -200,18 +200,22 @@ extension StepContext {
     func updateRouter(_ passes: [RouterPass]) throws {
         let exchange = owner.exchange
         exchange.begin([.router])
+        let start = ContinuousClock.now
         for (index, made) in passes.enumerated().reversed() {
             let isLast = index == 0
             try network.backward(
                 router: made.dLogits, made.routing, made.pass,
                 into: GradientAccumulator(exchange.gradients, made.balance, completes: isLast))
         }
+        backwardSeconds += (ContinuousClock.now - start) / .seconds(1)
         _ = try apply([.router], records: [])
     }
 
     /// Adds the gradients of passes, from the last to the first, whose own complete the arena if wanted.
     private func carryBack(_ passes: [TrainingPass], completes: Bool, wantsInput: Bool) throws -> [Tensor] {
         owner.communicator.note("step \(step), backward")
+        let start = ContinuousClock.now
+        defer { backwardSeconds += (ContinuousClock.now - start) / .seconds(1) }
         let gradients = owner.exchange.gradients
         var input: [Tensor] = []
         for (index, made) in passes.enumerated().reversed() {

@@ -74,4 +74,6 @@ package struct StepOutcome {
     package var attackSeconds: Double
     package var waitSeconds: Double
     package var communicationSeconds: Double
+    /// This rank's seconds in backward passes.
+    package var backwardSeconds = 0.0
 }

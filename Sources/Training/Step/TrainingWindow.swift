@@ -22,6 +22,10 @@ package struct TrainingWindow: Codable, Equatable {
     package var attackSeconds = 0.0
     package var waitSeconds = 0.0
     package var communicationSeconds = 0.0
+    /// Rank 0's seconds in backward passes; nil in a checkpoint of before they were counted.
+    package var backwardSeconds: Double?
+    /// The least and the most seconds that ranks spent in attacks and backward passes; known when the window is closed.
+    package var workSeconds: ClosedRange<Double>?
 
     /// A window over no step.
     package init() {}
@@ -55,6 +59,7 @@ package struct TrainingWindow: Codable, Equatable {
         windows[last].attackSeconds += step.attackSeconds
         windows[last].waitSeconds += step.waitSeconds
         windows[last].communicationSeconds += step.communicationSeconds
+        windows[last].backwardSeconds = (windows[last].backwardSeconds ?? 0) + step.backwardSeconds
     }
 
     package var taskLoss: Double { lossSum / Double(max(1, passedImages)) }
@@ -75,6 +80,7 @@ package struct TrainingWindow: Codable, Equatable {
             position: position, loss: taskLoss + balanceLoss, taskLoss: taskLoss, balanceLoss: balanceLoss,
             accuracy: accuracy, samples: samples, learningRate: learningRate, wallSeconds: loopSeconds,
             imagesPerSecond: imagesPerSecond, attackSeconds: attackSeconds, allreduceSeconds: waitSeconds,
-            communicationSeconds: communicationSeconds, gradientNorm: gradientNormSum / Double(max(1, updates)))
+            communicationSeconds: communicationSeconds, gradientNorm: gradientNormSum / Double(max(1, updates)),
+            backwardSeconds: backwardSeconds, workSeconds: workSeconds)
     }
 }
