@@ -8,16 +8,24 @@ package struct RunTables: Sendable {
     /// Finds the tables; a directory without any is no run.
     package init(path: String) throws(ReportError) {
         self.path = path
-        guard RunTable.allCases.contains(where: { FileSystem.exists(FileSystem.join(path, $0.fileName)) }) else {
+        guard Self.areAt(path) else {
             let names = RunTable.allCases.map(\.fileName).joined(separator: ", ")
             throw ReportError(
                 description: "\(path): expected a run directory with one of \(names), found none of them")
         }
     }
 
+    /// Whether there is any at a path.
+    package static func areAt(_ path: String) -> Bool {
+        RunTable.allCases.contains { FileSystem.exists(FileSystem.join(path, $0.fileName)) }
+    }
+
+    /// The path of a table.
+    func file(_ table: RunTable) -> String { FileSystem.join(path, table.fileName) }
+
     /// The rows of a table, none where it is missing.
     package func rows(_ table: RunTable) throws -> [TextRow] {
-        try TextTable(FileSystem.join(path, table.fileName)).rows
+        try TextTable(file(table)).rows
     }
 }
 

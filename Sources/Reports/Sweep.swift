@@ -56,14 +56,27 @@ package struct Sweep: Sendable {
         }
     }
 
+    /// Reads what runs there are; nil where the path is no sweep's.
+    init?(ifAt path: String) throws {
+        guard FileSystem.exists(FileSystem.join(path, Self.fileName)) else { return nil }
+        try self.init(path: path)
+    }
+
     /// The directories that a path given by a user means: those of a sweep's runs that have begun, or the path itself.
     package static func runs(_ path: String) throws -> [String] {
-        guard FileSystem.exists(FileSystem.join(path, fileName)) else { return [path] }
-        let places = try Sweep(path: path).runs.map { FileSystem.join(path, $0.run) }.filter(FileSystem.isDirectory)
-        guard !places.isEmpty else {
+        try Sweep(ifAt: path).map { sweep in
+            try sweep.begunRuns().map { FileSystem.join(path, $0.run) }
+        } ?? [path]
+    }
+
+    /// The runs that have left tables.
+    /// - Throws: ``ReportError`` if there are none.
+    func begunRuns() throws -> [Run] {
+        let begun = runs.filter { RunTables.areAt(FileSystem.join(path, $0.run)) }
+        guard !begun.isEmpty else {
             throw ReportError(description: "\(path): expected directories of the sweep's runs, found none")
         }
-        return places
+        return begun
     }
 
     private static let fileName = "sweep.json"

@@ -20,6 +20,9 @@ package struct TextRow: Equatable, Sendable {
 
     /// The cell as a number; nil where nothing was measured.
     package func number(_ column: String) -> Double? { self[column].flatMap(Double.init) }
+
+    /// The cell as a number that has a place on an axis; nil where it is `nan` or infinite, too.
+    func finite(_ column: String) -> Double? { number(column).flatMap { $0.isFinite ? $0 : nil } }
 }
 
 /// A CSV file as text: what reports read, and what they write below each other.

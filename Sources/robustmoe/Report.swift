@@ -1,18 +1,34 @@
 import ArgumentParser
 import Collectives
+import Files
 import Reports
 import Runs
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows what runs came to: accuracies with intervals, and the use of experts.",
+        abstract: "Shows what runs came to: accuracies with intervals, and the use of experts, as text and as a page.",
         discussion: """
+            Directories of evaluations belong to the run that their weights are of; name them with it to see all on one
+            page. The page is one HTML file that needs no network: report.html in the run, or in a sweep's directory.
+
             --joined is for the output of launch/sweep: runs.csv has a row a run, and other tables have the runs' rows
             under the sweep's columns.
             """)
 
     @Argument(help: "Run directories; a sweep's stands for those of its runs.")
     var runs: [String] = []
+    @Option(help: "Where the page goes, or the figure; needed for several directories.")
+    var output: String?
+    @Option(
+        help: """
+            Print accuracies as a table instead, the mean over seeds with the sample deviation in every cell: \
+            \(TableFormat.allCases.map(\.rawValue).joined(separator: ", ")).
+            """)
+    var table: TableFormat?
+    @Option(
+        help:
+            "Write one figure of the page as NAME.svg into its run instead; a name that is none tells which there are.")
+    var figure: String?
     @Option(help: "The directory of a sweep: put the tables of its runs below each other there, and show accuracies.")
     var joined: String?
 
@@ -20,17 +36,71 @@ struct Report: ParsableCommand {
         if runs.isEmpty == (joined == nil) {
             throw ValidationError("expected run directories, or --joined and the directory of a sweep")
         }
+        if runs.isEmpty, output != nil || table != nil || figure != nil {
+            throw ValidationError("--output, --table and --figure are for reports on run directories")
+        }
+        if table != nil, output != nil || figure != nil {
+            throw ValidationError("--table prints; expected it without --output and --figure")
+        }
     }
 
     func run() throws {
         guard LaunchEnvironment.current.isRoot else { return }
         try Job.prepare {
-            for path in try runs.flatMap(Sweep.runs) {
-                for line in try RunSummary(RunTables(path: path)).lines { Console.print(line) }
-            }
             if let joined {
                 for line in Sweep.lines(try Sweep(path: joined).join()) { Console.print(line) }
+            } else if let table {
+                let text = table.text(PaperTable(try ReportedRun.read(runs)))
+                Console.print(String(text.dropLast()))
+            } else if let figure {
+                try write(figure)
+            } else {
+                for path in try runs.flatMap(Sweep.runs) {
+                    for line in try RunSummary(RunTables(path: path)).lines { Console.print(line) }
+                }
+                try writePage()
             }
         }
     }
+
+    /// Writes the page, where it is known where to.
+    private func writePage() throws {
+        guard let place = output ?? (runs.count == 1 ? FileSystem.join(runs[0], RunDirectory.reportName) : nil) else {
+            Console.print("no page: for several directories, say where it goes with --output FILE.html")
+            return
+        }
+        let page = ReportPage(try ReportedRun.read(runs), in: FileSystem.parent(of: place))
+        do {
+            try RunDirectory.writeReport(page.html, to: place)
+            Console.print("page \(place)")
+        } catch {
+            // Nobody asked for the page by name: the text stands without it, of a run that others own for instance.
+            guard case .system(let failure) = error, output == nil else { throw error }
+            Console.print("no page: \(failure); --output FILE.html puts it elsewhere")
+        }
+    }
+
+    /// Writes a figure: into the directory of each run that has it, or where it is said for one.
+    private func write(_ name: String) throws {
+        let figures = ReportPage(try ReportedRun.read(runs), in: ".").figures
+        let wanted = figures.filter { $0.name == name }
+        guard !wanted.isEmpty else {
+            var names: [String] = []
+            for figure in figures where !names.contains(figure.name) { names.append(figure.name) }
+            throw RunError.unusable("--figure \(name): expected one of \(names.joined(separator: ", "))".printableLine)
+        }
+        guard output == nil || wanted.count == 1 else {
+            throw RunError.unusable(
+                "--figure \(name): \(wanted.count) runs have one; expected no --output, so that each gets its own")
+        }
+        for figure in wanted {
+            guard let place = output ?? figure.directory.map({ FileSystem.join($0, "\(name).svg") }) else {
+                throw RunError.unusable("--figure \(name): it is of several runs; expected --output FILE.svg")
+            }
+            try RunDirectory.writeReport(figure.svg, to: place)
+            Console.print("figure \(place)")
+        }
+    }
 }
+
+extension TableFormat: ExpressibleByArgument {}

@@ -30,6 +30,26 @@ struct TableFuzzTests {
         }
     }
 
+    @Test("pages of runs whose tables were changed anywhere are made or refused")
+    func pages() throws {
+        let folder = try SampleRuns.make()
+        let places = ["first", "first/evaluate", "first/experts"]
+        let files = try places.flatMap { place in
+            try FileSystem.entries(of: folder(place)).filter { $0.hasSuffix(".csv") || $0.hasSuffix(".yaml") }
+                .map { "\(place)/\($0)" }
+        }
+        let good = try files.map { Array(try folder.text($0).utf8) }
+        var mutation = Mutation(seed: 3)
+        for _ in 0..<Mutation.inputs / 20 {
+            for (file, bytes) in zip(files, good) { try folder.write(mutation.mutate(bytes), to: file) }
+            do {
+                let runs = try ReportedRun.read([folder("first"), folder("second")])
+                #expect(ReportPage(runs, in: folder.path).html.hasSuffix("</html>\n"))
+                _ = TableFormat.latex.text(PaperTable(runs))
+            } catch { #expect(error is ReportError, "\(error)") }
+        }
+    }
+
     @Test("the list of a sweep's runs changed anywhere is read or refused, and names nothing outside")
     func sweeps() throws {
         let good = Array(
