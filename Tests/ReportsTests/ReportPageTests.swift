@@ -92,6 +92,16 @@ struct ReportPageTests {
         }
     }
 
+    @Test("the overfitting gap is between held-out images and, where there is a probe, that")
+    func overfitting() throws {
+        let folder = try SampleRuns.make()
+        let page = ReportPage(try ReportedRun.read([folder("first")]), in: folder.path)
+        let accuracy = try #require(page.figures.first).svg
+        // At the last epoch 70% of the probe against 60% of held-out images; training's own row has 70% as well.
+        #expect(accuracy.contains("train probe, pgd, epoch 4: 70.0%"))
+        #expect(accuracy.contains("overfitting gap, attacked: 10.0% at epoch 4"))
+    }
+
     @Test("files are linked from where the page lies")
     func links() throws {
         let folder = try makeRun()

@@ -34,6 +34,7 @@ enum SampleRuns {
                         accuracy: 0.2 + share + (split == "train" ? 0.1 : 0), samples: 100,
                         learningRate: 0.1 - share / 10,
                         wallSeconds: 4, imagesPerSecond: 25, attackSeconds: 2, allreduceSeconds: 0.1, gradientNorm: 1,
+                        probeAccuracy: split == "validation" && inputs == "pgd" ? 0.3 + share : nil,
                         backwardSeconds: 1, checkpointSeconds: 0.25, workSeconds: 2.5...3))
                 for (layer, expert) in layers.flatMap({ layer in (0..<3).map { (layer, $0) } }) {
                     let isDead = expert == 2 && epoch > 2

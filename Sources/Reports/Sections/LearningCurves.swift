@@ -94,9 +94,18 @@ struct LearningCurves {
         var chart = LineChart.shares("epoch", "accuracy")
         chart.series = lines("accuracy")
         chart.places = marks
+        // What the network makes of images that it is trained on, as it is at the evaluation, if that was asked for.
+        let probes = kinds.filter { $0.split != "train" }.map { kind in
+            LineChart.Series(
+                name: "train probe, \(kind.inputs)", style: style(kind).prefix { $0 != " " } + " dashed",
+                points: points("probe_accuracy", kind))
+        }.filter { !$0.points.isEmpty }
+        chart.series += probes
+        let training = probes.isEmpty ? "train," : "train probe,"
         let attacked = { (isTrain: Bool) in
             chart.series.firstIndex { line in
-                line.name.hasPrefix("train,") == isTrain && !line.name.hasSuffix(", clean") && line.points.count > 1
+                line.name.hasPrefix(isTrain ? training : "train") == isTrain && !line.name.hasSuffix(", clean")
+                    && line.points.count > 1
             }
         }
         if let train = attacked(true), let held = attacked(false) {
