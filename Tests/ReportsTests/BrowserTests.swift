@@ -17,6 +17,9 @@ private struct Browser {
         return paths.first { FileManager.default.isExecutableFile(atPath: $0) }.map(Browser.init)
     }()
 
+    /// Seconds that it may take.
+    private static let patience = 120.0
+
     /// Runs it and returns what it prints, errors included.
     func run(_ page: String, _ arguments: [String], in scratch: ScratchFolder) throws -> String {
         let process = Process()
@@ -31,6 +34,12 @@ private struct Browser {
         process.standardOutput = output
         process.standardError = output
         try process.run()
+        let deadline = Date(timeIntervalSinceNow: Self.patience)
+        while process.isRunning, Date() < deadline { usleep(20_000) }
+        if process.isRunning {
+            kill(process.processIdentifier, SIGKILL)
+            Issue.record("the browser did not end within \(Int(Self.patience)) seconds")
+        }
         process.waitUntilExit()
         return try scratch.text("output.txt")
     }
