@@ -52,7 +52,9 @@ extension CommandSuite {
 
         @Test("under mpirun a plan measures the link", .enabled(if: CommandJob.hasMPI, "no mpirun"))
         func link() throws {
-            let plan = try #require(try plan([], ranks: 2)["rates"] as? [String: Any])
+            let found = try plan([], ranks: 2)
+            let plan = try #require(found["rates"] as? [String: Any])
+            #expect(found["hosts_from"] as? String == "this job")
             #expect((plan["link"] as? [String: Any])?["origin"] as? String == "measured between 2 ranks of one host")
             #expect(plan["ranks_of_host"] as? Int == 2)
         }

@@ -79,6 +79,22 @@ struct RankLayoutTests {
         #expect(try layout(half).hosts == [.init(name: "a", ranks: 1, threads: 8, cores: 8)])
     }
 
+    @Test("ranks of a job plan for the job itself, unless they are asked for another one")
+    func ofJob() throws {
+        let places = [("a", 0), ("a", 1), ("b", 0), ("b", 1)].map { host, core in
+            NodeTopology.Place(host: host, onlineCores: 2, mask: CoreSet([core]))
+        }
+        var options = LaunchOptions()
+        let own = try options.layout(ofJob: NodeTopology(places: places))
+        #expect(own.allocation.source == "this job")
+        #expect(own.layout.hosts.map(\.name) == ["a", "b"])
+        #expect(own.layout.hosts.map(\.ranks) == [2, 2])
+        #expect(own.layout.threads == 1)
+        options.unit = .host
+        #expect(try options.layout(ofJob: NodeTopology(places: places)).layout.ranks == 1)
+        #expect(try LaunchOptions().layout(ofJob: NodeTopology(places: [places[0]])).allocation == .thisMachine)
+    }
+
     @Test("hosts that are alike share a line")
     func summary() throws {
         let hosts = allocation((1...4).map { .init(name: "n\($0)") } + [.init(name: "m", processors: 8)])

@@ -27,4 +27,19 @@ package struct LaunchOptions: Sendable {
             quota: ControlGroup.ofThisProcess().processorQuota)
         return (allocation, layout)
     }
+
+    /// The layout of the job that this process is a rank of, unless a person asks for another one.
+    ///
+    /// A rank that is bound to cores sees no more of its machine than these.
+    /// - Parameter topology: The hosts of the job's ranks.
+    package func layout(ofJob topology: NodeTopology) throws -> (allocation: Allocation, layout: RankLayout) {
+        let isJob = topology.hosts.reduce(0) { $0 + $1.ranks.count } > 1
+        guard isJob, hostfile == nil, unit == nil, ranks == nil else { return try layout() }
+        let hosts = topology.hosts.map { Allocation.Host(name: $0.name, ranks: $0.ranks.count) }
+        let chosen = topology.chooseThreads(requested: threads).threads.max() ?? 1
+        let allocation = Allocation(source: "this job", hosts: hosts)
+        let layout = try RankLayout(
+            allocation, machine: MachineShape(allowed: topology.hosts[0].cores), threads: chosen)
+        return (allocation, layout)
+    }
 }

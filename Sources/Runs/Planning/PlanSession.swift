@@ -45,7 +45,7 @@ package struct PlanSession: Sendable {
     /// Measures, if need be, and prints the plan; collective.
     package func run(_ communicator: any Communicator) throws -> ExitStatus {
         MatrixProduct.useOneThread()
-        let (allocation, layout) = try launch.layout()
+        let (allocation, layout) = try launch.layout(ofJob: NodeTopology.gather(communicator))
         let images = try self.images()
         let wanted = (configuration.training.globalBatch + layout.ranks - 1) / layout.ranks
         let rates: MeasuredRates
