@@ -106,6 +106,28 @@ def predicted(options, rates, network, ranks, link=None):
     return row, plan["link"]["bytes_per_second"] * 8 / 1e9
 
 
+def store(options, found):
+    """Writes what was found up to now; returns it in words."""
+    rows, lines = [], []
+    for (network, _, source), (place, rounds) in found.items():
+        middle = lambda value: statistics.median(map(value, rounds))
+        step, measured = middle(lambda r: r[0]["step_seconds"]), middle(lambda r: r[2][0])
+        rows.append({
+            **tables.machine(), "network": network, "place": place.name, "rates_from": source, "ranks": place.ranks,
+            "batch": options.batch, "link_gbit": f"{middle(lambda r: r[1]):.3g}" if place.ranks > 1 else "",
+            "predicted_step_seconds": f"{step:.4g}", "measured_step_seconds": f"{measured:.4g}",
+            "error": f"{middle(lambda r: r[0]['step_seconds'] / r[2][0] - 1):+.3f}",
+            "predicted_wait_seconds": f"{middle(lambda r: r[0]['wait_seconds']):.3g}",
+            "measured_wait_seconds": f"{middle(lambda r: r[2][1]):.3g}",
+            "predicted_mebibytes": f"{middle(lambda r: r[0]['rank_bytes']) / 1048576:.0f}",
+            "measured_mebibytes": f"{middle(lambda r: r[2][2]):.0f}", "rounds": len(rounds)})
+        lines.append(
+            f"{network}, {place.name}, rates of {source}: predicted {step:.3f} s, measured {measured:.3f} s, "
+            f"error {rows[-1]['error']}; memory {rows[-1]['predicted_mebibytes']} and {rows[-1]['measured_mebibytes']} MiB")
+    tables.store(f"{options.output}/errors.csv", COLUMNS, rows, ["network", "place", "rates_from"])
+    return lines
+
+
 def main():
     if sys.argv[1:2] == ["--as-rank"]:
         as_rank(sys.argv[2:])
@@ -138,6 +160,7 @@ def main():
             for network in options.networks.split(","):
                 alone = compare(network, one)
                 compare(network, two, [("one rank, link unknown", alone, None)])
+                store(options, found)
         if os.geteuid() != 0:
             print("network namespaces need root: links of a set rate are left out")
         else:
@@ -148,23 +171,9 @@ def main():
                         for megabits in map(int, options.rates.split(",")):
                             compare(network, TwoHosts(options, directory, megabits), [
                                 ("two hosts, no limit, and --link", free, megabits / 1000)])
-    rows = []
-    for (network, _, source), (place, rounds) in found.items():
-        middle = lambda value: statistics.median(map(value, rounds))
-        step, measured = middle(lambda r: r[0]["step_seconds"]), middle(lambda r: r[2][0])
-        rows.append({
-            **tables.machine(), "network": network, "place": place.name, "rates_from": source, "ranks": place.ranks,
-            "batch": options.batch, "link_gbit": f"{middle(lambda r: r[1]):.3g}" if place.ranks > 1 else "",
-            "predicted_step_seconds": f"{step:.4g}", "measured_step_seconds": f"{measured:.4g}",
-            "error": f"{middle(lambda r: r[0]['step_seconds'] / r[2][0] - 1):+.3f}",
-            "predicted_wait_seconds": f"{middle(lambda r: r[0]['wait_seconds']):.3g}",
-            "measured_wait_seconds": f"{middle(lambda r: r[2][1]):.3g}",
-            "predicted_mebibytes": f"{middle(lambda r: r[0]['rank_bytes']) / 1048576:.0f}",
-            "measured_mebibytes": f"{middle(lambda r: r[2][2]):.0f}", "rounds": len(rounds)})
-        print(f"{network}, {place.name}, rates of {source}: predicted {step:.3f} s, measured {measured:.3f} s, "
-              f"error {rows[-1]['error']}; memory {rows[-1]['predicted_mebibytes']} and "
-              f"{rows[-1]['measured_mebibytes']} MiB", flush=True)
-    tables.store(f"{options.output}/errors.csv", COLUMNS, rows, ["network", "place", "rates_from"])
+                        store(options, found)
+    for line in store(options, found):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,9 @@ package struct RunPlan: Encodable, Sendable {
     /// products, and less what comes before its first bucket is whole.
     private static let backwardShare = 0.6
     private static let mostRanks = 1024
+    /// Bytes of tables, checkpoints under way and what evaluations keep of images, which no measured step has; between 11 and 20
+    /// MiB were seen.
+    fileprivate static let recordBytes = 16 << 20
 
     /// Works the plan out.
     init(_ task: Task, _ rates: MeasuredRates, link: MeasuredRates.Link, ranks: Int) {
@@ -131,6 +134,16 @@ package struct RunPlan: Encodable, Sendable {
             return ofRank * (judged + Double(attackSteps) * rates.evaluation.attackSeconds)
         }
 
+        /// The most that a rank holds: steps and evaluations keep blocks of different sizes, but share transformed filters, which
+        /// are most of what the smallest step takes.
+        func rankBytes(images: Int) -> Int {
+            let step = rates.tensorBytes(images: images)
+            let evaluates = task.cleanEvaluations + task.attackedEvaluations > 0
+            let evaluation = evaluates ? rates.evaluation.tensorBytes * task.chunk / rates.evaluation.images : 0
+            let shared = min(rates.steps[0].tensorBytes, evaluation)
+            return rates.fixedBytes + RunPlan.recordBytes + task.imageBytes + step + evaluation - shared
+        }
+
         func row(_ ranks: Int) -> Row {
             let images = (task.globalBatch + ranks - 1) / ranks
             let seconds = stepSeconds(ranks)
@@ -139,10 +152,7 @@ package struct RunPlan: Encodable, Sendable {
                 (Double(task.cleanEvaluations) * evaluationSeconds(ranks, attackSteps: 0)
                     + Double(task.attackedEvaluations) * evaluationSeconds(ranks, attackSteps: task.attackSteps)) / 3600
             let ofHost = min(ranks, task.ranksOfHost)
-            let rankBytes =
-                rates.fixedBytes + task.imageBytes + rates.tensorBytes(images: images)
-                + (task.cleanEvaluations + task.attackedEvaluations > 0
-                    ? rates.evaluation.tensorBytes * task.chunk / rates.evaluation.images : 0)
+            let rankBytes = rankBytes(images: images)
             return Row(
                 ranks: ranks, hosts: (ranks + task.ranksOfHost - 1) / task.ranksOfHost, threads: task.threads,
                 imagesOfRank: images, stepSeconds: seconds, attackSeconds: rates.attackSeconds(images: images),
