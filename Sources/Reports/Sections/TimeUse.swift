@@ -29,9 +29,9 @@ struct TimeUse {
         let loop = sum(rows, "wall_seconds")
         let isBackwardKnown = rows.contains { $0.finite("backward_seconds") != nil }
         let kinds = [
-            ("attack", attack), ("backward passes", backward), ("waiting for the exchange", exchange),
+            ("attack", attack), ("backward passes", backward), ("exchange, waited for", exchange),
             (
-                isBackwardKnown ? "forward passes, input, optimizer" : "training passes, input, optimizer",
+                isBackwardKnown ? "forward and the rest" : "training and the rest",
                 max(0, loop - attack - backward - exchange)
             ),
             ("evaluation", sum(evaluations, "wall_seconds")),
@@ -49,8 +49,8 @@ struct TimeUse {
         }
         return chart.figure(
             "time", "Seconds of the whole training",
-            "\(NumberText.seconds(total)) in all. Attack, backward passes and waiting are the slowest rank's; the rest are "
-                + "rank 0's.")
+            "\(NumberText.seconds(total)) in all; the rest of a step is input and the optimizer. Attack, backward passes and "
+                + "waiting are the slowest rank's, all else is rank 0's.")
     }
 
     private func points(_ column: String) -> [Drawing.Point] {
@@ -68,18 +68,18 @@ struct TimeUse {
 
     private var spread: Figure? {
         let (low, high) = (points("least_work_seconds"), points("most_work_seconds"))
-        guard high.count > 1 else { return nil }
+        guard high.count > 1, zip(low, high).contains(where: { $0.y < $1.y }) else { return nil }
         var chart = LineChart("epoch", "seconds a row")
         chart.series = [
             .init(name: "busiest rank", style: "s1", points: high),
-            .init(name: "idlest rank", style: "s0", points: low),
+            .init(name: "least busy rank", style: "s0", points: low),
         ]
         chart.gaps = [(0, 1, "spread")]
         chart.ordinates = 0...0
         chart.valueText = NumberText.seconds
         return chart.figure(
             "rank-spread", "How far ranks are apart",
-            "Seconds of the busiest and of the idlest rank in attacks and backward passes, where no rank waits for another."
+            "Seconds of the busiest and of the least busy rank in attacks and backward passes, where no rank waits for another."
         )
     }
 }
