@@ -41,6 +41,8 @@ extension RunConfiguration {
         package var name: String?
         /// Steps between rows of metrics, at least 0; 0 means one row an epoch.
         package var everySteps = 0
+        /// Whether the rows of metrics are written for TensorBoard too.
+        package var tensorBoard = false
 
         /// Makes the section with every default.
         package init() {}
@@ -83,6 +85,7 @@ extension RunConfiguration.Output: ConfigurationSection {
         ConfigurationKey(
             "every_steps", \.everySteps, "steps between rows of metrics; 0: one an epoch",
             .within(0...ConfigurationLimits.steps)),
+        ConfigurationKey("tensorboard", \.tensorBoard, "whether metrics.tfevents has metrics for TensorBoard"),
     ]
 }
 

@@ -77,7 +77,7 @@ package struct RunDirectory: Sendable {
     static let resumable = [checkpointsName, unfinishedName]
     /// Every file that a run or an evaluation writes, checkpoints aside.
     package static let fileNames =
-        traces + ["environment.json", "command.txt", logName, reportName, ExampleImages.fileName]
+        traces + ["environment.json", "command.txt", logName, reportName, ExampleImages.fileName, EventFile.name]
     /// The page that `robustmoe report` makes of a run.
     package static let reportName = "report.html"
 

@@ -26,6 +26,8 @@ struct RunFileOrigin {
             )
         case ExampleImages.fileName:
             (expected, isOurs) = ("tensors clean and attacked", { $0.contains("\"attacked\":{") })
+        case EventFile.name:
+            (expected, isOurs) = ("events of TensorBoard", { $0.contains(EventFile.version) })
         case RunDirectory.reportName:
             (expected, isOurs) = ("a report of robustmoe", { $0.lowercased().contains("robustmoe") })
         default:

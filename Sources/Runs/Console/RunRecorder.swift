@@ -11,6 +11,7 @@ final class RunRecorder {
     let directory: RunDirectory
     let runID: String
     let tables: OpenTables
+    private var events: EventFile?
     /// What flags were said, and of which inputs.
     private var said: Set<String> = []
 
@@ -18,6 +19,23 @@ final class RunRecorder {
         self.directory = directory
         self.runID = runID
         tables = OpenTables(directory, runID: runID)
+    }
+
+    /// Writes rows of metrics for TensorBoard too from now on, those that are there first.
+    func beginEvents() throws {
+        let events = try EventFile(path: directory.file(EventFile.name))
+        // The names of inputs hold no commas.
+        let lines = try FileSystem.text(of: directory.file(RunTable.metrics.fileName)).split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        }
+        for fields in lines.dropFirst() { try events.append(columns: lines[0], fields: fields) }
+        self.events = events
+    }
+
+    private func append(_ row: MetricsRow) throws {
+        try tables.append(row)
+        try events?.append(
+            columns: MetricsRow.columns.map(\.name), fields: MetricsRow.columns.map { $0.value(row).field })
     }
 
     /// Writes the rows of a window of training.
@@ -29,7 +47,7 @@ final class RunRecorder {
     ) throws {
         var row = window.metricsRow(position, tellsStep: tellsStep)
         row.checkpointSeconds = checkpointSeconds
-        try tables.append(row)
+        try append(row)
         for layer in window.layers {
             for row in layer.expertRows(position) { try tables.append(row) }
             try tables.append(layer.routingRow(position, samples: window.passedImages))
@@ -47,7 +65,7 @@ final class RunRecorder {
         let split = subject.split
         for input in result.inputs {
             let position = RowPosition(epoch: epoch, step: step, split: split, inputs: input.name)
-            try tables.append(
+            try append(
                 MetricsRow(
                     position: position, loss: input.taskLoss + input.balanceLoss, taskLoss: input.taskLoss,
                     balanceLoss: input.balanceLoss, accuracy: input.accuracy, samples: input.samples,

@@ -16,6 +16,7 @@ extension Trainer {
         self.recorder = recorder
         try directory.beginCheckpoints(runID: recorder.runID)
         try recorder.tables.cut(to: own?.tableOffsets)
+        if configuration.output.tensorBoard { try recorder.beginEvents() }
         let doubts = configuration.batchDoubts(images: data.trainIndices.count, ranks: communicator.size)
         for warning in data.warnings + doubts { try recorder.say(warning, .warning) }
         guard let resumed else { return }
