@@ -25,8 +25,8 @@ struct ConfigurationErrorTests {
     private static let paths =
         "a list of: a text, each a path such as layer4.0.conv1, where * stands for one component; or null"
     private static let expertKeys =
-        "kind, placement, routes, include_downsample, experts, top_k, router, router_kernel, scope, straight_through, "
-        + "weights, noise, capacity, statistics, balance, variance_weight"
+        "kind, placement, routes, include_downsample, experts, top_k, router, router_kernel, scope, slabs, "
+        + "straight_through, weights, noise, capacity, statistics, balance, variance_weight"
 
     private static let objectives = """
         auto, cross-entropy, margin, dlr, kl, router-divergence, model-and-router-divergence, router-labels, \

@@ -39,6 +39,7 @@ struct ConfigurationReadingTests {
                   router: gap-linear
                   router_kernel: 3
                   scope: layer
+                  slabs: disjoint
                   straight_through: auto
                   weights: renormalised
                   noise: 0
@@ -146,6 +147,7 @@ struct ConfigurationReadingTests {
                 output:
                   name: null
                   every_steps: 0
+                  tensorboard: false
 
                 """)
     }

@@ -123,6 +123,7 @@ private func unusual() -> RunConfiguration {
     run.kernels.transformCacheMegabytes = 0
     run.output.name = "-leading dash: and more"
     run.output.everySteps = 5
+    run.output.tensorBoard = true
     return run
 }
 
@@ -136,6 +137,7 @@ private func unusualMethods() -> [RunConfiguration] {
     var trades = unusual()
     trades.training.method = .trades
     trades.training.methods.trades.beta = 5
+    trades.training.methods.trades.statisticsUpdates = .published
     trades.attack.name = .pgd
     trades.attack.batchNorm = .frozen
     var advmoe = trades
@@ -171,7 +173,7 @@ struct ConfigurationWritingTests {
     func unusualIsUnusual() {
         // These have a single value in this version, or a rule that forbids a second one.
         let single: Set = [
-            "training.optimizer.name", "training.advmoe.router_optimizer.name", "moe.scope",
+            "training.optimizer.name", "training.advmoe.router_optimizer.name", "moe.scope", "moe.slabs",
             "training.advmoe.router_objective", "training.advmoe.statistics_updates", "training.micro_batch",
             "model.masks", "evaluation.masks",
         ]
