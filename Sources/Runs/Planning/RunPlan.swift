@@ -118,7 +118,10 @@ package struct RunPlan: Encodable, Sendable {
             let one = link.seconds(bytes: min(task.bucketBytes, rates.exchange.gradientBytes), ranks: ranks)
             let update = rates.stepSeconds(images: images) - rates.attackSeconds(images: images)
             let hidden = update * RunPlan.backwardShare
-            return small + max(one, Double(buckets) * one - hidden)
+            // The last part is what is left of the gradients.
+            let rest = rates.exchange.gradientBytes - (buckets - 1) * task.bucketBytes
+            let all = Double(buckets - 1) * one + link.seconds(bytes: rest, ranks: ranks)
+            return small + max(one, all - hidden)
         }
 
         func stepSeconds(_ ranks: Int) -> Double {
