@@ -1,4 +1,5 @@
 // swift-tools-version:6.2
+// Swift 6.2 is the oldest that builds this: files are read through its spans.
 import PackageDescription
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
