@@ -30,6 +30,15 @@ extension CommandSuite {
                 environment: fault.map { FileFaults.environment($0, under: folder) } ?? [:])
         }
 
+        @Test("a signal that interrupts every second operation at files changes nothing")
+        func interruptions() throws {
+            let (known, folder) = (try Scratch.folder(), try Scratch.folder())
+            #expect(try train(known).status == 0)
+            let outcome = try train(folder, "again:2")
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            try TrainedRun(path: folder + "/run").expectSame(as: TrainedRun(path: known + "/run"))
+        }
+
         @Test("whatever fails at a file, the run says so or survives, and goes on to the same bits")
         func everyOperation() throws {
             let known = try Scratch.folder()
@@ -72,17 +81,19 @@ enum FileFaults {
         case kill, full, error
     }
 
-    static let library: String? = {
-        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("Shims/file_faults.c").path
-        guard let compiler = ["clang", "cc", "gcc"].lazy.compactMap(CommandJob.path(of:)).first,
+    static let library: String? = library(of: ["file_faults.c"], compilers: ["clang", "cc", "gcc"])
+
+    /// Makes a library of C sources by the first compiler that is there; nil where there is none.
+    static func library(of sources: [String], compilers: [String]) -> String? {
+        let shims = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Shims").path
+        guard let compiler = compilers.lazy.compactMap(CommandJob.path(of:)).first,
             let folder = try? Scratch.folder()
         else { return nil }
-        let library = folder + "/file_faults.so"
-        let outcome = try? CommandJob(["-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], program: compiler)
-            .finish()
+        let library = folder + "/faults.so"
+        let arguments = ["-shared", "-fPIC", "-O1", "-o", library] + sources.map { "\(shims)/\($0)" } + ["-ldl"]
+        let outcome = try? CommandJob(arguments, program: compiler).finish()
         return outcome?.status == 0 ? library : nil
-    }()
+    }
 
     /// What a process is started with to meet a fault at files under a directory.
     static func environment(_ fault: String, under folder: String) -> [String: String] {

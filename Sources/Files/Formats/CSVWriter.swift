@@ -30,7 +30,7 @@ package final class CSVWriter {
         let wanted = columns.count
         var schemaVersion = schemaVersion
         var header = Array(CSVValue.line(columns.map(CSVValue.text)).utf8)
-        let descriptor = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
+        let descriptor = uninterrupted { open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw .system(FileSystemError("open", path, code: errno)) }
         let size: Int
         let start: [UInt8]
@@ -148,7 +148,9 @@ package final class CSVWriter {
 
     /// Makes the rows last through a power failure; called before the checkpoint that remembers ``byteOffset``.
     package func synchronize() throws(FileFormatError) {
-        if fsync(descriptor) != 0 { throw .system(FileSystemError("synchronise", path, code: errno)) }
+        if uninterrupted({ fsync(descriptor) }) != 0 {
+            throw .system(FileSystemError("synchronise", path, code: errno))
+        }
     }
 
     private func write(_ bytes: [UInt8]) throws(FileFormatError) {
@@ -157,14 +159,14 @@ package final class CSVWriter {
                 try writeWhole(buffer, to: descriptor, path: path)
             }
         } catch {
-            ftruncate(descriptor, off_t(byteOffset))
+            _ = uninterrupted { ftruncate(descriptor, off_t(byteOffset)) }
             throw .system(error)
         }
         byteOffset += bytes.count
     }
 
     private func truncateFile(to offset: Int) throws(FileFormatError) {
-        if ftruncate(descriptor, off_t(offset)) != 0 {
+        if uninterrupted({ ftruncate(descriptor, off_t(offset)) }) != 0 {
             throw .system(FileSystemError("cut", path, code: errno))
         }
         byteOffset = offset

@@ -172,7 +172,7 @@ package struct CheckpointStore: Sendable {
         var digests: [String: FileDigest] = [:]
         do {
             for file in files {
-                if let kept = file.kept, link(kept.path, FileSystem.join(partial, file.name)) == 0 {
+                if let kept = file.kept, uninterrupted({ link(kept.path, FileSystem.join(partial, file.name)) }) == 0 {
                     digests[file.name] = kept.digest
                     continue
                 }

@@ -192,7 +192,7 @@ package struct RunDirectory: Sendable {
         let text = event.split(whereSeparator: \.isNewline).joined(separator: " ").printableLine
         let line = Array("\(time.ISO8601Format()) \(text)\n".utf8)
         let path = file(Self.logName)
-        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
+        let descriptor = uninterrupted { open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw .system(FileSystemError("open", path, code: errno)) }
         defer { close(descriptor) }
         do {

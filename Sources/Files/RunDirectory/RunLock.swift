@@ -50,7 +50,7 @@ package final class RunLock {
 
     deinit {
         // Removed while it is held, so that nobody waits for a file without a name.
-        unlink(path)
+        _ = uninterrupted { unlink(path) }
         close(stop)
         flock(descriptor, LOCK_UN)
         close(descriptor)
@@ -59,7 +59,7 @@ package final class RunLock {
 
     private static func taken(_ path: String, by holder: Holder) throws(RunDirectoryError) -> Int32 {
         while true {
-            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+            let descriptor = uninterrupted { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
             guard descriptor >= 0 else { throw .system(FileSystemError("open", path, code: errno)) }
             do throws(RunDirectoryError) {
                 let isExclusive = try lock(descriptor, path)
@@ -83,7 +83,7 @@ package final class RunLock {
 
     /// Takes the system's lock; false where the file system has none.
     private static func lock(_ descriptor: Int32, _ path: String) throws(RunDirectoryError) -> Bool {
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+        if uninterrupted({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 { return true }
         guard errno == EWOULDBLOCK else { return false }
         throw .locked(path: path, holder: contents(path), age: age(path) ?? 0)
     }
@@ -110,11 +110,11 @@ package final class RunLock {
         var (status, now) = (stat(), stat())
         guard stat(path, &status) == 0 else { return nil }
         let probe = path + ".\(getpid())"
-        let descriptor = open(probe, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        let descriptor = uninterrupted { open(probe, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { return 0 }
         defer {
             close(descriptor)
-            unlink(probe)
+            _ = uninterrupted { unlink(probe) }
         }
         guard fstat(descriptor, &now) == 0 else { return 0 }
         return max(0, Double(now.st_mtim.tv_sec - status.st_mtim.tv_sec))
@@ -127,7 +127,7 @@ package final class RunLock {
         encoder.outputFormatting = [.sortedKeys]
         encoder.dateEncodingStrategy = .iso8601
         let bytes = Array((try? encoder.encode(holder)) ?? Data()) + Array("\n".utf8)
-        guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
+        guard uninterrupted({ ftruncate(descriptor, 0) }) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
             throw .system(FileSystemError("write", path, code: errno))
         }
         do {

@@ -55,11 +55,11 @@ package enum FileSystem {
     package static func createDirectory(_ path: String) throws(FileSystemError) {
         if isDirectory(path) { return }
         let parent = parent(of: path)
-        var isMade = mkdir(path, 0o777) == 0
+        var isMade = uninterrupted { mkdir(path, 0o777) } == 0
         // Asked before anything above is made: a path that is too long is one at any depth.
         if !isMade, errno == ENOENT, parent != path, !exists(parent) {
             try createDirectory(parent)
-            isMade = mkdir(path, 0o777) == 0
+            isMade = uninterrupted { mkdir(path, 0o777) } == 0
         }
         let code = errno
         if !isMade, !(code == EEXIST && isDirectory(path)) {
@@ -70,18 +70,18 @@ package enum FileSystem {
 
     /// Makes the names in a directory last: a renamed file is safe only once its directory is.
     static func synchronizeDirectory(_ path: String) throws(FileSystemError) {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = uninterrupted { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw FileSystemError("open the directory", path, code: errno) }
         defer { close(descriptor) }
         // Some network file systems cannot synchronise a directory and say so with EINVAL; there is nothing more to do.
-        if fsync(descriptor) != 0, errno != EINVAL {
+        if uninterrupted({ fsync(descriptor) }) != 0, errno != EINVAL {
             throw FileSystemError("synchronise the directory", path, code: errno)
         }
     }
 
     /// Gives what lies at `source` another name on the same file system, in one step.
     package static func rename(_ source: String, to destination: String) throws(FileSystemError) {
-        if Foundation.rename(source, destination) != 0 {
+        if uninterrupted({ Foundation.rename(source, destination) }) != 0 {
             throw FileSystemError("rename \(source) to", destination, code: errno)
         }
     }
@@ -94,17 +94,17 @@ package enum FileSystem {
         guard path.withPointer({ lstat($0, &status) }) == 0 else { return }
         if status.st_mode & S_IFMT == S_IFDIR {
             for name in try names(in: path) { try remove(path.appending(name)) }
-            if path.withPointer(rmdir) != 0 {
+            if uninterrupted({ path.withPointer(rmdir) }) != 0 {
                 throw FileSystemError("remove the directory", path.description, code: errno)
             }
-        } else if path.withPointer(unlink) != 0 {
+        } else if uninterrupted({ path.withPointer(unlink) }) != 0 {
             throw FileSystemError("remove", path.description, code: errno)
         }
     }
 
     /// Removes a directory with nothing in it; one with something in it, and a link to one, stay.
     static func removeIfEmpty(_ path: String) throws(FileSystemError) {
-        if rmdir(path) != 0, ![ENOENT, ENOTEMPTY, EEXIST, ENOTDIR].contains(errno) {
+        if uninterrupted({ rmdir(path) }) != 0, ![ENOENT, ENOTEMPTY, EEXIST, ENOTDIR].contains(errno) {
             throw FileSystemError("remove the directory", path, code: errno)
         }
     }

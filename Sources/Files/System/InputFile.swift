@@ -3,7 +3,7 @@ import Foundation
 extension FileSystem {
     /// The first bytes of what a path gives, at most `limit` of them: a file, or a pipe that a shell put in its place.
     package static func beginning(of path: String, atMost limit: Int) throws(FileSystemError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw FileSystemError("open", path, code: errno) }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -33,7 +33,7 @@ package final class InputFile {
     /// Opens an ordinary file; directories, pipes and devices are refused.
     package init(_ path: FilePath) throws(FileSystemError) {
         // Without O_NONBLOCK a pipe would hold us here until somebody writes to it.
-        let descriptor = path.withPointer { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        let descriptor = uninterrupted { path.withPointer { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) } }
         guard descriptor >= 0 else { throw FileSystemError("open", path.description, code: errno) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

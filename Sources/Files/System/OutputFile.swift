@@ -50,7 +50,7 @@ package final class OutputFile {
     package convenience init(
         creating path: String, progress: @escaping () -> Void = {}
     ) throws(FileSystemError) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let descriptor = uninterrupted { open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw FileSystemError("create", path, code: errno) }
         self.init(descriptor: descriptor, path: path, destination: nil, progress: progress)
     }
@@ -60,7 +60,7 @@ package final class OutputFile {
         let partial = FileSystem.join(
             FileSystem.parent(of: path), ".partial-" + FileSystem.lastComponent(of: path))
         try FileSystem.remove(partial)
-        let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let descriptor = uninterrupted { open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
         guard descriptor >= 0 else { throw FileSystemError("create", partial, code: errno) }
         self.init(descriptor: descriptor, path: partial, destination: path)
     }
@@ -75,7 +75,7 @@ package final class OutputFile {
     deinit {
         if descriptor >= 0 {
             close(descriptor)
-            unlink(path)
+            _ = uninterrupted { unlink(path) }
         }
     }
 
@@ -90,7 +90,7 @@ package final class OutputFile {
         if unsynchronized >= Self.bytesAtOnce {
             unsynchronized = 0
             // What it says matters at the end.
-            fdatasync(descriptor)
+            _ = uninterrupted { fdatasync(descriptor) }
         }
         progress()
     }
@@ -119,7 +119,7 @@ package final class OutputFile {
     package func finish() throws(FileSystemError) -> FileDigest {
         precondition(descriptor >= 0, "\(path) is finished already")
         // Writing may be put off until here, so a full disk may show only now.
-        if fsync(descriptor) != 0 {
+        if uninterrupted({ fsync(descriptor) }) != 0 {
             throw FileSystemError("synchronise", destination ?? path, code: errno, bytesWanted: byteCount)
         }
         if let destination {

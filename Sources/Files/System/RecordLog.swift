@@ -21,12 +21,14 @@ package final class RecordLog {
     /// Opens a file to append more, cut back to so many bytes, those of whole records.
     package convenience init(continuing path: String, at bytes: Int) throws(FileSystemError) {
         try self.init(opening: path)
-        guard ftruncate(descriptor, off_t(bytes)) == 0 else { throw FileSystemError("cut back", path, code: errno) }
+        guard uninterrupted({ ftruncate(descriptor, off_t(bytes)) }) == 0 else {
+            throw FileSystemError("cut back", path, code: errno)
+        }
     }
 
     private init(opening path: String) throws(FileSystemError) {
         self.path = path
-        descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        descriptor = uninterrupted { open(path, O_WRONLY | O_APPEND | O_CLOEXEC) }
         guard descriptor >= 0 else { throw FileSystemError("open", path, code: errno) }
     }
 
@@ -38,7 +40,7 @@ package final class RecordLog {
         try line.span.bytes.withUnsafeBytes { (buffer) throws(FileSystemError) in
             try writeWhole(buffer, to: descriptor, path: path)
         }
-        guard fdatasync(descriptor) == 0 else {
+        guard uninterrupted({ fdatasync(descriptor) }) == 0 else {
             throw FileSystemError("synchronise", path, code: errno, bytesWanted: line.count)
         }
     }

@@ -5,6 +5,7 @@
 //                        kill:N      SIGKILL before operation N
 //                        full:N      operation N and all later ones that need space fail with ENOSPC
 //                        error:N     operation N fails with EIO
+//                        again:N     every N-th operation fails once with EINTR
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,6 +21,9 @@
 #include <unistd.h>
 
 static long operations = 0;
+
+// What all operations fail with from now on, or all that need space; rank_faults.c sets it.
+int forced_error = 0, forced_error_needs_space = 0;
 
 static const char *base(void) { return getenv("ROBUSTMOE_FAULT_UNDER"); }
 
@@ -39,6 +43,7 @@ static int counts_file(int descriptor) {
 
 // Counts an operation; returns the error that it is to fail with, or 0.
 static int fault(int needs_space) {
+    if (forced_error && (needs_space || !forced_error_needs_space)) return forced_error;
     const char *wish = getenv("ROBUSTMOE_FAULT");
     if (!wish) return 0;
     long number = __sync_add_and_fetch(&operations, 1);
@@ -59,6 +64,7 @@ static int fault(int needs_space) {
     if (strncmp(wish, "kill:", 5) == 0 && number == wanted) kill(getpid(), SIGKILL);
     if (strncmp(wish, "full:", 5) == 0 && number >= wanted && needs_space) return ENOSPC;
     if (strncmp(wish, "error:", 6) == 0 && number == wanted) return EIO;
+    if (strncmp(wish, "again:", 6) == 0 && number % wanted == 0) return EINTR;
     return 0;
 }
 
