@@ -4,8 +4,10 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
     public enum Cause: Equatable, Sendable {
         /// MPI returned an error code; the text is MPI's own.
         case refused(code: Int32, message: String)
-        /// Ranks that had to take part have said nothing for the communicator's `timeoutSeconds`.
-        case noAnswer(elapsedSeconds: Double, silent: [SilentRank])
+        /// Ranks that had to take part have said nothing for the communicator's `timeoutSeconds`, while this one waited at a place.
+        case noAnswer(elapsedSeconds: Double, place: String, silent: [SilentRank])
+        /// MPI waits for ranks in a call that can't be left; `standing` are those of this host, none where they are elsewhere.
+        case noReturn(elapsedSeconds: Double, standing: [StandingRank])
         /// The ranks called with different numbers of something that must be the same everywhere.
         case unequal(quantity: String, smallest: Int, largest: Int)
         /// The launcher promised another number of ranks than MPI found.
@@ -42,7 +44,7 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
     /// Whether the machine or the launch is at fault rather than a peer: MPI never got as far as connecting the ranks.
     public var isEnvironmental: Bool {
         switch cause {
-        case .refused, .noAnswer, .unequal: false
+        case .refused, .noAnswer, .noReturn, .unequal: false
         case .wrongWorld, .threadSupport, .startedTwice: true
         }
     }
@@ -51,16 +53,29 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
     public var description: String {
         let place = "\(call) on rank \(rank) of \(size) (host \(host))"
         let amount = count.map { ", \($0) element\($0 == 1 ? "" : "s")" } ?? ""
+        func tenths(_ seconds: Double) -> Double { (seconds * 10).rounded() / 10 }
+        /// The first few of many, in words.
+        func few<Item>(_ items: [Item], _ text: (Item) -> String) -> String {
+            items.prefix(5).map(text).joined(separator: "; ")
+                + (items.count > 5 ? "; and \(items.count - 5) ranks more" : "")
+        }
         switch cause {
         case .refused(let code, let message):
             return "\(place)\(amount): \(message) (code \(code))"
-        case .noAnswer(let elapsedSeconds, let silent):
-            func tenths(_ seconds: Double) -> Double { (seconds * 10).rounded() / 10 }
-            let few = silent.prefix(5).map {
-                "rank \($0.rank) is silent for \(tenths($0.seconds)) s, last in \($0.place)"
-            }
-            return "\(place)\(amount): expected every rank to take part, waited \(tenths(elapsedSeconds)) s; "
-                + few.joined(separator: "; ") + (silent.count > 5 ? "; and \(silent.count - 5) ranks more" : "")
+        case .noAnswer(let elapsedSeconds, let ownPlace, let silent):
+            return "\(place)\(amount), in \(ownPlace): expected every rank to take part, "
+                + "waited \(tenths(elapsedSeconds)) s; "
+                + few(silent) {
+                    "rank \($0.rank) (host \($0.host)) is silent for \(tenths($0.seconds)) s, last in \($0.place)"
+                }
+        case .noReturn(let elapsedSeconds, let standing):
+            return "\(place): expected every rank to make this call, waited \(tenths(elapsedSeconds)) s; "
+                + (standing.isEmpty
+                    ? "those of this host have, so ranks of another host, or the network between, stand still"
+                    : few(standing) {
+                        "rank \($0.rank) (process \($0.process) of this host) "
+                            + ($0.isStopped ? "is stopped, by a signal or a debugger" : "has not made it")
+                    })
         case .unequal(let quantity, let smallest, let largest):
             return "\(place)\(amount): expected the same \(quantity) on every rank, found \(smallest) to \(largest)"
         case .wrongWorld(let launcher, let expected, let found):

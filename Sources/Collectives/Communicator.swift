@@ -25,8 +25,11 @@ public protocol Communicator: AnyObject {
     /// Says that this rank is at work, and where, such as `step 17, attack`: work between two such notes may take as long as
     /// ``timeoutSeconds`` before others give this rank up.
     ///
-    /// Not collective, and cheap: notes that follow each other closely are dropped before their text is made.
+    /// Not collective, and cheap; the text is made where there are other ranks.
     func note(_ place: @autoclosure () -> String)
+
+    /// Says that this rank is at work at the place that it noted last, and at which part of it, such as a layer.
+    func note(part: @autoclosure () -> String)
 
     /// Replaces each element of `buffer`, on every rank, by its sum, largest or smallest value over all ranks.
     ///

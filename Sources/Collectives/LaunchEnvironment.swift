@@ -24,6 +24,8 @@ public struct LaunchEnvironment: Equatable, Sendable {
     public let size: Int?
     /// This rank's place among the ranks of its host, nil where the launcher doesn't tell; 0 for a plain process.
     public let localRank: Int?
+    /// What tells the job from others of the same user on a host, nil where the launcher doesn't tell.
+    let job: String?
 
     /// The environment of this process.
     public static let current = LaunchEnvironment(ProcessInfo.processInfo.environment)
@@ -43,23 +45,27 @@ public struct LaunchEnvironment: Equatable, Sendable {
             variables[name].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
         }
         let stepSize = number("SLURM_STEP_NUM_TASKS")
+        let step = variables["SLURM_JOB_ID"].flatMap { job in variables["SLURM_STEP_ID"].map { "\(job).\($0)" } }
+        let job = variables["PMIX_NAMESPACE"] ?? variables["PMI_JOBID"] ?? step
         if let rank = number("OMPI_COMM_WORLD_RANK"), let size = number("OMPI_COMM_WORLD_SIZE") {
-            self.init(.openMPI, rank, size, number("OMPI_COMM_WORLD_LOCAL_RANK"))
+            self.init(.openMPI, rank, size, number("OMPI_COMM_WORLD_LOCAL_RANK"), job)
         } else if let rank = number("PMI_RANK") {
-            self.init(.pmi, rank, number("PMI_SIZE") ?? stepSize, number("MPI_LOCALRANKID") ?? number("SLURM_LOCALID"))
+            self.init(
+                .pmi, rank, number("PMI_SIZE") ?? stepSize, number("MPI_LOCALRANKID") ?? number("SLURM_LOCALID"), job)
         } else if let rank = number("PMIX_RANK") {
-            self.init(.pmix, rank, stepSize, number("SLURM_LOCALID"))
+            self.init(.pmix, rank, stepSize, number("SLURM_LOCALID"), job)
         } else if let rank = number("SLURM_PROCID"), let stepSize, stepSize > 1 {
-            self.init(.slurm, rank, stepSize, number("SLURM_LOCALID"))
+            self.init(.slurm, rank, stepSize, number("SLURM_LOCALID"), job)
         } else {
-            self.init(.none, 0, 1, 0)
+            self.init(.none, 0, 1, 0, nil)
         }
     }
 
-    private init(_ launcher: Launcher, _ rank: Int, _ size: Int?, _ localRank: Int?) {
+    private init(_ launcher: Launcher, _ rank: Int, _ size: Int?, _ localRank: Int?, _ job: String?) {
         self.launcher = launcher
         self.rank = rank
         self.size = size
         self.localRank = localRank
+        self.job = job
     }
 }

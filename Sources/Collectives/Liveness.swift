@@ -3,19 +3,30 @@ import CMPI
 /// Who of a job is at work, and where: ranks say so by themselves, so that a rank that stands still is told from one that has
 /// much to do, and nobody asks a rank that may not answer.
 ///
-/// Every rank tells rank 0, and rank 0 every other, by a short message of its own communicator: at once where a rank has come to
-/// another place, and again after a while where it has not. So rank 0 knows who is silent, the others whether rank 0 is. A
-/// message that has not left yet is not followed by another one. Main thread only.
+/// Every rank tells rank 0, and rank 0 every other, by a short message of its own communicator: where a rank has come to
+/// another place, or begins or ceases to wait, and again after a while where it has not. So rank 0 knows who is silent, the others
+/// whether rank 0 is. Messages come no closer than a tenth of a millisecond times the number of ranks, so that listening costs
+/// rank 0 little whatever that number is: of places that follow each other faster the last one is told. A message that has not
+/// left yet is not followed by another one. Main thread only.
 final class Liveness {
-    /// A message: whether the rank waits for others, then the place, UTF-8, filled up with zeros.
+    /// A message: whether the rank waits for others, then what it does, UTF-8, filled up with zeros.
     private static let messageBytes = 160
-    /// Where a rank is before it says so.
-    private static let start = "its start"
 
     private let communicator: MPI_Comm
     private let rank: Int
     private let size: Int
-    /// When each rank was last heard of, when it last said that it works rather than waits, and where.
+    /// The host of each rank.
+    var hosts: [String]
+    /// Where this rank is, in whole and in part.
+    private var whole = "its start"
+    private var part: String?
+    /// The call in which this rank waits for others; nil where it works.
+    private var waitsIn: String?
+    /// Whether others know where this rank is, and whether it waits.
+    private var isTold = true
+    /// The shortest time between two messages to the same rank.
+    private let pause: Duration
+    /// When each rank was last heard of, when it last said that it works rather than waits, and what it was doing.
     private var heard: [ContinuousClock.Instant]
     private var worked: [ContinuousClock.Instant]
     private var places: [String]
@@ -26,8 +37,6 @@ final class Liveness {
     private var sentCounts: [Int64]
     private var receivedCounts: [Int64]
     private var lastSent: ContinuousClock.Instant
-    private var lastPlace = Liveness.start
-    private var lastWaits = false
 
     init(_ communicator: MPI_Comm, rank: Int, size: Int) {
         let now = ContinuousClock.now
@@ -37,7 +46,9 @@ final class Liveness {
         heard = [ContinuousClock.Instant](repeating: now, count: size)
         worked = heard
         lastSent = now
-        places = [String](repeating: Self.start, count: size)
+        pause = .microseconds(100 * size)
+        hosts = [String](repeating: "unknown", count: size)
+        places = [String](repeating: whole, count: size)
         requests = [MPI_Request?](repeating: CMPI_requestNull(), count: size)
         outgoing = .allocate(capacity: size * Self.messageBytes)
         incoming = .allocate(capacity: Self.messageBytes)
@@ -48,19 +59,38 @@ final class Liveness {
     /// The ranks that this one tells.
     private var listeners: Range<Int> { rank == 0 ? 1..<size : 0..<1 }
 
-    /// Whether the last message is so young that another one would only cost time.
-    func isFresh(_ now: ContinuousClock.Instant) -> Bool { now - lastSent < .milliseconds(50) }
-
-    /// Tells that this rank works at a place, or, where none is given, that it waits for others at the last one.
+    /// Says that this rank works at a place.
     /// - Parameter interval: After how long the same is said again.
-    func tell(_ place: String?, after interval: Duration) {
+    func enter(_ place: String, saysAgainAfter interval: Duration) {
+        if waitsIn != nil || place != whole { isTold = false }
+        (whole, part, waitsIn) = (place, nil, nil)
+        tell(after: interval)
+    }
+
+    /// Says that this rank works at a part of the place that it is at.
+    func enter(part newPart: String, saysAgainAfter interval: Duration) {
+        if waitsIn != nil || newPart != part { isTold = false }
+        (part, waitsIn) = (newPart, nil)
+        tell(after: interval)
+    }
+
+    /// Where this rank is.
+    var place: String { part.map { "\(whole), \($0)" } ?? whole }
+
+    /// Says that this rank waits for others in a call, at the place where it is.
+    func wait(in call: String, saysAgainAfter interval: Duration) {
+        if waitsIn != call {
+            waitsIn = call
+            isTold = false
+        }
+        tell(after: interval)
+    }
+
+    private func tell(after interval: Duration) {
         let now = ContinuousClock.now
-        let waits = place == nil
-        let isNew = waits != lastWaits || (place.map { $0 != lastPlace } ?? false)
-        guard size > 1, isNew || now - lastSent >= interval else { return }
+        guard now - lastSent >= (isTold ? interval : pause) else { return }
         lastSent = now
-        lastWaits = waits
-        if let place { lastPlace = place }
+        isTold = true
         for listener in listeners { send(to: listener) }
         receive()
     }
@@ -70,8 +100,9 @@ final class Liveness {
         guard CMPI_test(&requests[listener], &done) == MPI_SUCCESS, done != 0 else { return }
         let message = outgoing + listener * Self.messageBytes
         message.update(repeating: 0, count: Self.messageBytes)
-        message[0] = lastWaits ? 1 : 0
-        for (position, byte) in lastPlace.utf8.prefix(Self.messageBytes - 1).enumerated() {
+        message[0] = waitsIn == nil ? 0 : 1
+        let text = waitsIn.map { "\(place), waiting in \($0)" } ?? place
+        for (position, byte) in text.utf8.prefix(Self.messageBytes - 1).enumerated() {
             message[position + 1] = byte
         }
         let code = MPI_Isend(
@@ -101,7 +132,11 @@ final class Liveness {
         let now = ContinuousClock.now
         let tellers = rank == 0 ? Array(1..<size) : [0]
         func list(_ ranks: [Int], _ times: [ContinuousClock.Instant]) -> [SilentRank] {
-            ranks.map { SilentRank(rank: $0, seconds: (now - max(times[$0], start)) / .seconds(1), place: places[$0]) }
+            ranks.map { rank in
+                SilentRank(
+                    rank: rank, host: hosts[rank], seconds: (now - max(times[rank], start)) / .seconds(1),
+                    place: places[rank])
+            }
         }
         let gone = tellers.filter { now - max(heard[$0], start) > limit }
         if !gone.isEmpty { return list(gone, heard) }
@@ -126,14 +161,17 @@ final class Liveness {
 public struct SilentRank: Equatable, Sendable {
     /// The rank.
     public let rank: Int
+    /// The name of its host.
+    public let host: String
     /// For how long, in seconds, while it was waited for.
     public let seconds: Double
-    /// Where it was when it last said so.
+    /// Where it was, and what it waited for if it did, when it last said so.
     public let place: String
 
     /// Makes a value of its parts.
-    public init(rank: Int, seconds: Double, place: String) {
+    public init(rank: Int, host: String, seconds: Double, place: String) {
         self.rank = rank
+        self.host = host
         self.seconds = seconds
         self.place = place
     }

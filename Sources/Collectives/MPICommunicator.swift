@@ -1,5 +1,5 @@
 import CMPI
-import Glibc
+import Foundation
 
 /// The communicator of a process that an MPI launcher started.
 ///
@@ -17,7 +17,7 @@ public final class MPICommunicator: Communicator {
     /// The number of ranks that share this rank's host.
     public let localSize: Int
     /// How long a rank that is waited for may be silent, in seconds; nil means for ever.
-    public var timeoutSeconds: Double? = 300
+    public var timeoutSeconds: Double?
 
     /// Carries the calls that are waited for at once.
     let immediate: MPI_Comm
@@ -51,9 +51,15 @@ public final class MPICommunicator: Communicator {
     /// Starts MPI and returns the communicator of all ranks of the job.
     ///
     /// For programs whose life is one scope ``withCommunicator(_:timeoutSeconds:_:)`` is simpler.
+    /// - Parameters:
+    ///   - timeoutSeconds: How long the start may take, and later a rank that is waited for be silent; nil means for ever.
+    ///   - giveUp: Called, on a thread of its own, when MPI does not start in time; it says so and ends the process.
     /// - Throws: a ``CollectiveError`` when MPI was started before, lacks thread support, or connects another number of
     ///   ranks than the launcher says that it started.
-    public static func start(_ launch: LaunchEnvironment = .current) throws(CollectiveError) -> MPICommunicator {
+    public static func start(
+        _ launch: LaunchEnvironment = .current, timeoutSeconds: Double? = 300,
+        giveUp: @escaping @Sendable (CollectiveError) -> Never = MPICommunicator.giveUp
+    ) throws(CollectiveError) -> MPICommunicator {
         let hostName = currentHostName()
         var started: Int32 = 0
         MPI_Initialized(&started)
@@ -67,7 +73,8 @@ public final class MPICommunicator: Communicator {
         // that go on beside a backward pass need one. What the user has set stays.
         setenv("OMPI_MCA_btl_tcp_progress_thread", "1", 0)
         var level: Int32 = 0
-        let code = MPI_Init_thread(nil, nil, CMPI_threadFunneled(), &level)
+        let limit = CallLimit(launch: launch, seconds: timeoutSeconds, end: giveUp)
+        let code = limit.bound("MPI_Init_thread") { MPI_Init_thread(nil, nil, CMPI_threadFunneled(), &level) }
         if code != MPI_SUCCESS { throw error(.refused(code: code, message: message(of: code))) }
         if level < CMPI_threadFunneled() {
             finish()
@@ -79,7 +86,13 @@ public final class MPICommunicator: Communicator {
             finish()
             throw error(.wrongWorld(launcher: launch.launcher.rawValue, expected: expected, found: Int(found)))
         }
-        return try MPICommunicator(hostName: hostName)
+        return try MPICommunicator(hostName: hostName, limit)
+    }
+
+    /// Says what went wrong on stderr and ends the process.
+    public static let giveUp: @Sendable (CollectiveError) -> Never = { error in
+        try? FileHandle.standardError.write(contentsOf: Data("error: \(error)\n".utf8))
+        _exit(EXIT_FAILURE)
     }
 
     /// Ends MPI if it was started and not ended yet; no communicator may be used afterwards.
@@ -94,7 +107,11 @@ public final class MPICommunicator: Communicator {
     }
 
     /// Makes a communicator of all ranks of the job, beside others that there may be; every rank must make it.
-    init(hostName: String) throws(CollectiveError) {
+    /// - Parameter limit: How long that may take.
+    init(
+        hostName: String,
+        _ limit: CallLimit = CallLimit(launch: .current, seconds: 300, end: MPICommunicator.giveUp)
+    ) throws(CollectiveError) {
         let world: MPI_Comm = CMPI_commWorld()
         var rank: Int32 = 0
         var size: Int32 = 0
@@ -112,10 +129,11 @@ public final class MPICommunicator: Communicator {
             _ call: String, _ make: (inout MPI_Comm?) -> Int32
         ) throws(CollectiveError) -> MPI_Comm {
             var communicator: MPI_Comm?
-            try check(make(&communicator), call)
+            try check(limit.bound(call) { make(&communicator) }, call)
             guard let communicator else { preconditionFailure("\(call) succeeded and made no communicator") }
             return communicator
         }
+        timeoutSeconds = limit.seconds
         immediate = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         overlapped = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         messages = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
@@ -135,7 +153,11 @@ public final class MPICommunicator: Communicator {
         self.hostName = hostName
         self.localRank = Int(localRank)
         self.localSize = Int(localSize)
-        sleepsWhileWaiting = try NodeTopology.gather(self).hosts.contains { host in
+        let hosts = try NodeTopology.gather(self).hosts
+        for host in hosts {
+            for rank in host.ranks { liveness.hosts[rank] = host.name }
+        }
+        sleepsWhileWaiting = hosts.contains { host in
             host.ranks.contains(self.rank) && host.ranks.count > host.cores.count
         }
     }
@@ -168,8 +190,12 @@ public final class MPICommunicator: Communicator {
 
     /// Says that this rank is at work, and where.
     public func note(_ place: @autoclosure () -> String) {
-        if size == 1 || liveness.isFresh(.now) { return }
-        liveness.tell(place(), after: interval)
+        if size > 1 { liveness.enter(place(), saysAgainAfter: interval) }
+    }
+
+    /// Says that this rank is at work at the place that it noted last, and at which part of it.
+    public func note(part: @autoclosure () -> String) {
+        if size > 1 { liveness.enter(part: part(), saysAgainAfter: interval) }
     }
 
     /// Takes what ranks have said and nobody has heard yet, so that MPI can end; collective.
@@ -194,13 +220,13 @@ public final class MPICommunicator: Communicator {
             sched_yield()
             if sleepsWhileWaiting && polls > 4096 { usleep(50) }
             guard polls % 64 == 0, size > 1 else { continue }
-            liveness.tell(nil, after: interval)
+            liveness.wait(in: call, saysAgainAfter: interval)
             guard let timeoutSeconds, ContinuousClock.now - start > .seconds(timeoutSeconds) else { continue }
             liveness.receive()
             let silent = liveness.silent(since: start, longerThan: .seconds(timeoutSeconds))
             guard !silent.isEmpty else { continue }
             let elapsed = (ContinuousClock.now - start) / .seconds(1)
-            throw failed(call, count, .noAnswer(elapsedSeconds: elapsed, silent: silent))
+            throw failed(call, count, .noAnswer(elapsedSeconds: elapsed, place: liveness.place, silent: silent))
         }
     }
 

@@ -21,6 +21,9 @@ public final class SoloCommunicator: Communicator {
     /// Does nothing: nobody waits.
     public func note(_ place: @autoclosure () -> String) {}
 
+    /// Does nothing: nobody waits.
+    public func note(part: @autoclosure () -> String) {}
+
     /// Leaves `buffer` as it is: one rank's value is the sum and both extremes.
     public func allReduce<Element: CollectiveElement>(
         _ buffer: UnsafeMutableBufferPointer<Element>, _ reduction: Reduction

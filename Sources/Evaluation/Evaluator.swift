@@ -94,8 +94,10 @@ package struct Evaluator {
         do {
             while let number = try queue.next() {
                 var passes = passes
+                var pass = 0
                 passes.progress = {
-                    communicator.note("evaluation, chunk \(number) of \(ranges.count)")
+                    pass += 1
+                    communicator.note("evaluation, chunk \(number) of \(ranges.count), pass \(pass)")
                     try tend()
                     if queue.isStopped { throw Stop() }
                 }

@@ -4,6 +4,7 @@ import Configuration
 import Files
 import Foundation
 import Runs
+import Synchronization
 
 /// Runs a command on all ranks and ends the job with the right status whatever happens on one of them.
 enum Job {
@@ -42,12 +43,17 @@ enum Job {
     static func run(timeoutSeconds: Double, _ body: (any Communicator) throws -> ExitStatus) throws {
         // A dead reader of stdout must not kill a run.
         signal(SIGPIPE, SIG_IGN)
+        // Whoever ends this process in the middle with 0, or with a status that is none of ours, ends the job with 6.
+        isUnderWay.store(true, ordering: .relaxed)
+        atexit { Job.refuseEarlyEnd() }
         let status: ExitStatus
         do {
-            status = try withCommunicator(timeoutSeconds: timeoutSeconds) { communicator in
+            status = try withCommunicator(timeoutSeconds: timeoutSeconds, giveUp: giveUp) { communicator in
+                defer { isUnderWay.store(false, ordering: .relaxed) }
                 do {
                     return try body(communicator)
                 } catch {
+                    isUnderWay.store(false, ordering: .relaxed)
                     // An error that all ranks find at once is told once, by rank 0, which ends the job meanwhile.
                     if !communicator.isRoot { letRankZeroSpeak() }
                     complain("error: \(error)")
@@ -55,10 +61,28 @@ enum Job {
                 }
             }
         } catch {
+            isUnderWay.store(false, ordering: .relaxed)
             complain("error: \(error)")
             throw ExitCode(ExitStatus(error).rawValue)
         }
         if status != .done { throw ExitCode(status.rawValue) }
+    }
+
+    /// Whether a command's work has begun and not ended.
+    private static let isUnderWay = Atomic<Bool>(false)
+
+    /// Ends the process as a rank that failed, if it is ended while its job goes on: launchers may take a 0 for success, and let
+    /// the others wait.
+    private static func refuseEarlyEnd() {
+        guard isUnderWay.load(ordering: .relaxed) else { return }
+        complain("error: a call of exit ends this process in the middle of its work; expected that to be done first")
+        _exit(ExitStatus.peer.rawValue)
+    }
+
+    /// Ends this process, upon which the launcher ends the others: MPI, which could do that, has not started or not ended.
+    private static let giveUp: @Sendable (CollectiveError) -> Never = { error in
+        complain("error: \(error)")
+        _exit(ExitStatus(error).rawValue)
     }
 
     /// Prints to stderr, under a launcher every line with the rank and the host that say it.

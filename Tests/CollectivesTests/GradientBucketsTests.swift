@@ -44,6 +44,7 @@ final class RecordingCommunicator: Communicator {
     let localSize = 2
     var timeoutSeconds: Double?
     func note(_ place: @autoclosure () -> String) {}
+    func note(part: @autoclosure () -> String) {}
     func post(_ message: [UInt8], to rank: Int) {}
     func collect() -> (message: [UInt8], from: Int)? { nil }
     func wait(for what: String, until isDone: () throws -> Bool) rethrows { while try !isDone() {} }
@@ -182,7 +183,7 @@ struct GradientBucketsTests {
         withBuckets(3) { buckets, _, communicator in
             let refusal = CollectiveError(
                 call: "MPI_Iallreduce", rank: 0, size: 2, host: "here", count: 3,
-                cause: .noAnswer(elapsedSeconds: 300, silent: []))
+                cause: .noAnswer(elapsedSeconds: 300, place: "step 1", silent: []))
             communicator.refusal = refusal
             #expect(throws: refusal) { try buckets.markReady(0..<3) }
         }

@@ -63,12 +63,32 @@ struct SoloCommunicatorTests {
         let error = CollectiveError(
             call: "MPI_Iallreduce", rank: 1, size: 4, host: "node02", count: 65537,
             cause: .noAnswer(
-                elapsedSeconds: 300.04, silent: [SilentRank(rank: 2, seconds: 299.96, place: "step 17, attack")]))
+                elapsedSeconds: 300.04, place: "step 17, backward, fc.bias",
+                silent: [SilentRank(rank: 2, host: "node03", seconds: 299.96, place: "step 17, attack, pass 3")]))
         #expect(
-            error.description == "MPI_Iallreduce on rank 1 of 4 (host node02), 65537 elements: "
-                + "expected every rank to take part, waited 300.0 s; rank 2 is silent for 300.0 s, last in step 17, attack"
+            error.description == "MPI_Iallreduce on rank 1 of 4 (host node02), 65537 elements, "
+                + "in step 17, backward, fc.bias: expected every rank to take part, waited 300.0 s; "
+                + "rank 2 (host node03) is silent for 300.0 s, last in step 17, attack, pass 3"
         )
         #expect(!error.isEnvironmental)
+    }
+
+    @Test("A start that does not come to an end names who stands still")
+    func start() {
+        func error(_ standing: [StandingRank]) -> CollectiveError {
+            CollectiveError(
+                call: "MPI_Init_thread", rank: 0, size: 3, host: "node02", count: nil,
+                cause: .noReturn(elapsedSeconds: 20, standing: standing))
+        }
+        let ranks = [
+            StandingRank(rank: 1, process: 71, isStopped: true), StandingRank(rank: 2, process: 72, isStopped: false),
+        ]
+        #expect(
+            error(ranks).description == "MPI_Init_thread on rank 0 of 3 (host node02): "
+                + "expected every rank to make this call, waited 20.0 s; rank 1 (process 71 of this host) is stopped, by a signal or a debugger; "
+                + "rank 2 (process 72 of this host) has not made it")
+        #expect(error([]).description.contains("ranks of another host, or the network between, stand still"))
+        #expect(!error([]).isEnvironmental)
     }
 
     @Test(

@@ -86,7 +86,7 @@ struct BatchNorm {
             return zip(layers, moments).map { layer, perShard in perShard.map { layer.coefficients($0, parameters) } }
         case .synchronized:
             let lists = (0..<shards).map { shard in moments.flatMap { $0[shard].list } }
-            let sums = try pass.statistics.sum(lists)
+            let sums = try pass.statistics.sum(lists, for: layers[0].weight.name)
             var position = 0
             return zip(layers, moments).map { layer, perShard in
                 let global = ChannelMoments(list: sums[position..<position + 1 + 2 * layer.channels])
@@ -138,7 +138,7 @@ struct BatchNorm {
         }
         if normalization == .synchronized, let shards = g.first?.count {
             let lists = (0..<shards).map { shard in sums.flatMap { $0[shard].sum + $0[shard].product } }
-            let global = try pass.statistics.sum(lists)
+            let global = try pass.statistics.sum(lists, for: layers[0].weight.name)
             var position = 0
             for (layer, norm) in layers.enumerated() {
                 let middle = position + norm.channels

@@ -3,11 +3,13 @@
 /// Every rank asks the same number of times in the same order, with no image too.
 public protocol BatchStatistics {
     /// Returns the sum over all shards of all ranks; `perShard` holds one equally long list a shard of this rank.
-    func sum(_ perShard: [[Double]]) throws -> [Double]
+    /// - Parameter layer: The path of what asks, for messages.
+    func sum(_ perShard: [[Double]], for layer: String) throws -> [Double]
 
     /// Returns the lists of all shards of all ranks one after the other, in the order of the global batch, and where
     /// each of this rank's own begins; lists may have different lengths, and none.
-    func gather(_ perShard: [[Float]]) throws -> (values: [Float], starts: [Int])
+    /// - Parameter layer: The path of what asks, for messages.
+    func gather(_ perShard: [[Float]], for layer: String) throws -> (values: [Float], starts: [Int])
 }
 
 extension BatchStatistics {
@@ -27,7 +29,7 @@ public struct SoloStatistics: BatchStatistics {
     public init() {}
 
     /// Adds up this process's shards in order.
-    public func sum(_ perShard: [[Double]]) -> [Double] {
+    public func sum(_ perShard: [[Double]], for layer: String) -> [Double] {
         guard var result = perShard.first else { return [] }
         for values in perShard.dropFirst() {
             for index in result.indices { result[index] += values[index] }
@@ -36,7 +38,7 @@ public struct SoloStatistics: BatchStatistics {
     }
 
     /// Returns this process's lists one after the other.
-    public func gather(_ perShard: [[Float]]) -> (values: [Float], starts: [Int]) {
+    public func gather(_ perShard: [[Float]], for layer: String) -> (values: [Float], starts: [Int]) {
         (perShard.flatMap { $0 }, Self.starts(perShard.map(\.count)))
     }
 }

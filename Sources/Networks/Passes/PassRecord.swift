@@ -59,7 +59,7 @@ public final class PassRecord {
             for entry in open { lists[shard] += entry.perShard[shard].list }
             for router in routers { lists[shard] += router.list(shard: shard) }
         }
-        let sums = try statistics.sum(lists)
+        let sums = try statistics.sum(lists, for: "the whole pass")
         var position = extra.first?.count ?? 0
         let totals = Array(sums[..<position])
         func take(_ count: Int) -> ArraySlice<Double> {

@@ -73,7 +73,7 @@ struct Router {
             experts: settings.experts, topK: settings.gate.topK, capacityFactor: factor)
         guard settings.usesGlobalStatistics else { return preferences.map(assignment.choose) }
         // Every rank computes the assignment of the whole batch, and takes its part of it.
-        let whole = try pass.statistics.gather(preferences)
+        let whole = try pass.statistics.gather(preferences, for: path)
         let chosen = assignment.choose(whole.values)
         return zip(preferences, whole.starts).map { own, start in
             let first = start / settings.experts * settings.gate.topK
@@ -91,7 +91,7 @@ struct Router {
                 list.reduce(0) { $0 + Double($1) * Double($1) },
             ]
         }
-        let global = try settings.usesGlobalStatistics ? pass.statistics.sum(moments) : nil
+        let global = try settings.usesGlobalStatistics ? pass.statistics.sum(moments, for: path) : nil
         return scores.indices.map { shard in
             let sums = global ?? moments[shard]
             let mean = sums[1] / max(1, sums[0])

@@ -21,6 +21,7 @@ struct RunData {
     /// - Parameter loop: Where image files are decoded.
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
         Self.announce(configuration.data, communicator)
+        communicator.note("the loading of images")
         let options = try configuration.data.imageFileOptions(loop, communicator)
         let progress = { communicator.note("the decoding of images") }
         let training = try TrainingData(configuration, options, progress)
@@ -93,6 +94,7 @@ struct EvaluationData {
     /// - Parameter loop: Where image files are decoded.
     init(_ configuration: RunConfiguration, loop: ParallelLoop, _ communicator: any Communicator) throws {
         RunData.announce(configuration.data, communicator)
+        communicator.note("the loading of images")
         try self.init(configuration, configuration.data.imageFileOptions(loop, communicator), nil) {
             communicator.note("the decoding of images")
         }

@@ -35,6 +35,7 @@ extension Trainer {
 
     /// Compares the replicas and writes a checkpoint; collective.
     func saveCheckpoint() throws {
+        communicator.note("step \(done), checkpoint")
         try ReplicaCheck.run(network.parameters, communicator)
         try requireFinite()
         guard let recorder else { return }

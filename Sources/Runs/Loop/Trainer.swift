@@ -196,6 +196,7 @@ package final class Trainer {
             return (false, false)
         }
         let start = ContinuousClock.now
+        communicator.note("step \(done), its images")
         func batch(_ preparer: BatchPreparer) -> TrainingBatch {
             TrainingBatch(preparer.batch(epoch: done / stepsPerEpoch, step: done % stepsPerEpoch))
         }
@@ -254,6 +255,7 @@ package final class Trainer {
     private func closeWindow() throws {
         let last = windows.count - 1
         if windows[last].isEmpty { return }
+        communicator.note("step \(done), tables")
         // Of the seconds, those of the slowest rank: waiting hides in them.
         let backward = windows[last].backwardSeconds ?? 0
         let work = windows[last].attackSeconds + backward

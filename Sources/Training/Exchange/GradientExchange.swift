@@ -37,6 +37,7 @@ package final class GradientExchange {
                 arena: gradients.arenas[0], bucketBytes: max(4, Int(bucketMegabytes * 1_048_576)),
                 communicator: communicator)
         gradients.onReady = { [unowned self] range in
+            communicator.note(part: name(at: range.lowerBound))
             look(at: range)
             guard let buckets, failure == nil, packedSlots == nil else { return }
             do {
@@ -53,6 +54,11 @@ package final class GradientExchange {
             range.overlaps(slot.range) && gradients.groups.contains(slot.group)
                 && gradients.arenas.contains { !GradientNorm.isFinite($0, slot.range) }
         }
+    }
+
+    /// The name of the parameter that holds an element of the arena.
+    private func name(at element: Int) -> String {
+        slots.last { $0.range.lowerBound <= element }?.name ?? "parameters"
     }
 
     /// The global sum, once finished.

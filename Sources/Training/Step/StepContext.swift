@@ -53,7 +53,11 @@ extension StepContext {
         defer { attackSeconds += (ContinuousClock.now - start) / .seconds(1) }
         var passes = owner.passes
         passes.arithmetic = owner.settings.attackArithmetic
-        passes.progress = { [owner, step] in owner.communicator.note("step \(step), attack") }
+        var pass = 0
+        passes.progress = { [owner, step] in
+            pass += 1
+            owner.communicator.note("step \(step), attack, pass \(pass)")
+        }
         let attacked = AttackBatch(
             images: batch.images, labels: batch.labels, samples: batch.samples, seed: owner.settings.seed, step: step)
         do {
@@ -255,6 +259,7 @@ extension StepContext {
         let timing = try owner.exchange.finish()
         waitSeconds += timing.waited
         communicationSeconds += timing.span
+        owner.communicator.note("step \(step), optimizer")
         let total = owner.exchange.total
         owner.scores?.carryBack(total)
         let norm = GradientNorm.value(total)
