@@ -93,7 +93,7 @@ package struct TrainingSession: Sendable {
         // every rank has its data, its network and its checkpoint.
         let checkpointPath = try communicator.isRoot ? chosenCheckpoint(prepared.directory) ?? "" : ""
         let path = try Self.shared(checkpointPath, communicator)
-        communicator.note("the reading of a checkpoint")
+        if !path.isEmpty { communicator.note("the reading of a checkpoint") }
         let checkpoint = path.isEmpty ? nil : try Checkpoint.verify(path)
         let trainer = try Trainer(
             configuration, communicator: communicator, threads: site.threads, checkpoint: checkpoint)
