@@ -63,7 +63,8 @@ extension RunConfiguration.Distributed: ConfigurationSection {
         ConfigurationKey(
             "threads", \.threads, "threads of a rank", .automaticOr(.within(1...ConfigurationLimits.threads))),
         ConfigurationKey(
-            "timeout_seconds", \.timeoutSeconds, "seconds that a rank waits for the others",
+            "timeout_seconds", \.timeoutSeconds,
+            "seconds of silence after which a rank is given up, and that MPI may take to start",
             .above(0, atMost: ConfigurationLimits.seconds)),
     ]
 }
