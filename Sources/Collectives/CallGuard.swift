@@ -19,7 +19,8 @@ final class CallGuard: Sendable {
     init(_ call: String, seconds: Double, limit: @escaping @Sendable (CallGuard) -> Void) {
         let end = ContinuousClock.now + .seconds(seconds)
         Thread.detachNewThread { [self] in
-            Thread.current.name = Self.threadName(call)
+            // Foundation names a thread only if it knows it by now.
+            try? Self.threadName(call).write(toFile: "/proc/thread-self/comm", atomically: false, encoding: .utf8)
             if waits(until: end) { limit(self) }
         }
     }
