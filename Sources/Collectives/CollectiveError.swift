@@ -4,8 +4,8 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
     public enum Cause: Equatable, Sendable {
         /// MPI returned an error code; the text is MPI's own.
         case refused(code: Int32, message: String)
-        /// Ranks that had to take part have said nothing for the communicator's `timeoutSeconds`, while this one waited at a place.
-        case noAnswer(elapsedSeconds: Double, place: String, silent: [SilentRank])
+        /// Ranks that had to take part have said nothing for the communicator's `timeoutSeconds`.
+        case noAnswer(elapsedSeconds: Double, silent: [SilentRank])
         /// MPI waits for ranks in a call that can't be left; `standing` are those of this host, none where they are elsewhere.
         case noReturn(elapsedSeconds: Double, standing: [StandingRank])
         /// The ranks called with different numbers of something that must be the same everywhere.
@@ -28,16 +28,19 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
     public let host: String
     /// The number of elements that the call was about, nil where a call has none.
     public let count: Int?
+    /// Where the rank that reports the failure was, as it noted itself; nil where it was nowhere yet.
+    public let place: String?
     /// The reason.
     public let cause: Cause
 
     /// Makes an error of `call` on rank `rank` of `size`.
-    public init(call: String, rank: Int, size: Int, host: String, count: Int?, cause: Cause) {
+    public init(call: String, rank: Int, size: Int, host: String, count: Int?, place: String? = nil, cause: Cause) {
         self.call = call
         self.rank = rank
         self.size = size
         self.host = host
         self.count = count
+        self.place = place
         self.cause = cause
     }
 
@@ -51,8 +54,9 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
 
     /// One line that names call, rank, host, count and cause.
     public var description: String {
-        let place = "\(call) on rank \(rank) of \(size) (host \(host))"
+        let own = "\(call) on rank \(rank) of \(size) (host \(host))"
         let amount = count.map { ", \($0) element\($0 == 1 ? "" : "s")" } ?? ""
+        let work = place.map { ", in \($0)" } ?? ""
         func tenths(_ seconds: Double) -> Double { (seconds * 10).rounded() / 10 }
         /// The first few of many, in words.
         func few<Item>(_ items: [Item], _ text: (Item) -> String) -> String {
@@ -61,15 +65,15 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
         }
         switch cause {
         case .refused(let code, let message):
-            return "\(place)\(amount): \(message) (code \(code))"
-        case .noAnswer(let elapsedSeconds, let ownPlace, let silent):
-            return "\(place)\(amount), in \(ownPlace): expected every rank to take part, "
+            return "\(own)\(amount)\(work): \(message) (code \(code))"
+        case .noAnswer(let elapsedSeconds, let silent):
+            return "\(own)\(amount)\(work): expected every rank to take part, "
                 + "waited \(tenths(elapsedSeconds)) s; "
                 + few(silent) {
                     "rank \($0.rank) (host \($0.host)) is silent for \(tenths($0.seconds)) s, last in \($0.place)"
                 }
         case .noReturn(let elapsedSeconds, let standing):
-            return "\(place): expected every rank to make this call, waited \(tenths(elapsedSeconds)) s; "
+            return "\(own): expected every rank to make this call, waited \(tenths(elapsedSeconds)) s; "
                 + (standing.isEmpty
                     ? "those of this host have, so ranks of another host, or the network between, stand still"
                     : few(standing) {
@@ -77,14 +81,14 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
                             + ($0.isStopped ? "is stopped, by a signal or a debugger" : "has not made it")
                     })
         case .unequal(let quantity, let smallest, let largest):
-            return "\(place)\(amount): expected the same \(quantity) on every rank, found \(smallest) to \(largest)"
+            return "\(own)\(amount): expected the same \(quantity) on every rank, found \(smallest) to \(largest)"
         case .wrongWorld(let launcher, let expected, let found):
-            return "\(place): \(launcher) started \(expected) ranks, but MPI connected \(found); "
+            return "\(own): \(launcher) started \(expected) ranks, but MPI connected \(found); "
                 + "expected a launcher that belongs to \(MPICommunicator.libraryVersion)"
         case .threadSupport(let expected, let found):
-            return "\(place): expected thread support of at least level \(expected) (funneled), found level \(found)"
+            return "\(own): expected thread support of at least level \(expected) (funneled), found level \(found)"
         case .startedTwice:
-            return "\(place): MPI was started before in this process; expected one start"
+            return "\(own): MPI was started before in this process; expected one start"
         }
     }
 }

@@ -226,7 +226,7 @@ public final class MPICommunicator: Communicator {
             let silent = liveness.silent(since: start, longerThan: .seconds(timeoutSeconds))
             guard !silent.isEmpty else { continue }
             let elapsed = (ContinuousClock.now - start) / .seconds(1)
-            throw failed(call, count, .noAnswer(elapsedSeconds: elapsed, place: liveness.place, silent: silent))
+            throw failed(call, count, .noAnswer(elapsedSeconds: elapsed, silent: silent))
         }
     }
 
@@ -245,7 +245,8 @@ public final class MPICommunicator: Communicator {
     }
 
     private func failed(_ call: String, _ count: Int?, _ cause: CollectiveError.Cause) -> CollectiveError {
-        let error = CollectiveError(call: call, rank: rank, size: size, host: hostName, count: count, cause: cause)
+        let error = CollectiveError(
+            call: call, rank: rank, size: size, host: hostName, count: count, place: liveness.place, cause: cause)
         failure = error
         return error
     }

@@ -183,7 +183,7 @@ struct GradientBucketsTests {
         withBuckets(3) { buckets, _, communicator in
             let refusal = CollectiveError(
                 call: "MPI_Iallreduce", rank: 0, size: 2, host: "here", count: 3,
-                cause: .noAnswer(elapsedSeconds: 300, place: "step 1", silent: []))
+                cause: .noAnswer(elapsedSeconds: 300, silent: []))
             communicator.refusal = refusal
             #expect(throws: refusal) { try buckets.markReady(0..<3) }
         }

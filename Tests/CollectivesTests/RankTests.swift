@@ -267,10 +267,10 @@ struct RankTests {
         if rank == 0 {
             let error = #expect(throws: CollectiveError.self) { try doomed.barrier() }
             #expect(error?.call == "MPI_Ibarrier" && error?.rank == 0 && error?.host == communicator.hostName)
-            if case .noAnswer(let elapsed, let place, let silent) = error?.cause {
+            if case .noAnswer(let elapsed, let silent) = error?.cause {
                 #expect(elapsed >= 0.2 && elapsed < 5)
                 #expect(silent.map(\.rank) == Array(1..<size))
-                #expect(place.hasPrefix("its start"))
+                #expect(error?.place?.hasPrefix("its start") == true)
                 #expect(silent.allSatisfy { $0.seconds >= 0.2 && $0.place.hasPrefix("its start") })
                 #expect(silent.allSatisfy { $0.host == communicator.hostName })
             } else {

@@ -62,8 +62,9 @@ struct SoloCommunicatorTests {
     func errors() {
         let error = CollectiveError(
             call: "MPI_Iallreduce", rank: 1, size: 4, host: "node02", count: 65537,
+            place: "step 17, backward, fc.bias",
             cause: .noAnswer(
-                elapsedSeconds: 300.04, place: "step 17, backward, fc.bias",
+                elapsedSeconds: 300.04,
                 silent: [SilentRank(rank: 2, host: "node03", seconds: 299.96, place: "step 17, attack, pass 3")]))
         #expect(
             error.description == "MPI_Iallreduce on rank 1 of 4 (host node02), 65537 elements, "

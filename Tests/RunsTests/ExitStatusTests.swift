@@ -22,7 +22,7 @@ struct ExitStatusTests {
             (RunError.unusable(""), .usage), (RunError.checkpoint(""), .checkpoint),
             (NetworkError.invalid(""), .usage), (NetworkError.notFinite(part: "", value: .nan), .numerical),
             (AttackError(description: ""), .numerical),
-            (collective(.noAnswer(elapsedSeconds: 1, place: "step 1", silent: [])), .peer),
+            (collective(.noAnswer(elapsedSeconds: 1, silent: [])), .peer),
             (collective(.noReturn(elapsedSeconds: 1, standing: [])), .peer), (collective(.startedTwice), .environment),
             (DatasetError.empty(file: ""), .data),
             (CheckpointError.damaged(path: "", file: "", expected: "", found: ""), .checkpoint),

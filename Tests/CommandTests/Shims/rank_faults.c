@@ -84,12 +84,15 @@ static void happen(void) {
 // A message of one byte and a text is what ranks tell each other of where they are.
 int MPI_Isend(
     const void *bytes, int count, MPI_Datatype type, int to, int tag, MPI_Comm communicator, MPI_Request *request) {
-    if (!has_come && count == place_bytes && type == MPI_BYTE && is_rank()) {
+    int is_place = !has_come && count == place_bytes && type == MPI_BYTE && is_rank();
+    // The others hear of the place before the fault comes.
+    int code = PMPI_Isend(bytes, count, type, to, tag, communicator, request);
+    if (is_place) {
         const char *place = wish("ROBUSTMOE_FAULT_PLACE");
         if (!strncmp((const char *)bytes + 1, place, strlen(place))) is_there = 1;
         if (is_there && !*wish("ROBUSTMOE_FAULT_CALL")) happen();
     }
-    return PMPI_Isend(bytes, count, type, to, tag, communicator, request);
+    return code;
 }
 
 int MPI_Iallreduce(
