@@ -69,6 +69,7 @@ package struct Evaluator {
         _ set: ImageSet, _ indices: [Int], attacks: [EvaluatedAttack], suffix: String = "",
         trials: [RadiusTrial]? = nil
     ) throws -> Outcome {
+        communicator.note("evaluation")
         let ranges = stride(from: 0, to: indices.count, by: chunk).map { $0..<min(indices.count, $0 + chunk) }
         let part = part + suffix
         // Nothing but what this evaluation makes of just these images counts.
