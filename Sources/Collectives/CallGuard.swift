@@ -57,7 +57,7 @@ struct CallLimit: Sendable {
             let standing = ranks.filter { $0.isStopped || !$0.threads.contains(name) }
             // Who knows most speaks first, and takes the job down with it: one that sees who stands still, the lowest of them.
             let speaker = ranks.first { !standing.contains($0) }?.rank
-            let patience = standing.isEmpty ? 4.0 : speaker == launch.rank ? 0 : 2
+            let patience = standing.isEmpty ? 6.0 : speaker == launch.rank ? 0 : 4
             guard watch.waits(until: .now + .seconds(patience)) else { return }
             end(
                 CollectiveError(

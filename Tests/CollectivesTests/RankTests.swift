@@ -258,6 +258,32 @@ struct RankTests {
         try patient.endNotes()
     }
 
+    @Test("To say where a rank is costs microseconds, its message included")
+    func costOfNotes() throws {
+        let count = 400
+        var seconds = 0.0
+        for step in 0..<count {
+            // Longer than the pause between two messages, so that each is told.
+            usleep(useconds_t(150 * size))
+            let start = Self.processorSeconds
+            communicator.note("step \(step), backward, layer4.1.conv2.experts.3.weight")
+            seconds += Self.processorSeconds - start
+        }
+        let empty = Self.processorSeconds
+        for _ in 0..<count { _ = Self.processorSeconds }
+        let each = (seconds - (Self.processorSeconds - empty)) / Double(count)
+        let slowest = try communicator.allReduce(each, .max)
+        if rank == 0 { print("a note takes \((slowest * 1e8).rounded() / 100) microseconds of \(size) ranks") }
+        #expect(slowest < 100e-6)
+    }
+
+    /// Seconds of processor time that this thread has had.
+    private static var processorSeconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+
     @Test("A rank that is left alone says so in time, and stays failed")
     func timeLimit() throws {
         guard size > 1 else { return }

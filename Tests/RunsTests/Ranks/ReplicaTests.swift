@@ -45,10 +45,9 @@ extension RankTests {
         func groups() throws {
             if communicator.size < 3 { return }
             let scene = try RankScene(MixtureCase(kind: .conv, topK: 1, loss: .entropy).configuration, images: 4)
-            scene.network.parameters.update {
-                let last = $0.values.count - 1
-                $0.values[last] = Float(communicator.rank)
-            }
+            let parameters = scene.network.parameters
+            let slot = try #require(parameters.slots.first { $0.name == "fc.bias" })
+            parameters.update { $0.values(of: slot)[0] = Float(communicator.rank) }
             let error = #expect(throws: RunError.self) {
                 try ReplicaCheck.run(scene.network.parameters, communicator)
             }
