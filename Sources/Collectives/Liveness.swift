@@ -5,9 +5,9 @@ import CMPI
 ///
 /// Every rank tells rank 0, and rank 0 every other, by a short message of its own communicator: where a rank has come to
 /// another place, or begins or ceases to wait, and again after a while where it has not. So rank 0 knows who is silent, the others
-/// whether rank 0 is. Messages come no closer than a tenth of a millisecond times the number of ranks, so that listening costs
-/// rank 0 little whatever that number is: of places that follow each other faster the last one is told. A message that has not
-/// left yet is not followed by another one. Main thread only.
+/// whether rank 0 is. In the long run messages come no closer than a tenth of a millisecond times the number of ranks, so that
+/// listening costs rank 0 little whatever that number is; a few places may follow each other faster, and of many the last is told.
+/// A message that has not left yet is not followed by another one. Main thread only.
 final class Liveness {
     /// A message: whether the rank waits for others, then what it does, UTF-8, filled up with zeros.
     private static let messageBytes = 160
@@ -24,8 +24,12 @@ final class Liveness {
     private var waitsIn: String?
     /// Whether others know where this rank is, and whether it waits.
     private var isTold = true
-    /// The shortest time between two messages to the same rank.
+    /// The shortest time between two messages to the same rank, in the long run.
     private let pause: Duration
+    /// Time that has been saved up for messages, up to that of ``savings``, of which one takes ``pause``.
+    private var saved: Duration
+    /// The messages that time is saved up for; half of them for places rather than parts of them and waiting, which are many.
+    private static let savings = 16
     /// When each rank was last heard of, when it last said that it works rather than waits, and what it was doing.
     private var heard: [ContinuousClock.Instant]
     private var worked: [ContinuousClock.Instant]
@@ -37,6 +41,7 @@ final class Liveness {
     private var sentCounts: [Int64]
     private var receivedCounts: [Int64]
     private var lastSent: ContinuousClock.Instant
+    private var lastLook: ContinuousClock.Instant
 
     init(_ communicator: MPI_Comm, rank: Int, size: Int) {
         let now = ContinuousClock.now
@@ -47,6 +52,8 @@ final class Liveness {
         worked = heard
         lastSent = now
         pause = .microseconds(100 * size)
+        saved = pause * Self.savings
+        lastLook = now
         hosts = [String](repeating: "unknown", count: size)
         places = [String](repeating: whole, count: size)
         requests = [MPI_Request?](repeating: CMPI_requestNull(), count: size)
@@ -64,14 +71,14 @@ final class Liveness {
     func enter(_ place: String, saysAgainAfter interval: Duration) {
         if waitsIn != nil || place != whole { isTold = false }
         (whole, part, waitsIn) = (place, nil, nil)
-        tell(after: interval)
+        tell(after: interval, leaving: 0)
     }
 
     /// Says that this rank works at a part of the place that it is at.
     func enter(part newPart: String, saysAgainAfter interval: Duration) {
         if waitsIn != nil || newPart != part { isTold = false }
         (part, waitsIn) = (newPart, nil)
-        tell(after: interval)
+        tell(after: interval, leaving: Self.savings / 2)
     }
 
     /// Where this rank is.
@@ -83,12 +90,16 @@ final class Liveness {
             waitsIn = call
             isTold = false
         }
-        tell(after: interval)
+        tell(after: interval, leaving: Self.savings / 2)
     }
 
-    private func tell(after interval: Duration) {
+    /// - Parameter rest: The messages for which time is left after this one.
+    private func tell(after interval: Duration, leaving rest: Int) {
         let now = ContinuousClock.now
-        guard now - lastSent >= (isTold ? interval : pause) else { return }
+        saved = min(pause * Self.savings, saved + (now - lastLook))
+        lastLook = now
+        guard isTold ? now - lastSent >= interval : saved >= pause * (rest + 1) else { return }
+        saved -= pause
         lastSent = now
         isTold = true
         for listener in listeners { send(to: listener) }
