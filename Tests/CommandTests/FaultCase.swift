@@ -21,17 +21,6 @@ struct FaultCase: CustomStringConvertible {
             case .slow: "slow"
             }
         }
-
-        /// What it may end a job with; 0 is to survive.
-        var statuses: Set<Int> {
-            switch self {
-            case .exception, .stop, .exit: [6]
-            case .kill, .damaged: [128 + Int(SIGKILL)]
-            case .full, .error, .removed: [4, 7]
-            case .nan: [5]
-            case .slow: [0]
-            }
-        }
     }
 
     enum Phase: String, CaseIterable {
@@ -56,6 +45,19 @@ struct FaultCase: CustomStringConvertible {
         }
     }
 
+    /// What it may end a job with; 0 is to survive.
+    var statuses: Set<Int> {
+        switch kind {
+        case .exception, .stop, .exit: [6]
+        case .kill, .damaged: [128 + Int(SIGKILL)]
+        case .full, .error: [4, 7]
+        // What is made anew before anything was in it is no loss.
+        case .removed: phase == .loading ? [0] : [4, 7]
+        case .nan: [5]
+        case .slow: [0]
+        }
+    }
+
     /// The newest checkpoint then.
     var newestStep: Int { phase == .tables ? 6 : 4 }
 
@@ -69,7 +71,7 @@ struct FaultCase: CustomStringConvertible {
         case .exit: [own, "a call of exit"]
         case .full: [own, folder, "No space left on device"]
         case .error: [own, folder, "Input/output error"]
-        case .removed: [own, folder]
+        case .removed: phase == .loading ? [] : [own, folder]
         case .nan: ["step 5", "expected a finite number"]
         case .slow: []
         }

@@ -147,7 +147,9 @@ package final class CSVWriter {
     }
 
     /// Makes the rows last through a power failure; called before the checkpoint that remembers ``byteOffset``.
+    /// - Throws: ``FileFormatError`` where they cannot, or where the table was removed meanwhile.
     package func synchronize() throws(FileFormatError) {
+        try asFormatError { () throws(FileSystemError) in try requireName(descriptor, path: path) }
         if uninterrupted({ fsync(descriptor) }) != 0 {
             throw .system(FileSystemError("synchronise", path, code: errno))
         }

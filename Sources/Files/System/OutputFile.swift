@@ -135,6 +135,14 @@ package final class OutputFile {
     }
 }
 
+/// Throws where an open file has no name any more, because it or its directory was removed: what is written there is lost.
+func requireName(_ descriptor: Int32, path: String) throws(FileSystemError) {
+    var status = stat()
+    if fstat(descriptor, &status) == 0, status.st_nlink == 0 {
+        throw FileSystemError("go on with", path, code: ENOENT)
+    }
+}
+
 /// Writes all of `buffer`, through interruptions and short writes.
 func writeWhole(_ buffer: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws(FileSystemError) {
     var rest = buffer

@@ -36,6 +36,7 @@ package final class RecordLog {
 
     /// Appends a record, and returns when it is on the disk.
     package func append(_ record: [UInt8]) throws(FileSystemError) {
+        try requireName(descriptor, path: path)
         let line = Self.line(record)
         try line.span.bytes.withUnsafeBytes { (buffer) throws(FileSystemError) in
             try writeWhole(buffer, to: descriptor, path: path)
