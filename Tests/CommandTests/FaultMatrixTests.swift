@@ -5,7 +5,7 @@ extension CommandSuite {
     /// Faults of many kinds, on either of two ranks, in every phase of training, `evaluate` and `experts`.
     ///
     /// In the ordinary run it is every sixth case; `ROBUSTMOE_FAULT_STRIDE=1` makes it all of them, as `launch/test-faults` does,
-    /// and `ROBUSTMOE_FAULT_TABLE` names a file for the table.
+    /// `ROBUSTMOE_FAULT_FIRST` is the number of the first case, and `ROBUSTMOE_FAULT_TABLE` names a file for the table.
     @Suite(
         "Fault matrix", .serialized,
         .enabled(if: CommandJob.hasMPI && RankFaults.library != nil, "no mpirun, or no mpicc for the shim"))
@@ -58,9 +58,10 @@ extension CommandSuite {
         @Test("a fault ends the job in time with its cause, or is survived; the run goes on to the same bits")
         func matrix() throws {
             let environment = ProcessInfo.processInfo.environment
-            let stride = environment["ROBUSTMOE_FAULT_STRIDE"].flatMap { Int($0) } ?? 6
+            func number(_ name: String) -> Int? { environment[name].flatMap { Int($0) } }
+            let (stride, first) = (number("ROBUSTMOE_FAULT_STRIDE") ?? 6, number("ROBUSTMOE_FAULT_FIRST") ?? 0)
             let undisturbed = try Self.undisturbed.get()
-            let cases = Swift.stride(from: 0, to: FaultCase.all.count, by: stride).map { FaultCase.all[$0] }
+            let cases = Swift.stride(from: first, to: FaultCase.all.count, by: stride).map { FaultCase.all[$0] }
             #expect(Set(cases.map(\.phase)).count == FaultCase.Phase.allCases.count)
             var table = Row.header + "\n"
             for fault in cases {
