@@ -153,7 +153,8 @@ extension CommandSuite {
             let host = ProcessInfo.processInfo.hostName
             return line.replacing(folder, with: "OUT").replacing("@\(host)]", with: "]")
                 .replacing("host \(host)", with: "host H").replacing("node \(host)", with: "node H")
-                .replacing(/PID \d+/, with: "PID N").replacing("error: ", with: "")
+                .replacing(" on \(host):", with: " on H:").replacing(/PID \d+/, with: "PID N")
+                .replacing("error: ", with: "")
         }
     }
 }
