@@ -81,7 +81,18 @@ extension CommandSuite {
                     done
                     robustmoe train "$@"
                 }
-                failed() { robustmoe sweep-failed; }
+                submit() {
+                    while [ $# -gt 0 ]; do
+                        case "$1" in
+                            --wrap) eval "${2#launch/}"; return ;;
+                            launch/train | */launch/train) shift; train "$@"; return ;;
+                        esac
+                        shift
+                    done
+                }
+                sbatch() { submit "$@"; }
+                qsub() { submit "$@"; }
+                bsub() { submit "$@"; }
                 """
             // What a reader is to fill in.
             let text = "\(preamble)\n\(own)\n".replacing(" ...", with: "")

@@ -50,7 +50,7 @@ extension CommandSuite {
         func staysWrong() throws {
             let (run, outcome, _) = try train("skip", drill: "nan:1:7")
             #expect(outcome.status == 6)
-            expectComplaint(outcome, ["conv1.weight on rank 1"])
+            expectComplaint(outcome, ["conv1.weight differs between ranks 0 (", "), 1 ("])
             #expect(try run.latest().step == 5)
         }
 

@@ -22,7 +22,7 @@ extension CommandSuite {
             }
         }
 
-        private static let settings = ["training.epochs=12", "evaluation.every_epochs=4"]
+        private static let settings = ["training.epochs=48", "evaluation.every_epochs=16"]
 
         private func strike(_ blow: Blow, _ job: CommandJob, _ dice: inout Dice) throws {
             // A job that is just starting has no ranks yet.
@@ -54,7 +54,7 @@ extension CommandSuite {
                 let job = try CommandJob(arguments, ranks: 2)
                 // Some while the program starts, some while it trains, evaluates or writes.
                 if number % 3 > 0 { try job.wait { run.lastRow > before } }
-                usleep(UInt32.random(in: 0..<400_000, using: &dice))
+                usleep(UInt32.random(in: 0..<250_000, using: &dice))
                 try strike(blow, job, &dice)
                 let outcome = job.finish()
                 story += ", \(blow) after step \(before): \(outcome.status)"
