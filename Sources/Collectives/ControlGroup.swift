@@ -20,8 +20,8 @@ extension ControlGroup {
     /// - Parameter processFolder: The folder with its files `cgroup` (the groups it is in) and `mountinfo` (where groups
     ///   are to be seen).
     init(processFolder: String) {
-        let memberships = Membership.all(text(processFolder + "/cgroup") ?? "")
-        let mounts = (text(processFolder + "/mountinfo") ?? "").split(separator: "\n").compactMap(Mount.init)
+        let memberships = Membership.all(kernelText(processFolder + "/cgroup") ?? "")
+        let mounts = (kernelText(processFolder + "/mountinfo") ?? "").split(separator: "\n").compactMap(Mount.init)
         var memory: [Int] = []
         var processors: [Double] = []
         for mount in mounts {
@@ -38,7 +38,7 @@ extension ControlGroup {
 
     private static func memory(_ folder: String, _ mount: Mount) -> Int? {
         let name = mount.isUnified ? "memory.max" : "memory.limit_in_bytes"
-        guard let limit = text("\(folder)/\(name)").flatMap(numbers)?.first, limit > 0 else { return nil }
+        guard let limit = kernelText("\(folder)/\(name)").flatMap(numbers)?.first, limit > 0 else { return nil }
         // Version 1 writes the largest number of whole pages for no limit.
         return limit < 1 << 60 ? limit : nil
     }
@@ -46,9 +46,9 @@ extension ControlGroup {
     private static func processors(_ folder: String, _ mount: Mount) -> Double? {
         let pair =
             mount.isUnified
-            ? text(folder + "/cpu.max").flatMap(numbers)
-            : text(folder + "/cpu.cfs_quota_us").flatMap(numbers).flatMap { quota in
-                text(folder + "/cpu.cfs_period_us").flatMap(numbers).map { quota + $0 }
+            ? kernelText(folder + "/cpu.max").flatMap(numbers)
+            : kernelText(folder + "/cpu.cfs_quota_us").flatMap(numbers).flatMap { quota in
+                kernelText(folder + "/cpu.cfs_period_us").flatMap(numbers).map { quota + $0 }
             }
         guard let pair, pair.count == 2, pair[0] > 0, pair[1] > 0 else { return nil }
         return Double(pair[0]) / Double(pair[1])
@@ -123,4 +123,4 @@ private struct Mount {
 }
 
 /// The text of one of the kernel's files; nil where there is none.
-private func text(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
+func kernelText(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }

@@ -29,7 +29,7 @@ public struct CoreSet: Equatable, Sendable, CustomStringConvertible {
 
     /// The cores that this process may run on: its affinity mask, or all that are online when that cannot be read.
     public static func ofThisProcess() -> CoreSet {
-        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let status = kernelText("/proc/self/status") ?? ""
         let label = "Cpus_allowed_list:"
         for line in status.split(separator: "\n") where line.hasPrefix(label) {
             if let set = CoreSet(parsing: String(line.dropFirst(label.count))) { return set }

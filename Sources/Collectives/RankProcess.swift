@@ -37,18 +37,16 @@ struct RankProcess: Equatable {
     private init(_ rank: Int, _ process: Int32, _ folder: String) {
         self.rank = rank
         self.process = process
-        let status = Self.text("\(folder)/stat") ?? ""
+        let status = kernelText("\(folder)/stat") ?? ""
         // The state follows the program's name, which may hold anything.
         let state = status.lastIndex(of: ")").map { status[$0...].dropFirst(2).first }
         isStopped = state == "T" || state == "t"
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/task")) ?? []
         threads = Set(
             tasks.compactMap {
-                Self.text("\(folder)/task/\($0)/comm")?.split(separator: "\n").first.map(String.init)
+                kernelText("\(folder)/task/\($0)/comm")?.split(separator: "\n").first.map(String.init)
             })
     }
-
-    private static func text(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
 
     /// The variables that a process was started with.
     private static func variables(_ path: String) -> [String: String]? {

@@ -68,18 +68,6 @@ struct DoctorTests {
         #expect(try folder.names().isEmpty)
     }
 
-    @Test("transports are the components that move data")
-    func transports() {
-        let maps = """
-            7f00-7f01 r-xp 0 08:01 1 /usr/lib/openmpi/lib/openmpi3/mca_btl_vader.so
-            7f02-7f03 r--p 0 08:01 1 /usr/lib/openmpi/lib/openmpi3/mca_btl_vader.so
-            7f04-7f05 r-xp 0 08:01 1 /usr/lib/openmpi/lib/openmpi3/mca_pml_ob1.so
-            7f06-7f07 r-xp 0 08:01 1 /usr/lib/openmpi/lib/openmpi3/mca_coll_tuned.so
-            7f08-7f09 r-xp 0 08:01 1 /usr/lib/libmpi.so.40
-            """
-        #expect(NetworkChecks.transports(of: maps) == ["btl vader", "pml ob1"])
-    }
-
     @Test("a sum that is far from the link's rate is a warning")
     func sums() {
         #expect(NetworkChecks.sum(bytes: 1 << 20, seconds: 0.002, moved: 1e6, link: 1e9).status == .ok)

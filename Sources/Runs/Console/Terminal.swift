@@ -19,20 +19,8 @@ struct Terminal {
             path = nil
             return
         }
-        guard let path = Self.launcherOutput(process: getppid()) else { return nil }
+        guard let path = LauncherProcess()?.terminal else { return nil }
         self.path = path
-    }
-
-    /// The terminal that a launcher writes to; nil if it writes elsewhere, or the process is none.
-    static func launcherOutput(process: pid_t) -> String? {
-        let launchers = ["mpirun", "mpiexec", "orterun", "prterun", "prte"]
-        guard
-            let name = try? String(contentsOfFile: "/proc/\(process)/comm", encoding: .utf8),
-            launchers.contains(where: { name.hasPrefix($0) }),
-            let output = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/fd/1"),
-            output.hasPrefix("/dev/pts/") || output.hasPrefix("/dev/tty")
-        else { return nil }
-        return output
     }
 
     /// Characters in a line; 80 where it does not tell.

@@ -1,5 +1,4 @@
 import Collectives
-import Files
 import Foundation
 
 /// How the ranks of a job reach each other: MPI and its transports, interfaces, clocks, and the rate of sums.
@@ -14,26 +13,11 @@ struct NetworkChecks {
         guard communicator is MPICommunicator else {
             return [.ok("mpi", "\(MPICommunicator.libraryVersion), not started")]
         }
-        // Read to its end: the kernel hands such a file out by the page.
-        let maps = (try? FileSystem.beginning(of: "/proc/self/maps", atMost: 1 << 24)) ?? []
-        let transports = Self.transports(of: String(decoding: maps, as: UTF8.self))
+        let transports = MPITransports.loaded
         return [
             .ok("mpi", "\(MPICommunicator.libraryVersion), thread level \(MPICommunicator.threadLevel)"),
             .ok("transports", transports.isEmpty ? "built into the library" : transports.joined(separator: ", ")),
         ]
-    }
-
-    /// Open MPI's components that move data, by the files that a process has mapped.
-    static func transports(of maps: String) -> [String] {
-        var names: Set<String> = []
-        for line in maps.split(separator: "\n") {
-            guard let name = line.split(separator: "/").last, name.hasPrefix("mca_"), name.contains(".so") else {
-                continue
-            }
-            let parts = name.prefix { $0 != "." }.split(separator: "_", maxSplits: 2)
-            if parts.count == 3, ["pml", "btl", "mtl"].contains(parts[1]) { names.insert("\(parts[1]) \(parts[2])") }
-        }
-        return names.sorted()
     }
 
     /// The interfaces of this host with their addresses.
@@ -44,12 +28,12 @@ struct NetworkChecks {
             ["docker", "virbr", "br-", "lxc"].contains { name.hasPrefix($0) }
         }
         if topology.hosts.count > 1, let first = virtual.first,
-            ProcessInfo.processInfo.environment["OMPI_MCA_btl_tcp_if_include"] == nil
+            ProcessInfo.processInfo.environment[MPITransports.networksVariable] == nil
         {
             return .warning(
                 "interfaces", text,
                 advice:
-                    "\(first) leads nowhere: export OMPI_MCA_btl_tcp_if_include=NETWORK/BITS, and the same for oob_tcp_if_include"
+                    "\(first) leads nowhere: export \(MPITransports.networksVariable)=NETWORK/BITS, and the same for oob_tcp_if_include"
             )
         }
         return topology.hosts.count > 1 && all.isEmpty
@@ -142,7 +126,7 @@ struct NetworkChecks {
             ? .warning(
                 "all-reduce", text,
                 advice:
-                    "one interface for Open MPI: export OMPI_MCA_btl_tcp_if_include=NETWORK/BITS; bind the ranks (launch/train)"
+                    "one interface for Open MPI: export \(MPITransports.networksVariable)=NETWORK/BITS; bind the ranks (launch/train)"
             )
             : .ok("all-reduce", text)
     }

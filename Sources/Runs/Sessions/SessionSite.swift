@@ -48,7 +48,7 @@ struct SessionSite {
         images: [ImageSet]
     ) throws -> RunEnvironment {
         try directory.writeConfiguration(configuration.yaml())
-        try directory.writeCommand(LaunchedCommand.words())
+        try directory.writeCommand(LauncherProcess()?.words ?? CommandLine.arguments)
         let environment = RunEnvironment(
             topology: topology, communicator: communicator, threads: threads, started: started,
             data: Dictionary(images.map { ($0.split.rawValue, $0.contentDigest) }) { $1 })
