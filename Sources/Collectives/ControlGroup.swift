@@ -121,6 +121,3 @@ private struct Mount {
         return folders
     }
 }
-
-/// The text of one of the kernel's files; nil where there is none.
-func kernelText(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }

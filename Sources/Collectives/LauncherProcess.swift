@@ -20,7 +20,7 @@ public struct LauncherProcess: Equatable, Sendable {
     ///   - folder: Where the system shows the parent.
     /// - Returns: nil where there is no launcher, or it is not the parent.
     public init?(_ launch: LaunchEnvironment = .current, folder: String = "/proc/\(getppid())") {
-        guard launch.isLaunched, let line = FileManager.default.contents(atPath: "\(folder)/cmdline") else {
+        guard launch.isLaunched, let line = kernelBytes("\(folder)/cmdline") else {
             return nil
         }
         // There is a zero byte behind each word.

@@ -50,7 +50,7 @@ struct RankProcess: Equatable {
 
     /// The variables that a process was started with.
     private static func variables(_ path: String) -> [String: String]? {
-        guard let bytes = FileManager.default.contents(atPath: path) else { return nil }
+        guard let bytes = kernelBytes(path) else { return nil }
         let pairs = bytes.split(separator: 0).compactMap { line -> (String, String)? in
             let parts = String(decoding: line, as: UTF8.self).split(separator: "=", maxSplits: 1)
             return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil

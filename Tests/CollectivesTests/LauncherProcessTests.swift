@@ -41,6 +41,13 @@ struct LauncherProcessTests {
         #expect(found.terminal == (isTerminal ? output : nil))
     }
 
+    @Test("the kernel's files are read past their first page")
+    func pages() throws {
+        let maps = try #require(kernelText("/proc/self/smaps"))
+        #expect(maps.utf8.count > 1 << 14 && maps.hasSuffix("\n"))
+        #expect(kernelText("/no/such/file") == nil)
+    }
+
     @Test("transports are the components that move data")
     func transports() {
         let maps = """
