@@ -40,6 +40,7 @@ extension RunConfiguration {
     package var evaluationLeaves: [String: String] {
         let sections = [
             "model.", "moe.", "attack.", "evaluation.", "kernels.arithmetic", "training.seed", "data.dataset",
+            "output.per_sample_long",
         ]
         let without = [
             "evaluation.time_limit", "evaluation.every_epochs", "evaluation.attacks_every_epochs",

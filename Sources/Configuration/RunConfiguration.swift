@@ -66,16 +66,6 @@ package struct RunConfiguration: Sendable, Equatable {
     ///
     /// It is what a hash of the configuration is taken of, and it reads back as a `ConfigurationLayer`.
     package var canonicalJSON: String { written.json }
-
-    /// Every key in the order of the sections, with its default, what is allowed and what it means.
-    package static var help: [ConfigurationHelp] {
-        let spellings = RunConfiguration().spellings
-        return help(under: "").map { line in
-            ConfigurationHelp(
-                key: line.key, normal: spellings.text(of: line.key, line.normal) ?? line.normal, allowed: line.allowed,
-                summary: line.summary)
-        }
-    }
 }
 
 extension RunConfiguration: ConfigurationRoot {
@@ -109,7 +99,9 @@ extension RunConfiguration: ConfigurationRoot {
     ]
 
     static let keys: [ConfigurationKey<RunConfiguration>] = [
-        ConfigurationKey("preset", \.preset, "a documented group of settings, below all files"),
+        ConfigurationKey(
+            "preset", \.preset, "a documented group of settings, below all files",
+            .ifGiven(.name(of: presets.keys.sorted()))),
         ConfigurationKey("model", \.model, "the network"),
         ConfigurationKey("moe", \.moe, "experts and routers"),
         ConfigurationKey("training", \.training, "training"),

@@ -12,7 +12,7 @@ struct Bench: ParsableCommand {
 
     @Argument(help: "kernels, step, collectives or rates.")
     var subject: BenchmarkSession.Subject
-    @Option(help: "Append the figures to this CSV file.")
+    @Option(help: "Append the figures to this CSV file.", completion: .file())
     var csv: String?
     @Option(help: "Timed repetitions after one warm-up.")
     var repetitions = 5
@@ -24,7 +24,7 @@ struct Bench: ParsableCommand {
     var besideDense = false
     @Option(help: "Write the rates to this file, for plan --measured.")
     var measured: String?
-    @Argument(help: "key=value settings.")
+    @Argument(help: "key=value settings.", completion: SettingCompletion.kind)
     var settings: [String] = []
 
     func validate() throws {

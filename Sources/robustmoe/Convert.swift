@@ -29,9 +29,9 @@ struct Convert: ParsableCommand {
     var normalize: String?
     @Flag(help: "Replace the output.")
     var force = false
-    @Argument(help: "The safetensors file to read.")
+    @Argument(help: "The safetensors file to read.", completion: .file())
     var input: String
-    @Argument(help: "The safetensors file to write.")
+    @Argument(help: "The safetensors file to write.", completion: .file())
     var output: String
 
     func run() throws {

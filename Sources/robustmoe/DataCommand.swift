@@ -11,11 +11,13 @@ struct DataCommand: ParsableCommand {
 
     /// Where the images are, in short or as settings.
     struct Source: ParsableArguments {
-        @Option(parsing: .singleValue, help: "A YAML file of settings; of several, each lies over those before it.")
+        @Option(
+            parsing: .singleValue, help: "A YAML file of settings; of several, each lies over those before it.",
+            completion: .file(extensions: ["yaml", "yml"]))
         var config: [String] = []
         @Option(help: "The data set, short for data.dataset=.")
         var dataset: String?
-        @Option(help: "The folder of its files or a pack, short for data.path=.")
+        @Option(help: "The folder of its files or a pack, short for data.path=.", completion: .file())
         var path: String?
 
         func configuration(_ settings: [String]) throws -> RunConfiguration {
@@ -65,7 +67,7 @@ struct DataCommand: ParsableCommand {
         var sheet: String?
         @Flag(help: "Replace the sheet.")
         var force = false
-        @Argument(help: "key=value settings.")
+        @Argument(help: "key=value settings.", completion: SettingCompletion.kind)
         var settings: [String] = []
 
         func run() throws {
@@ -87,9 +89,9 @@ struct DataCommand: ParsableCommand {
         @OptionGroup var source: Source
         @Flag(help: "Replace the output.")
         var force = false
-        @Argument(help: "The file to write.")
+        @Argument(help: "The file to write.", completion: .file())
         var output: String
-        @Argument(help: "key=value settings.")
+        @Argument(help: "key=value settings.", completion: SettingCompletion.kind)
         var settings: [String] = []
 
         func run() throws {

@@ -4,7 +4,7 @@ import Weights
 
 /// What `evaluate` and `experts` are told alike.
 struct EvaluationOptions: ParsableArguments {
-    @Option(help: "A checkpoint directory, a pointer file, or a run directory.")
+    @Option(help: "A checkpoint directory, a pointer file, or a run directory.", completion: .file())
     var checkpoint: String
     @Option(
         help: """
@@ -14,16 +14,19 @@ struct EvaluationOptions: ParsableArguments {
     var layout: CheckpointLayout?
     @Option(
         parsing: .singleValue,
-        help: "A YAML file of settings, above the checkpoint's own; of several, each lies over those before it.")
+        help: "A YAML file of settings, above the checkpoint's own; of several, each lies over those before it.",
+        completion: .file(extensions: ["yaml", "yml"]))
     var config: [String] = []
-    @Option(help: "The directory of evaluation.csv and the other tables.")
+    @Option(help: "The directory of evaluation.csv and the other tables.", completion: .directory)
     var output: String
-    @Option(help: "Go on with an evaluation that ended early: 'auto', with the command that began it.")
+    @Option(
+        help: "Go on with an evaluation that ended early: 'auto', with the command that began it.",
+        completion: .list(["auto"]))
     var resume: String?
     @Flag(help: "Replace the results that the directory holds.")
     var force = false
     @OptionGroup var speech: SpeechOptions
-    @Argument(help: "key=value settings.")
+    @Argument(help: "key=value settings.", completion: SettingCompletion.kind)
     var settings: [String] = []
 
     func validate() throws {

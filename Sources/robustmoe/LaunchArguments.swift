@@ -9,7 +9,7 @@ struct LaunchArguments: ParsableArguments {
         help: """
             The hosts, in Open MPI's dialect (host slots=4) or MPICH's (host:4), slots being ranks; by default those of \
             Slurm, PBS or LSF, or this machine.
-            """)
+            """, completion: .file())
     var hostfile: String?
     @Option(
         help: """

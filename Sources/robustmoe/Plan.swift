@@ -11,10 +11,12 @@ struct Plan: ParsableCommand {
             under mpirun. What hosts of another kind measured with bench rates --measured FILE, plan --measured FILE reads.
             """)
 
-    @Option(parsing: .singleValue, help: "A YAML file of settings; of several, each lies over those before it.")
+    @Option(
+        parsing: .singleValue, help: "A YAML file of settings; of several, each lies over those before it.",
+        completion: .file(extensions: ["yaml", "yml"]))
     var config: [String] = []
     @OptionGroup var launch: LaunchArguments
-    @Option(help: "Rates that bench rates has written; measured here by default.")
+    @Option(help: "Rates that bench rates has written; measured here by default.", completion: .file())
     var measured: String?
     @Option(help: "The link between hosts, in Gbit/s, in place of the measured one.")
     var link: Double?
@@ -22,7 +24,7 @@ struct Plan: ParsableCommand {
     var json = false
     @Flag(help: "Print mpirun, its options, the setting of threads and the hosts, a word a line, and nothing else.")
     var mpirun = false
-    @Argument(help: "key=value settings.")
+    @Argument(help: "key=value settings.", completion: SettingCompletion.kind)
     var settings: [String] = []
 
     func validate() throws {

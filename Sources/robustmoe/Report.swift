@@ -15,7 +15,7 @@ struct Report: ParsableCommand {
             under the sweep's columns.
             """)
 
-    @Argument(help: "Run directories; a sweep's stands for those of its runs.")
+    @Argument(help: "Run directories; a sweep's stands for those of its runs.", completion: .directory)
     var runs: [String] = []
     @Option(help: "Where the page goes, or the figure; needed for several directories.")
     var output: String?

@@ -21,6 +21,10 @@ struct RobustMoE: ParsableCommand {
             if saves { StopRequest.hold() }
             ProcessorKernels.choose()
             if saves { StopRequest.install() }
+            if CommandLine.arguments.dropFirst().first == "help", try KeyHelp.answer(CommandLine.arguments.dropFirst(2))
+            {
+                return
+            }
             try ArgumentChecks.check(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
             Console.begin((command as? any Speaking)?.speech.level ?? .info)
@@ -30,7 +34,8 @@ struct RobustMoE: ParsableCommand {
         } catch {
             // Help and version are errors to the parser, and not failures; usage errors end with 2, as all tools here do.
             let status = exitCode(for: error)
-            Job.speak(fullMessage(for: error), isError: !status.isSuccess)
+            let message = fullMessage(for: error)
+            Job.speak(message.hasPrefix("#!/bin/bash") ? message.asBashCompletion : message, isError: !status.isSuccess)
             exit(withError: ExitCode(status.isSuccess ? 0 : ExitStatus.usage.rawValue))
         }
     }

@@ -18,8 +18,8 @@ struct ConfigurationKey<Section>: Sendable {
     let write: @Sendable (Section) -> ConfigurationNode
     /// The dotted names of the key and of all below it.
     let names: @Sendable (String) -> [String]
-    /// The lines of help for the key and for all below it.
-    let help: @Sendable (String) -> [ConfigurationHelp]
+    /// What there is to know of the key at a dotted place, and of all below it.
+    let help: @Sendable (String) -> ConfigurationHelp
     /// Where the key means something beside the others of its section; nil means always.
     let condition: ConfigurationCondition<Section>?
     /// The key or those below it that mean nothing beside others.
@@ -38,7 +38,9 @@ struct ConfigurationKey<Section>: Sendable {
         _ bound: ConfigurationBound<Value> = .any, anotherSpellingOf target: String? = nil,
         onlyWhere condition: ConfigurationCondition<Section>? = nil
     ) where Section: ConfigurationSection {
-        let allowed = Value.expectation(bound.text)
+        // Words that a bound names are all that may stand there.
+        let isNamed = bound.words != nil && !Value.words.isEmpty
+        let allowed = isNamed ? bound.text : Value.expectation(bound.text)
         self.name = name
         self.target = target ?? name
         self.summary = summary
@@ -62,9 +64,11 @@ struct ConfigurationKey<Section>: Sendable {
         names = { Value.keyNames(under: $0) }
         help = { key in
             let below = Value.help(under: key)
-            guard below.isEmpty else { return below }
-            let normal = Section()[keyPath: path].written.flow
-            return [ConfigurationHelp(key: key, normal: normal, allowed: allowed, summary: summary)]
+            return ConfigurationHelp(
+                key: key, normal: below.isEmpty ? Section()[keyPath: path].written.flow : "", allowed: allowed,
+                summary: summary, words: bound.words ?? Value.words, wanted: condition?.text,
+                sameAs: target.map { ConfigurationKeyPath.join(ConfigurationKeyPath.section(of: key), $0) },
+                below: below, elements: Value.elementHelp(under: key))
         }
     }
 }
@@ -97,29 +101,21 @@ struct ConfigurationCondition<Section>: Sendable {
     func hides(_ section: Section) -> Bool { hidesKey && !holds(section) }
 }
 
-/// One line of help on the configuration.
-package struct ConfigurationHelp: Sendable, Equatable {
-    /// The dotted key.
-    package let key: String
-    /// The default, as YAML.
-    package let normal: String
-    /// What may stand there, in words.
-    package let allowed: String
-    /// What the key means, with its unit.
-    package let summary: String
-}
-
 /// A condition on a single value.
 struct ConfigurationBound<Value>: Sendable {
     /// The condition in words; empty where there is none.
     let text: String
     let contains: @Sendable (Value) -> Bool
+    /// All that may stand there, where a few words say it.
+    var words: [String]?
 
     static var any: ConfigurationBound { ConfigurationBound(text: "") { _ in true } }
 
     /// Applies the bound to a value that may be null.
     static func ifGiven<Wrapped>(_ bound: ConfigurationBound<Wrapped>) -> ConfigurationBound where Value == Wrapped? {
-        ConfigurationBound(text: bound.text) { value in value.map(bound.contains) ?? true }
+        ConfigurationBound(
+            text: bound.text, contains: { value in value.map(bound.contains) ?? true },
+            words: bound.words.map { $0 + ["null"] })
     }
 
     /// Applies the bound to a value that may be `auto`.
@@ -159,7 +155,9 @@ extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationV
 
 extension ConfigurationBound where Value: ConfigurationValue {
     static func oneOf(_ values: [Value]) -> ConfigurationBound {
-        ConfigurationBound(text: values.map(\.written.flow).joined(separator: " or ")) { values.contains($0) }
+        let words = values.map(\.written.flow)
+        return ConfigurationBound(
+            text: words.joined(separator: " or "), contains: { values.contains($0) }, words: words)
     }
 }
 
@@ -169,6 +167,11 @@ extension ConfigurationBound where Value == Double {
 
 extension ConfigurationBound where Value == String {
     static var notEmpty: ConfigurationBound { ConfigurationBound(text: "not empty") { !$0.isEmpty } }
+
+    /// One of a few names, which somebody else checks.
+    static func name(of names: [String]) -> ConfigurationBound {
+        ConfigurationBound(text: "one of " + names.joined(separator: ", "), contains: { _ in true }, words: names)
+    }
 
     /// The path of a file or directory: the system would take what stands before a NUL for all of it.
     static var path: ConfigurationBound {

@@ -38,6 +38,14 @@ package struct ConfigurationNode: Sendable {
         if case .mapping = content { true } else { false }
     }
 
+    /// Returns what stands below this mapping at a dotted key, if anything does.
+    func value(at key: some StringProtocol) -> ConfigurationNode? {
+        guard case .mapping(let pairs) = content else { return nil }
+        let names = key.split(separator: ".", maxSplits: 1)
+        guard let own = pairs.last(where: { $0.key == names[0] })?.value else { return nil }
+        return names.count == 1 ? own : own.value(at: names[1])
+    }
+
     /// Puts the value under a dotted key: `a.b` gives `{a: {b: value}}`.
     func nested(under path: some Sequence<Substring>) -> ConfigurationNode {
         path.reversed().reduce(self) { inner, name in
@@ -135,6 +143,9 @@ enum ConfigurationKeyPath {
     static func join(_ section: String, _ name: String) -> String {
         section.isEmpty ? name : section + "." + name
     }
+
+    /// Returns the section that a dotted key is in; empty at the top.
+    static func section(of key: String) -> String { key.lastIndex(of: ".").map { String(key[..<$0]) } ?? "" }
 
     /// Names and indices of a key; the deepest one there is, has four.
     static let largestDepth = 16

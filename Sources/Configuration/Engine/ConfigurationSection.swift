@@ -51,7 +51,7 @@ extension ConfigurationSection {
     }
 
     static func help(under key: String) -> [ConfigurationHelp] {
-        keys.flatMap { $0.help(ConfigurationKeyPath.join(key, $0.name)) }
+        keys.map { $0.help(ConfigurationKeyPath.join(key, $0.name)) }
     }
 
     func idle(under key: String) -> [IdleKey] {

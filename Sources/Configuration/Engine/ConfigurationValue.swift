@@ -20,8 +20,14 @@ protocol ConfigurationValue: Sendable, Equatable {
     /// The dotted names of a key of this type and of all below it.
     static func keyNames(under key: String) -> [String]
 
-    /// The lines of help for what is below a key of this type; empty for single values.
+    /// The words that may stand for a value; empty where they cannot be counted.
+    static var words: [String] { get }
+
+    /// What there is to know of the keys below a key of this type; empty for single values.
     static func help(under key: String) -> [ConfigurationHelp]
+
+    /// What there is to know of the keys of each element; empty where this is no list of sections.
+    static func elementHelp(under key: String) -> [ConfigurationHelp]
 
     /// What is below a key of this value and means nothing beside others.
     func idle(under key: String) -> [IdleKey]
@@ -32,7 +38,11 @@ extension ConfigurationValue {
 
     static func keyNames(under key: String) -> [String] { [key] }
 
+    static var words: [String] { [] }
+
     static func help(under key: String) -> [ConfigurationHelp] { [] }
+
+    static func elementHelp(under key: String) -> [ConfigurationHelp] { [] }
 
     func idle(under key: String) -> [IdleKey] { [] }
 }
@@ -45,15 +55,11 @@ protocol ScalarValue: ConfigurationValue {
     /// What such a value is, in words.
     static var noun: String { get }
 
-    /// The words that may stand for a value, for suggestions.
-    static var words: [String] { get }
-
     /// What other programs call a value, and the word here.
     static var otherWords: [String: String] { get }
 }
 
 extension ScalarValue {
-    static var words: [String] { [] }
     static var otherWords: [String: String] { [:] }
 
     static func expectation(_ bound: String) -> String { bound.isEmpty ? noun : "\(noun), \(bound)" }
@@ -177,6 +183,10 @@ extension Optional: ConfigurationValue where Wrapped: ConfigurationValue {
 
     static func keyNames(under key: String) -> [String] { Wrapped.keyNames(under: key) }
 
+    static var words: [String] { Wrapped.words.isEmpty ? [] : Wrapped.words + ["null"] }
+
+    static func elementHelp(under key: String) -> [ConfigurationHelp] { Wrapped.elementHelp(under: key) }
+
     func idle(under key: String) -> [IdleKey] { map { $0.idle(under: key) } ?? [] }
 }
 
@@ -184,6 +194,10 @@ extension Array: ConfigurationValue where Element: ConfigurationValue {
     var written: ConfigurationNode { ConfigurationNode(content: .sequence(map(\.written))) }
 
     static func expectation(_ bound: String) -> String { "a list of: " + Element.expectation(bound) }
+
+    static func elementHelp(under key: String) -> [ConfigurationHelp] {
+        Element.help(under: ConfigurationKeyPath.join(key, "N"))
+    }
 
     func idle(under key: String) -> [IdleKey] {
         enumerated().flatMap { $0.element.idle(under: ConfigurationKeyPath.join(key, String($0.offset))) }

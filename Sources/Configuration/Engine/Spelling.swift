@@ -23,7 +23,7 @@ package enum Spelling {
 
     /// Returns the candidate nearest to a word, or nil where none is within a third of the word's length.
     package static func nearest(to word: String, among candidates: [String]) -> String? {
-        nearest(among: candidates, limit: limit(word)) { distance(word.lowercased(), $0) }
+        allNearest(among: candidates, limit: limit(word)) { distance(word.lowercased(), $0) }.first
     }
 
     /// Returns the dotted key nearest to one that does not exist.
@@ -31,17 +31,25 @@ package enum Spelling {
     /// A right name in a wrong section counts as one mistake, so `experts` leads to `moe.experts`. Capitals and
     /// underscores count for nothing, so `stepSize` leads to `step_size`.
     static func nearestKey(to key: String, among candidates: [String]) -> String? {
+        nearestKeys(to: key, among: candidates).first
+    }
+
+    /// Returns all dotted keys that are equally near to one that does not exist, and nearer than others, in their order.
+    static func nearestKeys(to key: String, among candidates: [String]) -> [String] {
         let (section, name) = split(key)
-        return nearest(among: candidates, limit: limit(name)) { candidate in
+        return allNearest(among: candidates, limit: limit(name)) { candidate in
             let (otherSection, otherName) = split(candidate)
             let elsewhere = section == otherSection ? 0 : 1
             return min(distance(key, candidate), distance(letters(name), letters(otherName)) + elsewhere)
         }
     }
 
-    private static func nearest(among candidates: [String], limit: Int, by distance: (String) -> Int) -> String? {
-        let best = candidates.map { ($0, distance($0)) }.min { $0.1 < $1.1 }
-        return best.flatMap { $0.1 <= limit ? $0.0 : nil }
+    private static func allNearest(
+        among candidates: [String], limit: Int, by distance: (String) -> Int
+    ) -> [String] {
+        let all = candidates.map { (word: $0, distance: distance($0)) }
+        guard let best = all.map(\.distance).min(), best <= limit else { return [] }
+        return all.filter { $0.distance == best }.map(\.word)
     }
 
     private static func limit(_ word: String) -> Int {

@@ -43,6 +43,8 @@ extension RunConfiguration {
         package var everySteps = 0
         /// Whether the rows of metrics are written for TensorBoard too.
         package var tensorBoard = false
+        /// Whether evaluations write a row an image and attack beside that of each image.
+        package var perSampleLong = false
 
         /// Makes the section with every default.
         package init() {}
@@ -87,6 +89,9 @@ extension RunConfiguration.Output: ConfigurationSection {
             "every_steps", \.everySteps, "steps between rows of metrics; 0: one an epoch",
             .within(0...ConfigurationLimits.steps)),
         ConfigurationKey("tensorboard", \.tensorBoard, "whether metrics.tfevents has metrics for TensorBoard"),
+        ConfigurationKey(
+            "per_sample_long", \.perSampleLong,
+            "whether evaluate and experts write per_sample_long.csv too, with a row an image and attack"),
     ]
 }
 
