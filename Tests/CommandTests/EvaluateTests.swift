@@ -117,7 +117,7 @@ extension CommandSuite {
 
         @Test("the rows of the images add up to the rows of the attacks, and stay within the radius")
         func perSample() throws {
-            let output = try evaluate(nil, EvaluateTests.attacks)
+            let output = try evaluate(nil, EvaluateTests.attacks + ["output.per_sample_long=true"])
             let images = try output.rows("per_sample.csv")
             let header = try Scratch.text(output.path + "/per_sample.csv").prefix { $0 != "\n" }
             let ids = ["pgd-linf-8of255-2", "fgsm-linf-8of255", "strong"]
@@ -125,6 +125,15 @@ extension CommandSuite {
             #expect(header == "schema_version,run_id,index,label,clean_prediction,clean_loss,\(columns),robust")
             #expect(images.map { $0["index"] } == (0..<40).map { "\($0)" })
             func right(_ column: String) -> Int { images.count { $0[column] == $0["label"] } }
+            let long = try output.rows("per_sample_long.csv")
+            #expect(long.count == 40 * 4 && long.map { $0["attack"] }.prefix(4) == ["none"] + ids)
+            for (image, rows) in zip(images, stride(from: 0, to: long.count, by: 4).map({ long[$0..<$0 + 4] })) {
+                #expect(rows.allSatisfy { $0["index"] == image["index"] && $0["label"] == image["label"] })
+                #expect(rows.allSatisfy { $0["correct"] == "true" } == (image["robust"] == "true"))
+                for (row, name) in zip(rows, ["clean"] + ids) {
+                    #expect(row["prediction"] == image["\(name)_prediction"] && row["loss"] == image["\(name)_loss"])
+                }
+            }
             let expected =
                 [right("clean_prediction")] + ids.map { right("\($0)_prediction") } + [
                     images.count { $0["robust"] == "true" }

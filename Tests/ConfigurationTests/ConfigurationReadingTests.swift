@@ -148,6 +148,7 @@ struct ConfigurationReadingTests {
                   name: null
                   every_steps: 0
                   tensorboard: false
+                  per_sample_long: false
 
                 """)
     }

@@ -124,6 +124,7 @@ private func unusual() -> RunConfiguration {
     run.output.name = "-leading dash: and more"
     run.output.everySteps = 5
     run.output.tensorBoard = true
+    run.output.perSampleLong = true
     return run
 }
 

@@ -97,6 +97,21 @@ struct TableColumnsTests {
                 + "1,id,2,3,0,9,3,0.5,0.25,,3,0.5,0.25,,false\n")
     }
 
+    @Test("per_sample_long.csv has the same, a row an image and attack")
+    func perSampleLong() throws {
+        let scratch = try ScratchFolder()
+        let writer = try CSVWriter(path: scratch("p.csv"), rows: PerSampleLongRow.self, runID: "id")
+        let held = PerSampleRow.Outcome(prediction: 3, loss: 0.5, distance: 0.25, isOfNetwork: false)
+        let fooled = PerSampleRow.Outcome(prediction: 1, loss: 2, distance: 0.125, flags: ["a", "b"])
+        let row = PerSampleRow(index: 7, label: 3, cleanPrediction: 3, cleanLoss: 0.1, outcomes: [held, fooled])
+        for long in PerSampleLongRow.rows(row, attacks: ["held-routes", "pgd-20"]) { try writer.append(long) }
+        #expect(
+            try scratch.text("p.csv")
+                == "schema_version,run_id,index,label,attack,prediction,loss,distance,correct,in_worst_case,flags\n"
+                + "1,id,7,3,none,3,0.1,0,true,true,\n1,id,7,3,held-routes,3,0.5,0.25,true,false,\n"
+                + "1,id,7,3,pgd-20,1,2,0.125,false,true,a;b\n")
+    }
+
     // Expected: the roots p of (share - p)² n = z² p (1 - p), found by bisection; 81 of 263 is the example of
     // R. G. Newcombe, Statistics in Medicine 17 (1998), table I: 0.2553 to 0.3662.
     @Test("Wilson bounds solve their equation and stay within [0, 1]")

@@ -23,6 +23,8 @@ package struct PerSampleRow: Equatable, Sendable {
             self.distance = distance
             self.flags = flags
         }
+
+        fileprivate var flagged: CSVValue { flags.isEmpty ? .empty : .text(flags.joined(separator: ";")) }
     }
 
     /// The image's place in its split, from 0.
@@ -53,10 +55,7 @@ package struct PerSampleRow: Equatable, Sendable {
     var values: [CSVValue] {
         [.integer(index), .integer(label), .integer(cleanPrediction), .real(cleanLoss)]
             + outcomes.flatMap {
-                [
-                    .integer($0.prediction), .real($0.loss), .real($0.distance),
-                    $0.flags.isEmpty ? .empty : .text($0.flags.joined(separator: ";")),
-                ]
+                [.integer($0.prediction), .real($0.loss), .real($0.distance), $0.flagged]
             }
             + [.boolean(robust)]
     }
@@ -85,4 +84,44 @@ package final class PerSampleTable {
             row.outcomes.count == attacks.count, "\(row.outcomes.count) outcomes of \(attacks.count) attacks")
         try writer.append(row.values)
     }
+}
+
+/// A row of `per_sample_long.csv`: one image under one attack, or clean.
+///
+/// It says what ``PerSampleRow`` says, in columns that depend on nothing.
+package struct PerSampleLongRow: CSVRow, Equatable {
+    /// The image's place in its split, from 0.
+    package let index: Int
+    /// The true class.
+    package let label: Int
+    /// The attack's id; `none` for the clean image.
+    package let attack: String
+    /// What came of it.
+    package let outcome: PerSampleRow.Outcome
+
+    /// The rows of one image: clean, then each attack.
+    /// - Parameters:
+    ///   - row: The image.
+    ///   - attacks: The ids of its outcomes, in their order.
+    package static func rows(_ row: PerSampleRow, attacks: [String]) -> [PerSampleLongRow] {
+        precondition(
+            row.outcomes.count == attacks.count, "\(row.outcomes.count) outcomes of \(attacks.count) attacks")
+        let clean = PerSampleRow.Outcome(prediction: row.cleanPrediction, loss: row.cleanLoss, distance: 0)
+        return zip(["none"] + attacks, [clean] + row.outcomes).map { attack, outcome in
+            PerSampleLongRow(index: row.index, label: row.label, attack: attack, outcome: outcome)
+        }
+    }
+
+    /// The columns of `per_sample_long.csv`.
+    package static let columns: [CSVColumn<PerSampleLongRow>] = [
+        CSVColumn("index") { .integer($0.index) },
+        CSVColumn("label") { .integer($0.label) },
+        CSVColumn("attack") { .text($0.attack) },
+        CSVColumn("prediction") { .integer($0.outcome.prediction) },
+        CSVColumn("loss") { .real($0.outcome.loss) },
+        CSVColumn("distance") { .real($0.outcome.distance) },
+        CSVColumn("correct") { .boolean($0.outcome.prediction == $0.label) },
+        CSVColumn("in_worst_case") { .boolean($0.outcome.isOfNetwork) },
+        CSVColumn("flags") { $0.outcome.flagged },
+    ]
 }

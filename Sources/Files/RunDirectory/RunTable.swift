@@ -4,6 +4,7 @@
 package enum RunTable: String, CaseIterable, Sendable {
     case metrics, experts, routing, evaluation
     case perSample = "per_sample"
+    case perSampleLong = "per_sample_long"
     case classes
     case expertClasses = "expert_classes"
     case dissection
@@ -19,7 +20,8 @@ package enum RunTable: String, CaseIterable, Sendable {
     package var isOfTraining: Bool {
         switch self {
         case .metrics, .experts, .routing, .evaluation: true
-        case .perSample, .classes, .expertClasses, .dissection, .maskOverlap, .fixedExperts, .cost, .examples:
+        case .perSample, .perSampleLong, .classes, .expertClasses, .dissection, .maskOverlap, .fixedExperts, .cost,
+            .examples:
             false
         }
     }
@@ -28,7 +30,7 @@ package enum RunTable: String, CaseIterable, Sendable {
     package var isJoined: Bool {
         switch self {
         case .evaluation, .routing, .experts, .fixedExperts, .dissection, .maskOverlap: true
-        case .metrics, .perSample, .classes, .expertClasses, .cost, .examples: false
+        case .metrics, .perSample, .perSampleLong, .classes, .expertClasses, .cost, .examples: false
         }
     }
 
@@ -40,6 +42,7 @@ package enum RunTable: String, CaseIterable, Sendable {
         case .routing: RoutingRow.self
         case .evaluation: EvaluationRow.self
         case .perSample: nil
+        case .perSampleLong: PerSampleLongRow.self
         case .classes: ClassRow.self
         case .expertClasses: ExpertClassRow.self
         case .dissection: DissectionRow.self

@@ -213,7 +213,11 @@ package struct EvaluationSession: Sendable {
         try recorder.record(result, subject, epoch: prepared.weights.epoch, step: prepared.weights.step)
         let tables = recorder.tables
         let samples = try tables.openPerSample(attacks: attacks.map(\.id))
-        for row in result.perSample { try samples.append(row) }
+        for row in result.perSample {
+            try samples.append(row)
+            guard configuration.output.perSampleLong else { continue }
+            for long in PerSampleLongRow.rows(row, attacks: attacks.map(\.id)) { try tables.append(long) }
+        }
         for (attack, pixels) in zip(attacks, result.images) {
             guard let pixels else { continue }
             let images = AttackedImages(
