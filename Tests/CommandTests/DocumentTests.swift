@@ -142,6 +142,51 @@ extension CommandSuite {
             }
         }
 
+        /// What makes README's commands small: the last setting of a key counts, and of another data set no path is looked at.
+        private static let small = [
+            "data.dataset=synthetic", "data.path=", "data.train_samples=64", "data.test_samples=16", "model.width=4",
+            "distributed.threads=1",
+        ]
+        private static let smallTraining =
+            small + ["training.epochs=1", "training.global_batch=16", "attack.steps=1"]
+
+        @Test("README's first commands of each kind do what they say, scaled down, one after the other")
+        func run() throws {
+            let calls = try blocks("README.md").flatMap(calls)
+            let folder = try Scratch.folder()
+            func first(_ words: String...) throws -> [String] {
+                try #require(calls.first { call in words.allSatisfy(call.contains) }, "no command with \(words)")
+            }
+            func run(_ call: [String], _ more: [String] = []) throws -> CommandJob.Outcome {
+                let line = ["-c", "cd \(folder) && exec \"$0\" \"$@\"", CommandJob.binary] + call + more
+                let outcome = try CommandJob(line, program: "/bin/sh").finish()
+                #expect(outcome.status == 0, "\(call): \(outcome.errors)")
+                return outcome
+            }
+            let attacks = ["evaluation.attacks.0.steps=2", "evaluation.attacks.1.steps=2"]
+            let small = Self.small + ["evaluation.samples=16"]
+            _ = try run(try first("train", "moe.kind=conv"), Self.smallTraining)
+            _ = try run(try first("evaluate", "results/cifar10-moe"), small + attacks)
+            _ = try run(try first("experts", "results/cifar10-moe"), small + attacks.prefix(1))
+            #expect(try run(try first("report", "results/cifar10-moe-eval")).output.contains("apgd-ce"))
+            for path in ["-eval/per_sample.csv", "-experts/fixed_experts.csv", ".html", "/checkpoints/latest"] {
+                #expect(Scratch.exists("\(folder)/results/cifar10-moe\(path)"), "\(path)")
+            }
+            // Hosts of one's own are for everybody to fill in.
+            let plan = try first("plan").filter { !$0.hasSuffix("hostfile") && !$0.hasPrefix("hostfiles/") }
+            #expect(try run(plan, Self.smallTraining).output.contains("ranks"))
+            let doctor = try CommandJob(try first("doctor")).finish()
+            #expect([0, 7].contains(doctor.status) && !doctor.output.isEmpty, "\(doctor.errors)")
+
+            let dense = try first("evaluate", "output.per_sample_long=true")
+            let train = ["train", "--output", "results/cifar10-dense"]
+            _ = try run(train, Self.smallTraining)
+            _ = try run(dense, small + ["evaluation.attacks.0.steps=2"])
+            #expect(Scratch.exists("\(folder)/results/cifar10-dense-eval/pgd.safetensors"))
+            _ = try run(try first("convert"))
+            #expect(Scratch.exists("\(folder)/dense.safetensors"))
+        }
+
         @Test("documents call the program where it is after a build, or say how it comes to be on the path")
         func places() throws {
             for document in Self.documents {
