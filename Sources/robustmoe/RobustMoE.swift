@@ -7,6 +7,10 @@ struct RobustMoE: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "robustmoe",
         abstract: "Trains mixture-of-experts CNNs that resist adversarial attacks, data-parallel over MPI.",
+        discussion: """
+            robustmoe help KEY tells of a key of the configuration, such as moe.experts, or of a section, such as moe; help \
+            data. of the section data.
+            """,
         version: Version.details,
         subcommands: [
             Train.self, Evaluate.self, Experts.self, Convert.self, Report.self, Bench.self, Plan.self, Doctor.self,

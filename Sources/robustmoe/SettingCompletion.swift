@@ -53,7 +53,8 @@ enum SettingCompletion {
 extension String {
     /// The script by which bash completes, such that a setting's key is followed by its value at once.
     ///
-    /// The parser's own function offers words as names of files, of which bash marks the `=`, and ends each with a space.
+    /// The parser's own function offers words as names of files, of which bash marks the `=`, and ends each with a space; behind
+    /// `help` it offers none.
     var asBashCompletion: String {
         """
         \(self)
@@ -63,6 +64,9 @@ extension String {
                 compopt -o nospace +o filenames
             elif [[ "${#COMPREPLY[@]}" -eq 0 && ("${3}" = '=' || "${COMP_WORDS[COMP_CWORD]}" = '=') ]]; then
                 compopt -o default
+            elif [[ "${COMP_CWORD}" -eq 2 && "${COMP_WORDS[1]}" = help ]]; then
+                COMPREPLY+=($(SAP_SHELL=bash "${COMP_WORDS[0]}" ---completion train -- positional@0 1 "${#2}" robustmoe "${2}" |
+                    sed 's/=.*//' | uniq))
             fi
         }
         complete -o filenames -F _robustmoe_settings robustmoe

@@ -118,6 +118,7 @@ extension CommandSuite {
                 robustmoe train --for
                 robustmoe convert --to torch
                 robustmoe plan moe.experts
+                robustmoe help moe.exp
                 END
                 """
             let build = URL(fileURLWithPath: CommandJob.binary).deletingLastPathComponent().path
@@ -135,6 +136,7 @@ extension CommandSuite {
                 "robustmoe train data.path=||-o default", "robustmoe train --for|--force|",
                 "robustmoe convert --to torch|torchvision|",
                 "robustmoe plan moe.experts|moe.experts= moe.experts=4|-o nospace +o filenames",
+                "robustmoe help moe.exp|moe.experts|",
             ]
             #expect(outcome.output.split(separator: "\n").map(String.init) == expected, "\(outcome.output)")
         }
