@@ -55,28 +55,27 @@ struct Report: ParsableCommand {
             } else if let figure {
                 try write(figure)
             } else {
-                for path in try runs.flatMap(Sweep.runs) {
-                    for line in try RunSummary(RunTables(path: path)).lines { Console.print(line) }
-                }
-                try writePage()
+                let lines = try runs.flatMap(Sweep.runs).flatMap { try RunSummary(RunTables(path: $0)).lines }
+                // First of all, since whoever reads the text may stop reading (a pipe to head).
+                let page = try writePage()
+                for line in lines + [page] { Console.print(line) }
             }
         }
     }
 
-    /// Writes the page, where it is known where to.
-    private func writePage() throws {
+    /// Writes the page, where it is known where to; returns what to say of it.
+    private func writePage() throws -> String {
         guard let place = output ?? (runs.count == 1 ? FileSystem.join(runs[0], RunDirectory.reportName) : nil) else {
-            Console.print("no page: for several directories, say where it goes with --output FILE.html")
-            return
+            return "no page: for several directories, say where it goes with --output FILE.html"
         }
         let page = ReportPage(try ReportedRun.read(runs), in: FileSystem.parent(of: place))
         do {
             try RunDirectory.writeReport(page.html, to: place)
-            Console.print("page \(place)")
+            return "page \(place)"
         } catch {
             // Nobody asked for the page by name: the text stands without it, of a run that others own for instance.
             guard case .system(let failure) = error, output == nil else { throw error }
-            Console.print("no page: \(failure); --output FILE.html puts it elsewhere")
+            return "no page: \(failure); --output FILE.html puts it elsewhere"
         }
     }
 

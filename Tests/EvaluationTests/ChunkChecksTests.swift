@@ -85,7 +85,8 @@ struct ChunkChecksTests {
             #expect(images > count / 4)
             let row = try #require(masked.rows(subject).first { $0.attack == name })
             #expect(row.flags?.contains("zero-gradients=\(images)") == true)
-            #expect(masked.warnings(subject).contains { $0.hasPrefix("\(name): \(images) images have no slope") })
+            let told = "\(name): \(images) of \(masked.perSample.count) images have no slope"
+            #expect(masked.warnings(subject).contains { $0.hasPrefix(told) })
         }
         let flagged = masked.perSample.count { $0.outcomes[0].flags.contains("zero-gradients") }
         #expect(flagged == masked.flags(subject).first { $0.kind == .zeroGradients }?.count)

@@ -49,7 +49,8 @@ package enum PathChecks {
         return all.compactMap { kind, words in
             let images = kinds.count { $0.contains(kind) }
             let allowed = kind == .incompleteOptimization ? risingShare * Double(right) : 0
-            return Double(images) <= allowed ? nil : RedFlag(kind, inputs, count: images, "\(images) images \(words)")
+            guard Double(images) > allowed else { return nil }
+            return RedFlag(kind, inputs, count: images, "\(images) of \(kinds.count) images \(words)")
         }
     }
 }

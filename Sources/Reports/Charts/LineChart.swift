@@ -110,13 +110,25 @@ struct LineChart {
         _ first: [Drawing.Point], _ second: [Drawing.Point], _ name: String, _ x: Scale, _ y: Scale,
         _ drawing: inout Drawing
     ) {
-        let others = Dictionary(second.map { ($0.x, $0.y) }) { $1 }
-        let shared = first.filter { others[$0.x] != nil }
-        guard shared.count > 1, let last = shared.last, let end = others[last.x] else { return }
-        let below = shared.reversed().map { (x: x($0.x), y: y(others[$0.x] ?? $0.y)) }
+        guard let low = [first, second].compactMap(\.first?.x).max(),
+            let high = [first, second].compactMap(\.last?.x).min(), low < high
+        else { return }
+        // Both lines are straight between their own points alone.
+        let shared = Set((first + second).map(\.x).filter { (low...high).contains($0) }).sorted()
+        let edges = shared.map { (x: $0, y: Self.height(of: first, at: $0), below: Self.height(of: second, at: $0)) }
+        guard edges.count > 1, let last = edges.last else { return }
+        let below = edges.reversed().map { (x: x($0.x), y: y($0.below)) }
         drawing.area(
-            shared.map { (x($0.x), y($0.y)) } + below, "gap",
-            hint: "\(name): \(valueText(last.y - end)) at \(horizontalTitle) \(horizontalText(last.x))")
+            edges.map { (x: x($0.x), y: y($0.y)) } + below, "gap",
+            hint: "\(name): \(valueText(last.y - last.below)) at \(horizontalTitle) \(horizontalText(last.x))")
+    }
+
+    /// The height of a line, which goes from left to right, at a place between its ends.
+    private static func height(of points: [Drawing.Point], at place: Double) -> Double {
+        guard let next = points.firstIndex(where: { $0.x >= place }) else { return points.last?.y ?? 0 }
+        let (end, start) = (points[next], points[max(0, next - 1)])
+        guard end.x > start.x, end.x != place else { return end.y }
+        return start.y + (end.y - start.y) * (place - start.x) / (end.x - start.x)
     }
 
     /// What is drawn, a row an abscissa.

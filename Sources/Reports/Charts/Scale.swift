@@ -40,12 +40,12 @@ struct Scale: Sendable {
         return places.low + share * (places.high - places.low)
     }
 
-    /// Multiples of 1, 2 or 5 times a power of ten that lie in a range.
+    /// Multiples of 1, 2 or 5 times a power of ten that lie in a range, up to what tables round.
     static func roundValues(in range: ClosedRange<Double>, count: Int) -> [Double] {
         let step = roundStep((range.upperBound - range.lowerBound) / Double(max(1, count)))
         guard step > 0, step.isFinite else { return [range.lowerBound] }
-        let first = (range.lowerBound / step - 1e-9).rounded(.up)
-        let last = (range.upperBound / step + 1e-9).rounded(.down)
+        let first = (range.lowerBound / step - 1e-6).rounded(.up)
+        let last = (range.upperBound / step + 1e-6).rounded(.down)
         return stride(from: first, through: last, by: 1).map { $0 * step }
     }
 
