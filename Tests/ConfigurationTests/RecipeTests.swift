@@ -23,7 +23,7 @@ struct RecipeTests {
         let published = Self.recipes.filter { $0.hasPrefix("robust-sparse-moes/") }
         let counts = [
             "cifar100-resnet18": 13, "cifar100-resnet50": 9, "cifar100-wideresnet502": 9, "cifar10-resnet18": 4,
-            "mnist": 2,
+            "imagenet-resnet18": 4, "imagenet-resnet50": 6, "mnist": 2,
             "evaluation": 3,
         ]
         for (name, count) in counts {
