@@ -91,9 +91,12 @@ struct ArchitectureTests {
         #expect(blocks.path == blocks.shared + 2 * 2 * layer && blocks.routers == 512 * 4)
         // Of convolutions that are averaged, what is left once the averaging is done first.
         let map = MapSize(height: 4, width: 4)
-        #expect(RouterKind.convGap(kernel: 3).multiplyAdds(inputs: 16, experts: 4, map) == 9 * 16 * 4)
-        #expect(RouterKind.doubleConvGap(kernel: 1).multiplyAdds(inputs: 16, experts: 4, map) == 16 * 16 * 8 + 8 * 4)
-        #expect(RouterKind.random.multiplyAdds(inputs: 16, experts: 4, map) == 0)
+        func multiplyAdds(_ kind: RouterKind) -> Int {
+            kind.network("moe", inputs: 16, experts: 4, Parameters()).multiplyAdds(map)
+        }
+        #expect(multiplyAdds(.convGap(kernel: 3)) == 9 * 16 * 4)
+        #expect(multiplyAdds(.doubleConvGap(kernel: 1)) == 16 * 16 * 8 + 8 * 4)
+        #expect(multiplyAdds(.random) == 0)
     }
 
     private func layers(_ settings: NetworkSettings) throws -> [String] {

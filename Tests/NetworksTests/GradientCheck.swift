@@ -183,8 +183,8 @@ final class LayerBench {
 extension Router {
     /// Weight and bias of the gap-linear router.
     func linearSlots() throws -> (weight: Slot, bias: Slot) {
-        guard case .linear(_, let weight, let bias) = network.head else { throw NetworkError.invalid("no linear head") }
-        return (weight, try #require(bias))
+        let head = try #require(network as? LinearRouter).head
+        return (head.weight, try #require(head.bias))
     }
 }
 

@@ -205,24 +205,23 @@ final class NetworkBuilder {
     }
 
     func router(
-        _ path: String, inputs: Int, map: MapSize?, _ router: RouterSettings
+        _ path: String, inputs: Int, map: MapSize?, _ settings: RouterSettings
     ) throws -> Router {
-        let smallest = router.kind.smallestMap
-        if let map, min(map.height, map.width) < smallest {
+        if settings.kind == .firstChannels, inputs < settings.experts {
+            throw NetworkError.invalid(
+                "moe.router first-channels of \(path) needs a channel for each of \(settings.experts) experts, its map "
+                    + "has \(inputs); expected at most \(inputs) for moe.experts")
+        }
+        let router = Router(path, inputs: inputs, settings, parameters)
+        guard let map else { return router }
+        let smallest = router.network.smallestMap
+        if min(map.height, map.width) < smallest {
             throw NetworkError.invalid(
                 "moe.router of \(path) needs maps of \(smallest)x\(smallest) pixels at least, those there have "
                     + "\(map.height)x\(map.width); expected a smaller moe.router_kernel, another moe.router or "
                     + "another moe.placement")
         }
-        if router.kind == .firstChannels, inputs < router.experts {
-            throw NetworkError.invalid(
-                "moe.router first-channels of \(path) needs a channel for each of \(router.experts) experts, its map "
-                    + "has \(inputs); expected at most \(inputs) for moe.experts")
-        }
-        if let map {
-            let cost = router.kind.multiplyAdds(inputs: inputs, experts: router.experts, map)
-            count("\(path).router", cost, isRouter: true)
-        }
-        return Router(path, inputs: inputs, router, parameters)
+        count("\(path).router", router.network.multiplyAdds(map), isRouter: true)
+        return router
     }
 }

@@ -30,21 +30,3 @@ public struct NetworkCost: Hashable, Sendable {
         layers.reduce(0) { isCounted($1) ? $0 + $1.multiplyAdds : $0 }
     }
 }
-
-extension RouterKind {
-    /// Multiply-adds for one image, for maps of this size with so many channels.
-    ///
-    /// Convolutions that are averaged over their output cost what they do once the averaging is done first.
-    func multiplyAdds(inputs: Int, experts: Int, _ map: MapSize) -> Int {
-        switch self {
-        case .gapLinear, .fixedProjection: return inputs * experts
-        case .convGap(let kernel): return kernel * kernel * inputs * experts
-        case .doubleConvGap(let kernel):
-            let inner = map.after(kernel: kernel, stride: 1, padding: 0)
-            let middle = RouterNetwork.middleChannels
-            return kernel * kernel * middle * (inner.height * inner.width * inputs + experts)
-        case .firstChannels, .random: return 0
-        case .resnet20: return ResidualTrunk.multiplyAdds(inputs: inputs, map) + ResidualTrunk.outputs * experts
-        }
-    }
-}

@@ -5,7 +5,7 @@ import Tensors
 struct Router {
     let path: String
     let settings: RouterSettings
-    let network: RouterNetwork
+    let network: any RouterNetwork
     /// Tells the draws of layers apart.
     private let stream: UInt64
 
@@ -13,12 +13,12 @@ struct Router {
         self.path = path
         self.settings = settings
         stream = UInt64(parameters.parameterCount)
-        network = RouterNetwork(path, inputs: inputs, experts: settings.experts, settings.kind, parameters)
+        network = settings.kind.network(path, inputs: inputs, experts: settings.experts, parameters)
     }
 
     /// What ``backward(_:_:_:adding:masksInput:_:into:)`` needs; no network's tape where the router was bypassed.
     struct Tape {
-        let network: RouterNetwork.Tape?
+        let network: (any RecordedRouterNetwork)?
         /// Whether the routes are those that the router chose.
         let decides: Bool
         let scores: [[Float]]
@@ -32,21 +32,21 @@ struct Router {
         guard case .learned(let training) = pass.routing, !isGiven || pass.observesRouters else {
             return bypass(x, pass)
         }
-        let (logits, tape) = try network.forward(x, pass)
+        let (logits, recorded) = try network.record(x, pass)
         for logits in logits { try pass.check(logits, of: "the router of layer \(path)") }
         let logScores = logits.map(logSoftmax)
         let scores = logScores.map { $0.map { Float(exp(Double($0))) } }
         if isGiven {
             let routes = x.indices.map { givenRoutes(shard: $0, images: x[$0].images, pass) }
             record(scores, logScores, routes, pass)
-            return Tape(network: tape, decides: false, scores: scores, logScores: logScores, routes: routes)
+            return Tape(network: recorded, decides: false, scores: scores, logScores: logScores, routes: routes)
         }
         // Where the softmax underflows or rounds, two logits may become one score.
         let clean = settings.gate.bypassesSoftmax ? logits : scores
         let chosen = try training.map { try choose(scores, clean, $0, pass) } ?? clean.map { best($0) }
         let routes = zip(scores, chosen).map { settings.gate.weigh(scores: $0, chosen: $1, experts: settings.experts) }
         record(scores, logScores, routes, pass)
-        return Tape(network: tape, decides: true, scores: scores, logScores: logScores, routes: routes)
+        return Tape(network: recorded, decides: true, scores: scores, logScores: logScores, routes: routes)
     }
 
     private func best(_ preferences: [Float]) -> [Int] {
@@ -177,22 +177,27 @@ struct Router {
         _ dWeights: [[Float]], _ tape: Tape, _ x: [Tensor], adding dx: [Tensor]?, masksInput: Bool, _ pass: Pass,
         into gradients: GradientAccumulator?
     ) throws -> [Tensor] {
-        guard let networkTape = tape.network else {
-            return RouterNetwork.withoutGradient(x, adding: dx, masksInput: masksInput)
+        guard let network = tape.network else {
+            return Self.withoutGradient(x, adding: dx, masksInput: masksInput)
         }
         let dLogits = dWeights.indices.map {
             logitGradient(dWeights[$0], tape, shard: $0, pass, gradients?.balance)
         }
-        return try network.backward(
-            dLogits, networkTape, x, adding: dx, masksInput: masksInput, pass, into: gradients)
+        return try network.backward(dLogits, x, adding: dx, masksInput: masksInput, pass, into: gradients)
     }
 
     /// Adds the gradients of the router's parameters for a loss of its logits alone, `[images, 1, 1, experts]` a shard.
     func backward(
         _ dLogits: [Tensor], _ tape: Tape, _ x: [Tensor], _ pass: Pass, into gradients: GradientAccumulator
     ) throws {
-        guard let networkTape = tape.network else { return }
-        _ = try network.backward(dLogits, networkTape, x, adding: nil, masksInput: false, pass, into: gradients)
+        _ = try tape.network?.backward(dLogits, x, adding: nil, masksInput: false, pass, into: gradients)
+    }
+
+    /// What is left of ``backward(_:_:_:adding:masksInput:_:into:)`` where no gradient passes the router.
+    static func withoutGradient(_ x: [Tensor], adding dx: [Tensor]?, masksInput: Bool) -> [Tensor] {
+        guard let dx else { return [] }
+        if masksInput { for shard in dx.indices { ChannelOperations.gate(dx[shard], by: x[shard]) } }
+        return dx
     }
 
     private func logitGradient(

@@ -19,12 +19,19 @@ public enum RouterKind: Hashable, Sendable {
     /// image itself (AdvMoE's router).
     case resnet20
 
-    /// Rows and columns that a map must have at least.
-    var smallestMap: Int {
+    /// The layers of a router at a path, whose slots are registered below it.
+    /// - Parameter inputs: Channels of what the experts see.
+    func network(_ path: String, inputs: Int, experts: Int, _ parameters: Parameters) -> any RouterNetwork {
         switch self {
-        case .convGap(let kernel): kernel
-        case .doubleConvGap(let kernel): 2 * kernel - 1
-        case .gapLinear, .fixedProjection, .firstChannels, .random, .resnet20: 1
+        case .gapLinear: LinearRouter.averaged(path, inputs: inputs, experts: experts, parameters)
+        case .convGap(let kernel):
+            LinearRouter.convolution(path, kernel: kernel, inputs: inputs, experts: experts, parameters)
+        case .doubleConvGap(let kernel):
+            DoubleConvolutionRouter(path, kernel: kernel, inputs: inputs, experts: experts, parameters)
+        case .fixedProjection: LinearRouter.fixedProjection(path, inputs: inputs, experts: experts, parameters)
+        case .firstChannels: FirstChannelsRouter(experts: experts)
+        case .random: RandomRouter(experts: experts, stream: parameters.parameterCount)
+        case .resnet20: ResidualRouter(path, inputs: inputs, experts: experts, parameters)
         }
     }
 }
