@@ -2,7 +2,7 @@ import Attacks
 import NetworkAttacks
 
 extension RunConfiguration.Attack {
-    /// The attack as an evaluation makes it, or nil if the name is `none` or that of several attacks, see ``stages``.
+    /// The attack as an evaluation makes it, or nil if the name is `none` or that of several attacks, see ``autoAttackStages``.
     package var networkAttack: NetworkAttack? { networkAttack(for: .evaluation) }
 
     /// The attack, or nil if the name is `none` or that of several attacks.
@@ -31,6 +31,15 @@ extension RunConfiguration.Attack {
         case .file: false
         case .universal: routing == .noisy
         case .pgd, .fgsm, .apgdCE, .apgdDLR, .apgdT, .mixture, .transfer: resolvedStart != .none
+        }
+    }
+
+    /// The gradient steps that an image meets at most; nil where the search is none of a known number of them.
+    package var gradientSteps: Int? {
+        switch name {
+        case .pgd, .fgsm, .apgdCE, .apgdDLR: (resolvedSteps ?? 0) * restarts * max(1, eot)
+        case .none, .gaussianNoise: 0
+        case .apgdT, .fabT, .square, .autoattack, .mixture, .transfer, .universal, .file: nil
         }
     }
 

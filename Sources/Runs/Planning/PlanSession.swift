@@ -172,14 +172,3 @@ extension RunPlan.Task {
             hostBytes: hostBytes)
     }
 }
-
-extension RunConfiguration.Attack {
-    /// The gradient steps that an image meets at most; nil where the search is none of a known number of them.
-    var gradientSteps: Int? {
-        switch name {
-        case .pgd, .fgsm, .apgdCE, .apgdDLR: (resolvedSteps ?? 0) * restarts * max(1, eot)
-        case .none, .gaussianNoise: 0
-        case .apgdT, .fabT, .square, .autoattack, .mixture, .transfer, .universal, .file: nil
-        }
-    }
-}
