@@ -3,7 +3,7 @@ import Tensors
 /// APGD: projected gradient ascent with momentum that chooses its own step sizes (Croce and Hein, arXiv:2003.01690), step
 /// by step as in AutoAttack's public code where that and the paper differ.
 ///
-/// Steps begin at 2 epsilon; ``StepSizeControl`` says when they are halved. Evaluations ask for an image that fools the
+/// Steps begin at 2 epsilon; `StepSizeControl` says when they are halved. Evaluations ask for an image that fools the
 /// model, and training for one of high loss, see ``Keep``.
 public struct AutoProjectedGradientDescent: Attack, Hashable {
     /// What is made large.

@@ -50,7 +50,7 @@ public final class MPICommunicator: Communicator {
 
     /// Starts MPI and returns the communicator of all ranks of the job.
     ///
-    /// For programs whose life is one scope ``withCommunicator(_:timeoutSeconds:_:)`` is simpler.
+    /// For programs whose life is one scope ``withCommunicator(_:timeoutSeconds:giveUp:_:)`` is simpler.
     /// - Parameters:
     ///   - timeoutSeconds: How long the start may take, and later a rank that is waited for be silent; nil means for ever.
     ///   - giveUp: Called, on a thread of its own, when MPI does not start in time; it says so and ends the process.

@@ -1,4 +1,4 @@
-/// Writes a pack from its beginning to its end; see ``PackIndex`` for the format.
+/// Writes a pack from its beginning to its end; see `PackIndex` for the format.
 ///
 /// Blocks of `train` come first, then ``endSplit(_:sha256:)``, then those of `test`. The bytes go to a closure, so that
 /// files are written where files are written.

@@ -5,7 +5,7 @@ import Networks
 /// (AdvMoE, arXiv:2308.10110, section 5).
 ///
 /// Channel j of expert e is channel s + j of the layer that the mask was found for, s being where the expert's channels begin
-/// (``ChannelExpertLayer/starts``).
+/// (``Networks/ChannelExpertLayer/starts``).
 package struct MaskOverlap {
     private struct Layer {
         /// The place of the layer's router among the mixture layers.
@@ -21,7 +21,7 @@ package struct MaskOverlap {
     package let chance: Double
 
     /// Compares the layers that are both in the mask and mixtures.
-    /// - Throws: ``RunError/unusable(_:)`` if there are none, or if one has another number of channels than its mask.
+    /// - Throws: ``Files/RunError/unusable(_:)`` if there are none, or if one has another number of channels than its mask.
     package init(_ masks: [String: [Bool]], _ network: Network, path: String) throws {
         var layers: [Layer] = []
         for slab in network.channelExpertLayers {

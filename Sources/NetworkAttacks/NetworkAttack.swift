@@ -129,7 +129,7 @@ public struct NetworkAttack: Sendable {
     }
 
     /// The sum over the images of a batch of the gradient of what the attack makes large with respect to a universal
-    /// perturbation; see ``UniversalPerturbation/gradientSum(_:_:against:)``.
+    /// perturbation; see ``Attacks/UniversalPerturbation/gradientSum(_:_:against:)``.
     /// - Parameter draw: Tells the noise of several passes apart.
     public func gradientSum(
         of perturbation: UniversalPerturbation, _ batch: AttackBatch, _ passes: PassFactory, draw: Int

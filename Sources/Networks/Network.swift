@@ -26,7 +26,7 @@ public struct Network {
     /// What an image costs; nil where ``NetworkSettings/imageSize`` is.
     public let cost: NetworkCost?
 
-    /// What ``backward(_:_:_:into:wantsInput:)`` needs from the matching forward pass.
+    /// What ``Network/backward(_:dRouters:_:_:into:wantsInput:)`` needs from the matching forward pass.
     public struct Tape {
         /// What the image's router did, if there is one, and how the layers saw the images sorted.
         public let imageRouting: ImageRouting?

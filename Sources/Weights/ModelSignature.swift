@@ -41,7 +41,7 @@ package struct ModelSignature: Equatable {
     }
 
     /// Reads the signature off tensors with the program's own names.
-    /// - Throws: ``RunError/checkpoint(_:)`` if they are no network's that this program knows, or of a size that none has.
+    /// - Throws: ``Files/RunError/checkpoint(_:)`` if they are no network's that this program knows, or of a size that none has.
     package init(_ shapes: [String: [Int]], path: String) throws {
         try Self.checkExtents(shapes, path)
         do {

@@ -94,7 +94,7 @@ package enum ModelTensors {
     }
 
     /// Fills the model from a file's tensors.
-    /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells a count that is
+    /// - Throws: ``Files/RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells a count that is
     ///   none.
     package static func load(_ tensors: [String: NamedTensor], into network: Network, from path: String) throws {
         let parameters = network.parameters

@@ -38,7 +38,7 @@ package enum PruningMasks {
     }
 
     /// The masks of a checkpoint.
-    /// - Throws: ``RunError/checkpoint(_:)`` if it has none.
+    /// - Throws: ``Files/RunError/checkpoint(_:)`` if it has none.
     package static func masks(of checkpoint: Checkpoint) throws -> [String: [Bool]] {
         let masks = masks(try checkpoint.tensors(in: Checkpoint.stateFile))
         guard !masks.isEmpty else {

@@ -32,7 +32,7 @@ package struct TensorMismatch {
         }
     }
 
-    /// Throws ``RunError/checkpoint(_:)`` with all that does not fit, if anything.
+    /// Throws ``Files/RunError/checkpoint(_:)`` with all that does not fit, if anything.
     package func check(_ path: String) throws {
         let kinds = [("missing", missing), ("misshaped", misshaped), ("superfluous", superfluous)]
             .filter { !$0.1.isEmpty }

@@ -12,7 +12,7 @@ package struct WeightFile: Sendable {
     private let repetitions: [String: String]
 
     /// Reads the names and shapes; no values yet.
-    /// - Throws: ``RunError/checkpoint(_:)`` if no name is one of the layout.
+    /// - Throws: ``Files/RunError/checkpoint(_:)`` if no name is one of the layout.
     package init(_ path: String, layout: CheckpointLayout) throws {
         self.path = path
         self.layout = layout
@@ -93,8 +93,8 @@ package struct WeightFile: Sendable {
     ///
     /// The router of the whole network may be absent where the layout allows it, and batch norms' counters, which nothing
     /// here reads, anywhere: PyTorch before 0.4.1 had none, and many codes leave them out. They are 0 then.
-    /// - Throws: ``RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells that a
-    ///   repetition is none; ``RunError/numerical(_:)`` where a value is not finite.
+    /// - Throws: ``Files/RunError/checkpoint(_:)`` that lists what is missing, misshaped and superfluous, or tells that a
+    ///   repetition is none; ``Files/RunError/numerical(_:)`` where a value is not finite.
     package func tensors(_ slots: [Slot], channels: Int) throws -> [String: NamedTensor] {
         let lacksRouter = layout.repeatsRouter && !hasImageRouter
         var expected = slots.filter { !lacksRouter || $0.group != .router }.map { ($0.name, $0.layout.shape) }

@@ -6,7 +6,8 @@ import Testing
 @testable import robustmoe
 
 extension CommandSuite {
-    /// The commands that documents tell to type: README and the pages below `launch` and `results`, and the heads of recipes.
+    /// The commands that documents tell to type: README, the pages below `launch` and `results` and those of the
+    /// documentation, and the heads of recipes.
     ///
     /// bash itself expands them, with `robustmoe` and what starts it as functions that write down what they are called with.
     @Suite("Documents", .enabled(if: CommandJob.has("bash") && CommandJob.has("python3"), "needs bash and python3"))
@@ -16,14 +17,15 @@ extension CommandSuite {
 
         /// Documents by their path; what lies below a commit's name is a record of its time.
         static let documents: [String] = {
-            let files = ["launch", "results"].flatMap { folder in
+            let files = ["launch", "results", "Sources"].flatMap { folder in
                 ((try? FileManager.default.subpathsOfDirectory(atPath: "\(root)/\(folder)")) ?? []).map {
                     "\(folder)/\($0)"
                 }
             }
             return ["README.md"]
                 + files.filter { path in
-                    (path.hasSuffix("/README.md") || path.hasPrefix("launch/") && path.hasSuffix(".yaml"))
+                    (path.hasSuffix("/README.md") || path.contains(".docc/") && path.hasSuffix(".md")
+                        || path.hasPrefix("launch/") && path.hasSuffix(".yaml"))
                         && !path.split(separator: "/").contains { $0.wholeMatch(of: /[0-9a-f]{7,40}/) != nil }
                 }.sorted()
         }()

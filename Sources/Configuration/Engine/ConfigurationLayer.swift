@@ -3,7 +3,7 @@ import Yams
 
 /// One source of settings: a YAML text, or one `key=value` of the command line.
 ///
-/// Making a layer never fails. What is wrong with its text is reported by ``ConfigurationRoot/resolve(layers:presets:)``,
+/// Making a layer never fails. What is wrong with its text is reported by `ConfigurationRoot.resolve`,
 /// together with what is wrong with all others. Texts come from strangers: their length, their values, and the depth of
 /// keys are bounded, so that reading them takes no more than a second or two.
 package struct ConfigurationLayer: Sendable {

@@ -5,7 +5,7 @@ import NetworkAttacks
 extension RunConfiguration {
     /// Refuses attacks that are none for the data, before anything is made: too few classes for what they ask, or a radius
     /// in l2 that goes beyond all images, such as 128 for 128/255.
-    /// - Throws: ``RunError/unusable(_:)``.
+    /// - Throws: ``Files/RunError/unusable(_:)``.
     package func requireAttacks(on traits: DatasetTraits) throws {
         var attacks = [trainingAttack].compactMap { $0?.networkAttack(for: .training) }.map { ($0.id, $0) }
         for attack in resolvedEvaluationAttacks.compactMap(\.evaluatedAttack) {

@@ -14,7 +14,7 @@ package enum OutputChecks {
     static let leastInstability = 0.5
 
     /// Whether repeated passes over the same images differ: in a prediction, or, brought to length 1, by more than
-    /// ``randomDistance``.
+    /// `randomDistance`.
     /// - Parameter passes: Logits of each pass, `[pass][image][class]`.
     package static func areRandom(_ passes: [[[Float]]]) -> Bool {
         guard let first = passes.first else { return false }

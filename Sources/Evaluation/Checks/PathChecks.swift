@@ -24,8 +24,8 @@ package enum PathChecks {
         return kinds
     }
 
-    /// Whether the highest loss so far, as a share of all that it rose, rises by more than ``leastRise`` within the
-    /// ``lastSteps`` at the end.
+    /// Whether the highest loss so far, as a share of all that it rose, rises by more than `leastRise` within the
+    /// `lastSteps` at the end.
     package static func stillRises(_ losses: [Double]) -> Bool {
         guard losses.count > lastSteps, let first = losses.min(), let highest = losses.max(), highest > first else {
             return false
@@ -35,7 +35,7 @@ package enum PathChecks {
     }
 
     /// The flags of an attack's images put together; incomplete optimization is one where it concerns more than
-    /// ``risingShare`` of the images that stay right.
+    /// `risingShare` of the images that stay right.
     /// - Parameters:
     ///   - kinds: For each image, what its path told.
     ///   - right: Images that stay right.

@@ -29,7 +29,7 @@ package enum SafetensorsFile {
         try asFormatError { () throws(FileSystemError) in try write(arranged: sorted, to: file) }
     }
 
-    /// Reads every tensor of a file, by name; all floating-point types become `Float`, see ``StoredElement``.
+    /// Reads every tensor of a file, by name; all floating-point types become `Float`, see `StoredElement`.
     ///
     /// Sizes, offsets and shapes are checked against the size of the file before anything is allocated for them.
     package static func read(_ path: String) throws(FileFormatError) -> [String: NamedTensor] {

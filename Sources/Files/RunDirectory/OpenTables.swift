@@ -39,7 +39,7 @@ package final class OpenTables {
         try open(table).append(row)
     }
 
-    /// Bytes of each table that training writes, flushed to the disk, by ``RunTable/rawValue``.
+    /// Bytes of each table that training writes, flushed to the disk, by the raw value of ``RunTable``.
     package func offsets() throws(FileFormatError) -> [String: Int] {
         var offsets: [String: Int] = [:]
         for (table, writer) in writers where table.isOfTraining {

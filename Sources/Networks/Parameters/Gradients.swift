@@ -2,7 +2,7 @@ import Tensors
 
 /// Parameter gradients: one arena a shard, laid out like the parameter arena.
 ///
-/// Gradients are sums over the shard's images of what ``CrossEntropy`` and the balancing losses divide by the global
+/// Gradients are sums over the shard's images of what ``Tensors/CrossEntropy`` and the balancing losses divide by the global
 /// batch; adding all arenas of all ranks gives the gradient of the global batch.
 public final class Gradients {
     /// The arenas, one for each shard of this rank.

@@ -48,7 +48,7 @@ package struct Measurement: Sendable {
         }
     }
 
-    /// The columns of ``cells``.
+    /// The columns of `cells`.
     package static let columns = [
         "work", "median_seconds", "min_seconds", "max_seconds", "repetitions", "images_per_second", "gflop_per_second",
     ]

@@ -36,7 +36,7 @@ package struct Allocation: Equatable, Sendable {
     /// - Parameters:
     ///   - variables: The environment.
     ///   - text: Returns the text of a file.
-    /// - Throws: ``RunError/unusable(_:)`` where it cannot be understood.
+    /// - Throws: ``Files/RunError/unusable(_:)`` where it cannot be understood.
     package static func scheduled(
         _ variables: [String: String], text: (String) throws -> String = { try FileSystem.text(of: $0) }
     ) throws -> Allocation? {

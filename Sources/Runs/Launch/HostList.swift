@@ -21,7 +21,7 @@ package struct HostList: Equatable, Sendable {
     /// Empty lines and what follows a `#` count for nothing. A host on several lines without counts has as many slots as lines,
     /// as schedulers write their lists; twice with a count is a mistake.
     /// - Parameter origin: The file's name, for messages.
-    /// - Throws: ``RunError/unusable(_:)`` that names the line, what was expected and what was found.
+    /// - Throws: ``Files/RunError/unusable(_:)`` that names the line, what was expected and what was found.
     package init(text: String, origin: String) throws(RunError) {
         var lines: [(host: Host, number: Int, isCounted: Bool)] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {

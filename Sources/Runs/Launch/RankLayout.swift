@@ -45,7 +45,7 @@ package struct RankLayout: Equatable, Sendable {
     ///   - ranks: The ranks of the whole job, which fill one host after the other; nil means all that fit.
     ///   - threads: The threads of a rank; nil means its cores.
     ///   - quota: The processor time per time that this machine's job may use, in cores; nil where it has no limit.
-    /// - Throws: ``RunError/unusable(_:)`` where a number of ranks is wanted and nobody has said one, or does not fit.
+    /// - Throws: ``Files/RunError/unusable(_:)`` where a number of ranks is wanted and nobody has said one, or does not fit.
     package init(
         _ allocation: Allocation, machine: MachineShape, unit: Unit? = nil, ranks: Int? = nil, threads: Int? = nil,
         quota: Double? = nil

@@ -123,7 +123,7 @@ package final class Trainer {
     ///
     /// A checkpoint comes before the evaluation of its step, so that one that is cut short costs no step; it is made up for when
     /// the run goes on.
-    /// - Returns: ``ExitStatus/done`` or ``ExitStatus/stoppedEarly``.
+    /// - Returns: ``Files/ExitStatus/done`` or ``Files/ExitStatus/stoppedEarly``.
     package func run() throws -> ExitStatus {
         try announce()
         lastLine = ContinuousClock.now

@@ -112,7 +112,7 @@ extension MeasuredRates {
     }
 
     /// Reads what ``write(to:)`` has written.
-    /// - Throws: ``RunError/unusable(_:)`` where it is of another form.
+    /// - Throws: ``Files/RunError/unusable(_:)`` where it is of another form.
     package init(file path: String) throws {
         let text = try FileSystem.text(of: path)
         do {

@@ -20,7 +20,7 @@ package struct DataSession: Sendable {
         options = try configuration.data.imageFileOptions(ParallelLoop(threads: threads), alone)
     }
 
-    /// Brings the data set to `data.path`, where it is not there already, and reads it as ``verify(sheet:)`` does.
+    /// Brings the data set to `data.path`, where it is not there already, and reads it as ``verify(sheet:force:)`` does.
     /// - Parameter mirror: The address of a folder with the published files, instead of the official ones.
     /// - Returns: What is wrong, a line each.
     package func fetch(mirror: String?) throws -> [String] {

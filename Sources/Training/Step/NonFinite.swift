@@ -25,7 +25,7 @@ package struct SkippedSteps: Codable, Equatable, Sendable {
 
     /// Takes note of a step that changed nothing.
     /// - Parameter finding: What was not finite, and where, in words.
-    /// - Throws: ``RunError/numerical(_:)`` where it is one too many.
+    /// - Throws: ``Files/RunError/numerical(_:)`` where it is one too many.
     package mutating func skip(_ finding: String) throws {
         count += 1
         inARow += 1

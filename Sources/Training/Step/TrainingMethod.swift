@@ -17,7 +17,7 @@ package protocol TrainingMethod {
     var state: [NamedTensor] { get }
 
     /// Takes up what a checkpoint kept.
-    /// - Throws: ``RunError/checkpoint(_:)`` where it is not there.
+    /// - Throws: ``Files/RunError/checkpoint(_:)`` where it is not there.
     mutating func restore(_ tensors: [String: NamedTensor], from path: String) throws
 
     /// Takes one step.

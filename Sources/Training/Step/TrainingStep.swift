@@ -58,7 +58,7 @@ package final class TrainingStep {
     ///   - wantsToStop: Whether this rank was asked to stop.
     /// - Returns: What it did. Where a loss, a router's score or a gradient is not finite, all ranks find out at the same place by
     ///   the step's own sums; under ``NonFinitePolicy/skip`` everything is then as it was before the step.
-    /// - Throws: ``RunError/numerical(_:)`` on all ranks in that case under ``NonFinitePolicy/stop``.
+    /// - Throws: ``Files/RunError/numerical(_:)`` on all ranks in that case under ``NonFinitePolicy/stop``.
     package func run(
         _ batch: TrainingBatch, routerBatch: TrainingBatch? = nil, step: Int, wantsToStop: Bool
     ) throws -> StepOutcome {
