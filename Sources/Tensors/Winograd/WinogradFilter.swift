@@ -10,13 +10,7 @@ extension WinogradConvolution {
     /// - Parameter weights: The layer's filter, HWIO.
     func transformFilter(_ weights: FloatPointer, into u: FloatPointer, _ workspace: Workspace) {
         let (inputs, outputs) = (source.channels, target.channels)
-        if !rotates {
-            transform(into: u, workspace) { tap, c, k in
-                let offset: Int = (tap &* inputs &+ c) &* outputs &+ k
-                return vectors(weights + offset)[0]
-            }
-            return
-        }
+        if !rotates { return transform(weights, into: u, workspace) }
         // Each tap is transposed once, so that every product multiplies plain matrices: OpenBLAS is 20 to 35% slower
         // with a transposed second factor at these sizes.
         workspace.withScratch(9 * inputs * outputs) { transposed in
@@ -24,30 +18,21 @@ extension WinogradConvolution {
                 let offset = tap * inputs * outputs
                 MatrixProduct.transpose(outputs, inputs, weights + offset, into: transposed + offset)
             }
-            transform(into: u, workspace) { tap, c, k in
-                let offset: Int = (tap &* inputs &+ c) &* outputs &+ k
-                return vectors(transposed + offset)[0]
-            }
+            transform(transposed, into: u, workspace)
         }
     }
 
-    /// Transforms a filter whose 16 values at (layer's tap, source channel, first target channel) are given by `value`.
-    @inline(__always)
-    private func transform(
-        into u: FloatPointer, _ workspace: Workspace, _ value: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
-    ) {
+    /// Transforms a filter of rows `[tap of the layer][source channel][target channel]`.
+    private func transform(_ rows: FloatPointer, into u: FloatPointer, _ workspace: Workspace) {
         if panelWidth == lanes {
-            transformPanels(into: u, workspace, value)
+            transformPanels(rows, into: u, workspace)
         } else {
-            transformRows(into: u, workspace, value)
+            transformRows(rows, into: u, workspace)
         }
     }
 
     /// Transforms 16 target channels at a time: what belongs to a point then lies one line behind the other.
-    @inline(__always)
-    private func transformPanels(
-        into u: FloatPointer, _ workspace: Workspace, _ value: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
-    ) {
+    private func transformPanels(_ rows: FloatPointer, into u: FloatPointer, _ workspace: Workspace) {
         let phased = source.step == 2 ? source : target
         let streams = filterSize >= Self.cachedFilter
         workspace.loop(phased.phases * target.channels / lanes) { _, place in
@@ -62,21 +47,23 @@ extension WinogradConvolution {
                 if streams { CHardware_stream(value, start + offset) } else { vectors(start + offset)[0] = value }
             }
             defer { if streams { CHardware_endStream() } }
-            withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch + Transform.points) { buffer in
-                guard let filter = buffer.baseAddress else { return }
-                if packing == 2 {
+            withTaps(ofPhase: phase, phased) { taps in
+                withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch + Transform.points) { buffer in
+                    guard let filter = buffer.baseAddress else { return }
                     let even = filter + filterScratch
-                    for c in Swift.stride(from: 0, to: source.channels, by: 2) {
-                        transform(filter, phased, phase, { value($0, c, k) }) { point, value in even[point] = value }
-                        transform(filter, phased, phase, { value($0, c &+ 1, k) }) { point, value in
-                            put(CHardware_pairs(even[point], value), point: point, row: c / 2)
+                    for c in 0..<source.channels {
+                        let row = rows + (c &* target.channels &+ k)
+                        // The rows of all taps are far apart: the processor does not foresee them.
+                        for tap in taps where tap >= 0 { CHardware_prefetch(row + (tap &+ 8 &* target.channels)) }
+                        if packing == 1 {
+                            transform(filter, taps, row) { point, value in put(value, point: point, row: c) }
+                        } else if c.isMultiple(of: 2) {
+                            transform(filter, taps, row) { point, value in even[point] = value }
+                        } else {
+                            transform(filter, taps, row) { point, value in
+                                put(CHardware_pairs(even[point], value), point: point, row: c / 2)
+                            }
                         }
-                    }
-                    return
-                }
-                for c in 0..<source.channels {
-                    transform(filter, phased, phase, { value($0, c, k) }) { point, value in
-                        put(value, point: point, row: c)
                     }
                 }
             }
@@ -85,10 +72,7 @@ extension WinogradConvolution {
 
     /// Transforms one source channel at a time for all points into a small buffer, then copies whole rows to their panels:
     /// writing all points 64 bytes at a time at a large distance is several times slower.
-    @inline(__always)
-    private func transformRows(
-        into u: FloatPointer, _ workspace: Workspace, _ value: (_ tap: Int, _ c: Int, _ k: Int) -> Vector
-    ) {
+    private func transformRows(_ filter: FloatPointer, into u: FloatPointer, _ workspace: Workspace) {
         let outputs = target.channels
         let phased = source.step == 2 ? source : target
         let rowStride = target.depth + lanes
@@ -99,12 +83,14 @@ extension WinogradConvolution {
                 let row = rows + worker * rowSize
                 for phase in 0..<phased.phases {
                     let place = target.step == 2 ? phase * outputs : 0
-                    withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch) { buffer in
-                        guard let filter = buffer.baseAddress else { return }
-                        for k in Swift.stride(from: 0, to: outputs, by: lanes) {
-                            transform(filter, phased, phase, { value($0, c, k) }) { point, value in
-                                let offset: Int = point &* rowStride &+ place &+ k
-                                vectors(row + offset)[0] = value
+                    withTaps(ofPhase: phase, phased) { taps in
+                        withUnsafeTemporaryAllocation(of: Vector.self, capacity: filterScratch) { buffer in
+                            guard let scratch = buffer.baseAddress else { return }
+                            for k in Swift.stride(from: 0, to: outputs, by: lanes) {
+                                transform(scratch, taps, filter + (c * outputs + k)) { point, value in
+                                    let offset: Int = point &* rowStride &+ place &+ k
+                                    vectors(row + offset)[0] = value
+                                }
                             }
                         }
                     }
@@ -122,24 +108,38 @@ extension WinogradConvolution {
     /// Vectors that the transform of one filter needs.
     private var filterScratch: Int { Transform.taps * (Transform.taps + Transform.inputs) }
 
-    /// Transforms the filter of a phase for one source channel and 16 target channels, whose taps `value` gives, and hands out the
-    /// values of all points.
+    /// Calls `body` with where each tap of a phase's filter lies, in floats from the layer's first one; -1 where it has none.
+    @inline(__always)
+    private func withTaps(
+        ofPhase phase: Int, _ phased: WinogradSide, _ body: (UnsafeMutableBufferPointer<Int>) -> Void
+    ) {
+        let side = Transform.taps
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: side * side) { taps in
+            for place in 0..<side * side {
+                let tap = phased.tap(place / side, place % side, ofPhase: phase, rotates: rotates)
+                taps[place] = tap.map { $0 * source.channels * target.channels } ?? -1
+            }
+            body(taps)
+        }
+    }
+
+    /// Transforms the filter of a phase for one source channel and 16 target channels, `row` those of the layer's first tap, and
+    /// hands out the values of all points.
     @inline(__always)
     private func transform(
-        _ filter: UnsafeMutablePointer<Vector>, _ phased: WinogradSide, _ phase: Int, _ value: (_ tap: Int) -> Vector,
+        _ filter: UnsafeMutablePointer<Vector>, _ taps: UnsafeMutableBufferPointer<Int>, _ row: FloatPointer,
         _ put: (_ point: Int, Vector) -> Void
     ) {
         let side = Transform.inputs
-        let taps = Transform.taps
-        let columns = filter + taps * taps
-        for i in 0..<taps {
-            for j in 0..<taps {
-                filter[i * taps + j] = phased.tap(i, j, ofPhase: phase, rotates: rotates).map { value($0) } ?? .zero
-            }
+        let across = Transform.taps
+        let columns = filter + across * across
+        for place in 0..<across * across {
+            let tap = taps[place]
+            filter[place] = tap >= 0 ? vectors(row + tap)[0] : .zero
         }
-        for j in 0..<taps { Transform.filter({ filter[$0 &* taps &+ j] }, { columns[$0 &* taps &+ j] = $1 }) }
+        for j in 0..<across { Transform.filter({ filter[$0 &* across &+ j] }, { columns[$0 &* across &+ j] = $1 }) }
         for i in 0..<side {
-            Transform.filter({ columns[i &* taps &+ $0] }) { j, value in put(i &* side &+ j, value) }
+            Transform.filter({ columns[i &* across &+ $0] }) { j, value in put(i &* side &+ j, value) }
         }
     }
 
