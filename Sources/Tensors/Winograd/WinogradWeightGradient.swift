@@ -1,3 +1,5 @@
+import CHardware
+
 extension WinogradConvolution {
     /// Adds the weight gradient of each group of images to its own `dw`, `[3][3][inputChannels][outputChannels]`.
     func weightGradient(_ x: FloatPointer, _ dy: FloatPointer, into dw: [FloatPointer], _ workspace: Workspace) {
@@ -160,6 +162,8 @@ extension WinogradConvolution {
                     Transform.filterAdjoint({ columns[i &* side &+ $0] }) { j, value in
                         guard let tap = source.tap(i, j, ofPhase: phase, rotates: false) else { return }
                         let offset: Int = (tap &* source.channels &+ c) &* outputs &+ k
+                        // The next row of each tap: the processor does not foresee so many.
+                        CHardware_prefetch(dw + (offset &+ outputs))
                         vectors(dw + offset)[0] += value
                     }
                 }
