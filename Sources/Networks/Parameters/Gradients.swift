@@ -18,8 +18,7 @@ public final class Gradients {
         precondition(shards >= 1, "a rank holds at least one shard, got \(shards)")
         let count = parameters.parameterCount
         arenas = (0..<shards).map { _ in
-            let raw = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 4), alignment: 64)
-            let pointer = raw.bindMemory(to: Float.self, capacity: count)
+            let pointer = allocateFloats(max(16, count))
             pointer.initialize(repeating: 0, count: count)
             return UnsafeMutableBufferPointer(start: pointer, count: count)
         }

@@ -55,8 +55,7 @@ public final class Parameters {
     }
 
     private static func allocate(_ count: Int) -> UnsafeMutablePointer<Float> {
-        let pointer = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 4), alignment: 64)
-            .bindMemory(to: Float.self, capacity: max(16, count))
+        let pointer = allocateFloats(max(16, count))
         pointer.update(repeating: 0, count: count)
         return pointer
     }

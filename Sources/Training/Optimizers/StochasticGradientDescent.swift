@@ -1,4 +1,5 @@
 import Networks
+import Tensors
 
 /// SGD with momentum, Nesterov's variant and weight decay, with PyTorch's conventions (torch.optim.SGD, no dampening):
 /// g += decay·p; v = momentum·v + g; p −= rate·(g + momentum·v) with Nesterov, else rate·v.
@@ -22,7 +23,8 @@ package final class StochasticGradientDescent: Optimizer {
     ) {
         self.settings = settings
         slots = parameters.slots.filter { !$0.isStatistic && trains($0) }
-        momentum = .allocate(capacity: parameters.parameterCount)
+        momentum = UnsafeMutableBufferPointer(
+            start: allocateFloats(parameters.parameterCount), count: parameters.parameterCount)
         momentum.initialize(repeating: 0)
     }
 
