@@ -102,8 +102,14 @@ extension RunConfiguration {
     private func checkTraining(_ reader: inout ConfigurationReader) {
         let (optimizer, schedule) = (training.optimizer, training.schedule)
         reader.require(
-            !optimizer.nesterov || optimizer.momentum > 0, "training.optimizer.nesterov", optimizer.nesterov,
-            allowed: "true only with a momentum above 0", beside: ["training.optimizer.momentum"])
+            !optimizer.nesterov || optimizer.name == .sgd && optimizer.momentum > 0, "training.optimizer.nesterov",
+            optimizer.nesterov, allowed: "true only where training.optimizer.name is sgd, with a momentum above 0",
+            beside: ["training.optimizer.name", "training.optimizer.momentum"])
+        let router = training.methods.advmoe.routerOptimizer
+        reader.require(
+            training.method != .advmoe || router.name == optimizer.name, "training.advmoe.router_optimizer.name",
+            router.name, allowed: "that of training.optimizer, \(optimizer.name.rawValue)",
+            beside: ["training.optimizer.name"])
         reader.require(
             schedule.warmup != .product || schedule.per == .epoch, "training.schedule.warmup", schedule.warmup,
             allowed: "before, or training.schedule.per: epoch", beside: ["training.schedule.per"])
@@ -131,6 +137,9 @@ extension RunConfiguration {
             allowed:
                 "at least attack.epsilon, \(text(of: attack.epsilon, at: "attack.epsilon")), where training.method is fast, such as 10/255 for 8/255",
             beside: ["training.method", "attack.epsilon", "attack.name"])
+        reader.require(
+            training.cleanWeight == 0 || trainingAttack != nil, "training.clean_weight", training.cleanWeight,
+            allowed: "0 where no attack changes images", beside: ["attack.name"])
         checkAlternation(&reader)
         checkPruning(&reader)
         checkMicroBatch(&reader)

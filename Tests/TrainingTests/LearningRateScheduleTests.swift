@@ -118,6 +118,18 @@ struct LearningRateScheduleTests {
         }
     }
 
+    @Test("A triangle rises from nothing to its peak, and falls back to the minimum")
+    func cyclic() {
+        let schedule = schedule(.cyclic) {
+            $0.peak = 0.4
+            $0.minimumRate = 0.02
+        }
+        // Ten epochs of five steps: the peak is at step 20.
+        for (step, rate) in [(0, 0.02), (10, 0.21), (20, 0.4), (35, 0.21), (49, 0.02 + 0.38 / 30)] {
+            expectClose(schedule.rate(atStep: step), rate)
+        }
+    }
+
     @Test("A product without warm-up epochs has the reference's poly: a hundredth in epoch 0, then the curve itself")
     func referencePoly() {
         let rates = chained(.poly, epochs: 200) { $0.power = 0.9 }

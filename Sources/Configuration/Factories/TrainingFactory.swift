@@ -11,7 +11,8 @@ extension RunConfiguration {
             GroupSettings(
                 optimizer,
                 LearningRateSchedule(
-                    schedule, rate: optimizer.rate, epochs: training.epochs, stepsPerEpoch: stepsPerEpoch))
+                    schedule, rate: optimizer.rate(globalBatch: training.globalBatch), epochs: training.epochs,
+                    stepsPerEpoch: stepsPerEpoch))
         }
         let backbone = group(training.optimizer, training.schedule)
         let alternation = training.methods.advmoe

@@ -63,7 +63,7 @@ extension RunConfiguration {
     package func trainingMethod(_ traits: DatasetTraits, _ communicator: any Communicator) -> any TrainingMethod {
         let attacked = trainingAttack?.resolvedId ?? "clean"
         switch training.method {
-        case .standard, .pgd, .fast: return Adversarial(inputs: attacked)
+        case .standard, .pgd, .fast: return Adversarial(attacked: attacked, cleanWeight: training.cleanWeight)
         case .free:
             let noise = FreeNoise(
                 epsilon: Float(attack.epsilon), stepSize: Float(attack.stepSize), globalBatch: training.globalBatch,

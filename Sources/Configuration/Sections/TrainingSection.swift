@@ -26,6 +26,8 @@ extension RunConfiguration {
         package var normAlarm: Double? = 10
         /// What is trained.
         package var parameters = TrainedParameters.all
+        /// The factor of the clean images' loss beside the attacked ones', at least 0.
+        package var cleanWeight = 0.0
         /// The optimizer; in `advmoe`, of everything but routers.
         package var optimizer = OptimizerSettings()
         /// The learning rate over time.
@@ -125,6 +127,12 @@ extension RunConfiguration.Training: ConfigurationSection {
                 "how many times the median of the last 100 a gradient's norm is worth a warning; null: never",
                 .ifGiven(.above(1, atMost: ConfigurationLimits.radius))),
             ConfigurationKey("parameters", \.parameters, "what is trained"),
+            ConfigurationKey(
+                "clean_weight", \.cleanWeight, "factor of the clean images' loss beside the attacked ones'",
+                .atLeast(0),
+                onlyWhere: ConfigurationCondition("training.method: pgd or fast", hidesKey: true) {
+                    [.pgd, .fast].contains($0.method)
+                }),
             ConfigurationKey("optimizer", \.optimizer, "the optimizer; in advmoe, of everything but routers"),
             ConfigurationKey("schedule", \.schedule, "the learning rate over time"),
             ConfigurationKey(

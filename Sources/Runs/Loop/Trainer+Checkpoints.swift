@@ -127,7 +127,7 @@ extension Trainer {
 
     /// What is kept from step to step beside weights and the optimizer's state.
     private var stateTensors: [NamedTensor] {
-        step.method.state + (step.average?.tensors(network) ?? [])
+        step.method.state + step.optimizerCounts + (step.average?.tensors(network) ?? [])
             + (step.scores?.tensors ?? PruningMasks.tensors(network))
     }
 
@@ -135,6 +135,7 @@ extension Trainer {
         let tensors = try checkpoint.tensors(in: Checkpoint.stateFile)
         let place = "\(checkpoint.path)/\(Checkpoint.stateFile)"
         try step.restoreMethod(tensors, from: place)
+        try step.restoreOptimizerCounts(tensors, from: place)
         try step.scores?.restore(tensors, from: place)
         if let average = step.average {
             // A run that begins to average when it goes on begins with the weights it has.

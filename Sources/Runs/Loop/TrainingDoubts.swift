@@ -3,18 +3,24 @@ import Files
 import Networks
 
 extension RunConfiguration {
-    /// Throws where `decay_exclude` names what the network does not have: a misspelled name would let everything decay.
+    /// Throws where `decay_exclude` or `trust_exclude` names what the network does not have: a misspelled name would exclude nothing.
     func checkExclusions(_ parameters: Parameters) throws {
         var optimizers = [("training.optimizer", training.optimizer)]
         if training.method == .advmoe {
             optimizers.append(("training.advmoe.router_optimizer", training.methods.advmoe.routerOptimizer))
         }
         for (section, optimizer) in optimizers {
-            guard let entry = optimizer.unmatchedExclusions(parameters.slots).first else { continue }
-            let names = parameters.slots.filter { !$0.isStatistic }.map(\.name)
-            throw RunError.unusable(
-                "\(section).decay_exclude: no parameter of the network is called \(entry); expected the end or the beginning of "
-                    + "names such as \(names.prefix(3).joined(separator: ", "))")
+            let unmatched = [
+                ("decay_exclude", optimizer.unmatchedExclusions(parameters.slots)),
+                ("trust_exclude", optimizer.unmatchedTrustExclusions(parameters.slots)),
+            ]
+            for (key, entries) in unmatched {
+                guard let entry = entries.first else { continue }
+                let names = parameters.slots.filter { !$0.isStatistic }.map(\.name)
+                throw RunError.unusable(
+                    "\(section).\(key): no parameter of the network is called \(entry); expected the end or the beginning of "
+                        + "names such as \(names.prefix(3).joined(separator: ", "))")
+            }
         }
     }
 

@@ -8,8 +8,9 @@ public enum CrossEntropy {
     ///   - logits: `[images, 1, 1, classes]`.
     ///   - labels: One class in `0..<classes` for each image.
     ///   - divisor: The size of the global batch, so that gradients of all ranks add up to those of the mean.
+    ///   - weight: A factor of losses and gradient.
     public static func evaluate(
-        _ logits: Tensor, _ labels: [Int32], divisor: Int
+        _ logits: Tensor, _ labels: [Int32], divisor: Int, weight: Double = 1
     ) -> (losses: [Double], dLogits: Tensor) {
         precondition(labels.count == logits.images, "\(labels.count) labels for \(logits.images) images")
         let classes = logits.channels
@@ -22,9 +23,9 @@ public enum CrossEntropy {
             let (differences, sum) = LogSoftmax.parts(row, count: classes, .single)
             for index in 0..<classes {
                 let probability = exp(differences[index]) / sum
-                target[index] = Float((probability - (index == Int(label) ? 1 : 0)) / Double(divisor))
+                target[index] = Float(weight * (probability - (index == Int(label) ? 1 : 0)) / Double(divisor))
             }
-            losses.append(log(sum) - differences[Int(label)])
+            losses.append(weight * (log(sum) - differences[Int(label)]))
         }
         return (losses, dLogits)
     }

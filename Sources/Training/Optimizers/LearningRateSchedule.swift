@@ -4,7 +4,8 @@ import Foundation
 ///
 /// Warm-up rises linearly by step from rate/steps to the full rate. What follows spans the remaining epochs, continuous
 /// in the fraction t of them that has passed: cosine (1 + cos πt)/2 between rate and minimum (arXiv:1608.03983), poly
-/// (1 − t)^power, step gamma^(milestones passed, in whole epochs of the run), constant. With `per: epoch` the rate of an
+/// (1 − t)^power, step gamma^(milestones passed, in whole epochs of the run), constant, cyclic (arXiv:1506.01186, in one triangle
+/// as in arXiv:2001.03994) t/peak up to `peak` and (1 − t)/(1 − peak) after it. With `per: epoch` the rate of an
 /// epoch's first step holds for all of it.
 ///
 /// `warmup: product` is another rule, that of schedulers chained in PyTorch (robust-sparse-moes, "Optimiser, schedule,
@@ -50,7 +51,12 @@ package struct LearningRateSchedule: Sendable {
         case .poly: return max(floor, rate * pow(1 - t, schedule.power))
         case .step: return max(floor, rate * decay(epoch))
         case .constant: return rate
+        case .cyclic: return floor + (rate - floor) * triangle(t)
         }
+    }
+
+    private func triangle(_ t: Double) -> Double {
+        t < schedule.peak ? t / schedule.peak : (1 - t) / (1 - schedule.peak)
     }
 
     private func cosine(_ t: Double) -> Double { (1 + cos(.pi * t)) / 2 }
@@ -70,7 +76,7 @@ package struct LearningRateSchedule: Sendable {
             case .cosine:
                 // Only what lies above the minimum is scaled; at the bottom there is nothing to scale, and it is added to.
                 rates.append(before > 0 ? floor + (warm - floor) * now / before : warm + (rate - floor) * now)
-            case .poly, .step, .constant: rates.append(max(floor, warm * now / before))
+            case .poly, .step, .constant, .cyclic: rates.append(max(floor, warm * now / before))
             }
         }
         return rates
@@ -88,6 +94,7 @@ package struct LearningRateSchedule: Sendable {
         case .poly: return pow(1 - Double(epoch) / Double(epochs), schedule.power)
         case .step: return decay(epoch)
         case .constant: return 1
+        case .cyclic: return triangle(Double(epoch) / Double(epochs))
         }
     }
 }

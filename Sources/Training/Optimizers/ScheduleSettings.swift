@@ -6,6 +6,8 @@ package struct ScheduleSettings: Sendable, Equatable {
         case poly
         case step
         case constant
+        /// A triangle: up from nothing, and down again.
+        case cyclic
     }
 
     /// How often the rate changes.
@@ -36,6 +38,8 @@ package struct ScheduleSettings: Sendable, Equatable {
     package var lagEpochs = 0.0
     /// The exponent of `poly`, above 0.
     package var power = 0.9
+    /// The share of the time after the warm-up, above 0 and below 1, at which `cyclic` is highest.
+    package var peak = 0.4
     /// The epochs, rising from at least 1, at which `step` multiplies the rate by `gamma`.
     package var milestones: [Int] = []
     /// The factor of `step`, above 0.

@@ -1,5 +1,4 @@
 import Networks
-import Tensors
 
 /// SGD with momentum, Nesterov's variant and weight decay, with PyTorch's conventions (torch.optim.SGD, no dampening):
 /// g += decay·p; v = momentum·v + g; p −= rate·(g + momentum·v) with Nesterov, else rate·v.
@@ -9,8 +8,9 @@ import Tensors
 package final class StochasticGradientDescent: Optimizer {
     private let settings: [ParameterGroup: OptimizerSettings]
     private let slots: [Slot]
+    private let arena: OptimizerArena
     /// The momentum arena, laid out like the parameters.
-    package let momentum: UnsafeMutableBufferPointer<Float>
+    package var momentum: UnsafeMutableBufferPointer<Float> { arena.values }
 
     /// Makes an optimizer with zero momentum.
     ///
@@ -23,12 +23,8 @@ package final class StochasticGradientDescent: Optimizer {
     ) {
         self.settings = settings
         slots = parameters.slots.filter { !$0.isStatistic && trains($0) }
-        momentum = UnsafeMutableBufferPointer(
-            start: allocateFloats(parameters.parameterCount), count: parameters.parameterCount)
-        momentum.initialize(repeating: 0)
+        arena = OptimizerArena(parameters)
     }
-
-    deinit { momentum.deallocate() }
 
     /// The momentum.
     package var state: [(name: String, arena: UnsafeMutableBufferPointer<Float>)] { [("momentum", momentum)] }

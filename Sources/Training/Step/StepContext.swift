@@ -103,10 +103,13 @@ extension StepContext {
         return made(settled.record.balance, settled)
     }
 
-    /// A training pass whose loss is the mean cross entropy with the labels.
-    func crossEntropyPass(_ images: [Tensor], of batch: TrainingBatch, draw: Int = 0) throws -> TrainingPass {
+    /// A training pass whose loss is the mean cross entropy with the labels, times a weight.
+    func crossEntropyPass(
+        _ images: [Tensor], of batch: TrainingBatch, draw: Int = 0, weight: Double = 1
+    ) throws -> TrainingPass {
         try pass(images, of: batch, draw: draw) { shard, logits in
-            let result = CrossEntropy.evaluate(logits, batch.labels[shard], divisor: batch.globalSize)
+            let result = CrossEntropy.evaluate(
+                logits, batch.labels[shard], divisor: batch.globalSize, weight: weight)
             return (result.losses.reduce(0, +), result.dLogits)
         }
     }

@@ -8,6 +8,7 @@ final class StepSnapshot {
     private var values: [Float]
     private var statistics: [Float]
     private var optimizer: [[Float]]
+    private var updates: [Int64]
     private var average: WeightAverage.Contents?
     private var scores: FilterScores.Contents?
     private var method: any TrainingMethod
@@ -17,6 +18,7 @@ final class StepSnapshot {
         values = Array(step.network.parameters.values)
         statistics = Array(step.network.parameters.statistics)
         optimizer = step.optimizer.state.map { Array($0.arena) }
+        updates = step.optimizer.updates
         average = step.average?.contents
         scores = step.scores?.contents
         method = step.method
@@ -29,6 +31,7 @@ final class StepSnapshot {
         for (number, (_, arena)) in step.optimizer.state.enumerated() {
             Self.copy(UnsafeBufferPointer(arena), to: &optimizer[number])
         }
+        updates = step.optimizer.updates
         average = step.average?.contents
         scores = step.scores?.contents
         method = step.method
@@ -41,6 +44,7 @@ final class StepSnapshot {
             _ = $0.statistics.update(from: statistics)
         }
         for ((_, arena), saved) in zip(step.optimizer.state, optimizer) { _ = arena.update(from: saved) }
+        step.optimizer.updates = updates
         if let average { step.average?.contents = average }
         if let scores { step.scores?.contents = scores }
         return method

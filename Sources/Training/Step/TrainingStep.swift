@@ -80,4 +80,28 @@ package final class TrainingStep {
     package func restoreMethod(_ tensors: [String: NamedTensor], from path: String) throws {
         try method.restore(tensors, from: path)
     }
+
+    /// How often the optimizer moved each parameter, as checkpoints hold it; nothing where its rule does not ask.
+    package var optimizerCounts: [NamedTensor] {
+        let updates = optimizer.updates
+        if updates.isEmpty { return [] }
+        return [NamedTensor(name: Self.countsName, shape: [updates.count], values: .int64(updates))]
+    }
+
+    /// Takes up how often a checkpoint's optimizer moved each parameter.
+    /// - Throws: ``RunError/checkpoint(_:)`` where the rule counts and the checkpoint does not tell.
+    package func restoreOptimizerCounts(_ tensors: [String: NamedTensor], from path: String) throws {
+        let count = optimizer.updates.count
+        if count == 0 { return }
+        guard case .int64(let updates) = tensors[Self.countsName]?.values, updates.count == count,
+            updates.allSatisfy({ $0 >= 0 })
+        else {
+            throw RunError.checkpoint(
+                "\(path): expected a tensor \(Self.countsName) of \(count) whole numbers from 0, found "
+                    + (tensors[Self.countsName].map { "\($0.values)" } ?? "none"))
+        }
+        optimizer.updates = updates
+    }
+
+    private static let countsName = "optimizer.updates"
 }
