@@ -66,6 +66,23 @@ extension CommandSuite {
             #expect(mnist.output.contains("train-images-idx3-ubyte: 20 images, the published file has 60000"))
         }
 
+        @Test("a network for other images is no source of a transfer")
+        func otherSource() throws {
+            let other = try train("mnist", mnist())
+            #expect(other.outcome.status == 0, "\(other.outcome.errors)")
+            let output = try Scratch.folder() + "/out"
+            let outcome = try robustmoe(
+                [
+                    "evaluate", "--checkpoint", try TrainedRun.onOneRank.get().path, "--output", output,
+                    "evaluation.attacks=[{name: transfer, source: \"\(other.run)\"}]",
+                ], ranks: nil)
+            #expect(outcome.status == 2, "\(outcome.errors)")
+            for words in ["source: the network of \(other.run)", "28 x 28 x 1 and 10 classes", "32 x 32 x 3"] {
+                #expect(outcome.errors.contains(words), "\(words): \(outcome.errors)")
+            }
+            #expect(!Scratch.exists("\(output)/evaluation.csv"))
+        }
+
         @Test("verify says the warnings of training, and what is wrong on stderr with 3")
         func verifies() throws {
             func verify(_ dataset: String, _ folder: String) throws -> CommandJob.Outcome {

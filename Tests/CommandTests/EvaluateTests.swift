@@ -87,6 +87,35 @@ extension CommandSuite {
             #expect(!FileManager.default.fileExists(atPath: far.output.path + "/per_sample.csv"))
         }
 
+        @Test("results are not taken for finished where the images of a file are other ones now")
+        func changedFile() throws {
+            let run = try TrainedRun.onOneRank.get().path
+            func evaluate(_ output: String, _ settings: [String]) throws -> (status: Int, text: String) {
+                let outcome = try robustmoe(
+                    ["evaluate", "--checkpoint", run, "--output", output, "evaluation.samples=8"] + settings, ranks: nil
+                )
+                return (outcome.status, outcome.output + outcome.errors)
+            }
+            let folder = try Scratch.folder()
+            let images = "\(folder)/made/made.safetensors"
+            func make(_ steps: Int) throws {
+                let made = try evaluate(
+                    "\(folder)/made",
+                    ["--force", "evaluation.attacks=[{id: made, steps: \(steps)}]", "evaluation.write_images=true"])
+                #expect(made.status == 0, "\(made.text)")
+            }
+            let entry = "evaluation.attacks=[{id: read, name: file, file: \"\(images)\"}]"
+            try make(1)
+            #expect(try evaluate("\(folder)/read", [entry]).status == 0)
+            let again = try evaluate("\(folder)/read", [entry, "--resume", "auto"])
+            #expect(again.status == 0 && again.text.contains("finished already"), "\(again.text)")
+            try make(2)
+            let other = try evaluate("\(folder)/read", [entry, "--resume", "auto"])
+            #expect(other.status == 4, "\(other.text)")
+            #expect(
+                other.text.contains("what is in \(images): SHA-256") && other.text.contains("--force"), "\(other.text)")
+        }
+
         @Test("a universal perturbation has a row, the same on two ranks; too few training images are refused")
         func universal() throws {
             let entry = "evaluation.attacks=[{name: universal, steps: 2, train_samples: 70, epsilon: 16/255}]"

@@ -77,7 +77,7 @@ package struct RunDirectory: Sendable {
     static let resumable = [checkpointsName, unfinishedName]
     /// Every file that a run or an evaluation writes, checkpoints aside.
     package static let fileNames =
-        traces + ["environment.json", "command.txt", logName, reportName, ExampleImages.fileName, EventFile.name]
+        traces + [environmentName, "command.txt", logName, reportName, ExampleImages.fileName, EventFile.name]
     /// The page that `robustmoe report` makes of a run.
     package static let reportName = "report.html"
 
@@ -178,13 +178,16 @@ package struct RunDirectory: Sendable {
         try replace("command.txt", with: arguments.map(Self.shellQuoted).joined(separator: " ") + "\n")
     }
 
+    /// What a session ran on.
+    package static let environmentName = "environment.json"
+
     /// Writes `environment.json` with sorted keys.
     package func writeEnvironment(_ environment: some Encodable) throws(RunDirectoryError) {
         let text: String
         do {
-            text = try prettyJSON(environment, path: file("environment.json"))
+            text = try prettyJSON(environment, path: file(Self.environmentName))
         } catch { throw .contents(error) }
-        try replace("environment.json", with: text)
+        try replace(Self.environmentName, with: text)
     }
 
     /// Appends a line to `events.log`: the time in UTC, a space, and the event with its line breaks made spaces.

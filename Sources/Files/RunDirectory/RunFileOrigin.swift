@@ -10,7 +10,7 @@ struct RunFileOrigin {
         switch name {
         case RunDirectory.configurationName:
             (expected, isOurs) = ("a resolved configuration", { $0.hasPrefix("preset:") })
-        case "environment.json":
+        case RunDirectory.environmentName:
             (expected, isOurs) = ("JSON with blas_kernel", { $0.hasPrefix("{") && $0.contains("\"blas_kernel\"") })
         case "command.txt":
             (expected, isOurs) = ("a command on one line", { $0.firstIndex(of: "\n") == $0.index(before: $0.endIndex) })

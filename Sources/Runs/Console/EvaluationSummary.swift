@@ -11,6 +11,8 @@ struct EvaluationSummary {
         let name: String
         /// What was done to the images; nil of clean ones.
         let attack: String?
+        /// What of that a table's head says, where other columns tell the rest.
+        let head: String?
         let correct: Int
     }
 
@@ -22,12 +24,17 @@ struct EvaluationSummary {
     init(_ result: EvaluationResult, _ subject: EvaluationSubject) {
         self.subject = subject
         samples = result.samples
-        var entries = result.inputs.map { Entry(name: $0.name, attack: $0.attack?.words, correct: $0.correct) }
+        var entries = result.inputs.map {
+            Entry(name: $0.name, attack: $0.attack?.words, head: $0.attack?.words, correct: $0.correct)
+        }
         let attacks = result.inputs.compactMap(\.attack)
         if !attacks.isEmpty {
             let all = attacks.map { "\($0.id): \($0.words)" }.joined(separator: "; ")
             entries.append(
-                Entry(name: "worst case\(result.suffix)", attack: all, correct: result.worstCaseCorrect))
+                Entry(
+                    name: "worst case\(result.suffix)", attack: all,
+                    head: attacks.count == 1 ? all : "of all \(attacks.count) attacks",
+                    correct: result.worstCaseCorrect))
         }
         self.entries = entries
     }
@@ -55,7 +62,7 @@ struct EvaluationSummary {
         func row(_ cells: [String]) -> String {
             "| " + cells.map { $0.replacingOccurrences(of: "|", with: "\\|") }.joined(separator: " | ") + " |"
         }
-        let titles = entries.map { "\($0.name)\($0.attack.map { " (\($0))" } ?? ""), %" }
+        let titles = entries.map { "\($0.name)\($0.head.map { " (\($0))" } ?? ""), %" }
         let heads = ["weights", "SHA-256", "data", "images"] + titles
         return [
             row(heads), row(heads.map { _ in "---" }),
@@ -69,7 +76,7 @@ struct EvaluationSummary {
         func escaped(_ text: String) -> String {
             text.map { "#$%&_{}".contains($0) ? "\\\($0)" : String($0) }.joined()
         }
-        let titles = entries.map { "\($0.name)\($0.attack.map { " (\($0))" } ?? "")" }
+        let titles = entries.map { "\($0.name)\($0.head.map { " (\($0))" } ?? "")" }
         return [
             "% weights (SHA-256) & images & " + titles.joined(separator: " & "),
             (["\(escaped(subject.checkpoint)) (\\texttt{\(weights)})", "\(samples)"]

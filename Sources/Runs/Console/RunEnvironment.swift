@@ -35,6 +35,8 @@ struct RunEnvironment: Encodable {
     let compiler: String
     /// The SHA-256 of the images of each split that was read, see `ImageSet.contentDigest`.
     let dataSHA256: [String: String]
+    /// The SHA-256 of the files that attacks were made with, by where these lay; nil where there were none.
+    let attackFiles: [String: [String]]?
     let startedAt: String
     /// When the session ended, and with which exit status; nil while it runs, and where it was killed.
     var endedAt: String?
@@ -47,13 +49,15 @@ struct RunEnvironment: Encodable {
         case jobID = "job_id"
         case blasKernel = "blas_kernel"
         case dataSHA256 = "data_sha256"
+        case attackFiles = "attack_files_sha256"
         case startedAt = "started_at"
         case endedAt = "ended_at"
         case exitStatus = "exit_status"
     }
 
     init(
-        topology: NodeTopology, communicator: any Communicator, threads: Int, started: Date, data: [String: String]
+        topology: NodeTopology, communicator: any Communicator, threads: Int, started: Date, data: [String: String],
+        attackFiles: [String: [String]] = [:]
     ) {
         hosts = topology.hosts.map(\.name)
         ranks = communicator.size
@@ -74,7 +78,22 @@ struct RunEnvironment: Encodable {
         build = Version.build
         compiler = Version.compiler
         dataSHA256 = data
+        self.attackFiles = attackFiles.isEmpty ? nil : attackFiles
         startedAt = started.ISO8601Format()
+    }
+
+    /// The SHA-256 of the files that a session's attacks were made with, as its `environment.json` tells.
+    static func attackFiles(in directory: RunDirectory) throws -> [String: [String]] {
+        struct Told: Decodable {
+            let files: [String: [String]]?
+            enum CodingKeys: String, CodingKey { case files = "attack_files_sha256" }
+        }
+        let path = directory.file(RunDirectory.environmentName)
+        do {
+            return try JSONDecoder().decode(Told.self, from: Data(FileSystem.text(of: path).utf8)).files ?? [:]
+        } catch let error as DecodingError {
+            throw RunError.checkpoint("\(path): expected what an evaluation ran on, found \(error)".printableLine)
+        }
     }
 
     /// The same of a session that ends now.

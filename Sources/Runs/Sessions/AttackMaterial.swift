@@ -52,6 +52,18 @@ struct AttackMaterial {
         (self.attacks, self.training, self.hashes, self.configuration) = (attacks, training, hashes, configuration)
     }
 
+    /// The SHA-256 of the files that the attacks of a configuration are made with, by where they lie.
+    static func files(of configuration: RunConfiguration) throws -> [String: [String]] {
+        var files: [String: [String]] = [:]
+        for attack in configuration.resolvedEvaluationAttacks {
+            if attack.name == .transfer, let path = attack.source {
+                files[path] = try EvaluatedWeights(path, layout: nil).hashes
+            }
+            if attack.name == .file, let path = attack.file { files[path] = [try FileDigest(ofFileAt: path).sha256] }
+        }
+        return files
+    }
+
     /// Makes what is made before any image is judged; collective.
     /// - Parameters:
     ///   - passes: Those of the network that is judged.

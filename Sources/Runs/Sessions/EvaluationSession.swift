@@ -113,7 +113,9 @@ package struct EvaluationSession: Sendable {
         let record =
             try communicator.isRoot
             ? EvaluationRecord(output, identity, runID: prepared.weights.runID, resumes: resume) { directory in
-                environment = try site.describe(configuration, in: directory, communicator, images: [data.set])
+                environment = try site.describe(
+                    configuration, in: directory, communicator, images: [data.set],
+                    attackFiles: AttackMaterial.files(of: configuration))
                 try directory.log(prepared.weights.description)
                 for warning in data.set.warnings { try directory.log("warning: \(warning)") }
             } : nil
@@ -180,8 +182,13 @@ package struct EvaluationSession: Sendable {
         let path = directory.file("config.yaml")
         let saved = try RunConfiguration.resolve(layers: [ConfigurationLayer(file: path)])
         let (found, expected) = (prepared.configuration.evaluationLeaves, saved.evaluationLeaves)
-        let changed = Set(found.keys).union(expected.keys).sorted().filter { found[$0] != expected[$0] }.map {
+        var changed = Set(found.keys).union(expected.keys).sorted().filter { found[$0] != expected[$0] }.map {
             "\($0): \(expected[$0] ?? "absent") -> \(found[$0] ?? "absent")"
+        }
+        let files = try (AttackMaterial.files(of: prepared.configuration), RunEnvironment.attackFiles(in: directory))
+        changed += files.0.keys.sorted().filter { files.0[$0] != files.1[$0] }.map {
+            "what is in \($0): SHA-256 \(files.1[$0]?.joined(separator: " ") ?? "unknown") -> "
+                + (files.0[$0]?.joined(separator: " ") ?? "unknown")
         }
         guard changed.isEmpty, try directory.holdsResults(ofWeights: prepared.weights.sha256) else {
             throw RunError.checkpoint(

@@ -40,18 +40,20 @@ struct SessionSite {
     }
 
     /// Writes what runs, how and where: `config.yaml`, `command.txt` and `environment.json`; rank 0 alone.
-    /// - Parameter images: What is trained on and evaluated.
+    /// - Parameters:
+    ///   - images: What is trained on and evaluated.
+    ///   - attackFiles: See ``AttackMaterial/files(of:)``.
     /// - Returns: What is in `environment.json`, for the session's end.
     @discardableResult
     func describe(
         _ configuration: RunConfiguration, in directory: RunDirectory, _ communicator: any Communicator,
-        images: [ImageSet]
+        images: [ImageSet], attackFiles: [String: [String]] = [:]
     ) throws -> RunEnvironment {
         try directory.writeConfiguration(configuration.yaml())
         try directory.writeCommand(LauncherProcess()?.words ?? CommandLine.arguments)
         let environment = RunEnvironment(
             topology: topology, communicator: communicator, threads: threads, started: started,
-            data: Dictionary(images.map { ($0.split.rawValue, $0.contentDigest) }) { $1 })
+            data: Dictionary(images.map { ($0.split.rawValue, $0.contentDigest) }) { $1 }, attackFiles: attackFiles)
         try directory.writeEnvironment(environment)
         for warning in warnings { try directory.log("warning: \(warning)") }
         return environment
