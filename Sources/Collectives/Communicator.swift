@@ -47,6 +47,27 @@ public protocol Communicator: AnyObject {
         _ buffer: UnsafeMutableBufferPointer<Float>
     ) throws(CollectiveError) -> any PendingReduction
 
+    /// Starts to send each rank a part of `outgoing` and to take a part of `incoming` from each, both in rank order, and returns at
+    /// once.
+    ///
+    /// Until it has been waited for, both must stay where they are and nobody may touch them. Ordered like
+    /// ``startAllReduceSum(_:)``, with which it shares its order.
+    /// - Parameters:
+    ///   - sent: The bytes for each rank; what rank s takes from rank r is what r has for s.
+    ///   - taken: The bytes from each rank.
+    func startAllToAll(
+        _ outgoing: UnsafeMutableBufferPointer<UInt8>, counts sent: [Int],
+        into incoming: UnsafeMutableBufferPointer<UInt8>, counts taken: [Int]
+    ) throws(CollectiveError) -> any PendingReduction
+
+    /// Starts to fill in the parts of `bytes` that the other ranks hold, and returns at once.
+    ///
+    /// As ``startAllToAll(_:counts:into:counts:)``, but ordered among themselves alone.
+    /// - Parameter counts: The bytes that each rank holds, in rank order.
+    func startAllGather(
+        _ bytes: UnsafeMutableBufferPointer<UInt8>, counts: [Int]
+    ) throws(CollectiveError) -> any PendingReduction
+
     /// Copies `bytes` of rank `root` into `bytes` of all others; equally long on every rank.
     func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws(CollectiveError)
 

@@ -26,6 +26,8 @@ public final class GradientBuckets {
     private var unstarted: Int
     private var open: [any PendingReduction] = []
     private var firstStart: ContinuousClock.Instant?
+    /// The sums of buckets that are encoded on their way, first to last; none where they are sent as they are.
+    private let encoded: [EncodedReduction]
 
     /// Makes the buckets of `arena`, ready for a first step.
     ///
@@ -33,8 +35,10 @@ public final class GradientBuckets {
     ///   rank.
     /// - Parameter bucketBytes: the size of a bucket, at least one element's four bytes; the last one may be smaller.
     ///   The same on every rank.
+    /// - Parameter codec: how elements are written for other ranks, the same on every one; nil means as they are.
     public init(
-        arena: UnsafeMutableBufferPointer<Float>, bucketBytes: Int, communicator: any Communicator
+        arena: UnsafeMutableBufferPointer<Float>, bucketBytes: Int, codec: (any GradientCodec)? = nil,
+        communicator: any Communicator
     ) {
         let length = bucketBytes / MemoryLayout<Float>.stride
         precondition(length >= 1, "expected buckets of at least 4 bytes, found \(bucketBytes)")
@@ -44,6 +48,18 @@ public final class GradientBuckets {
         ranges = stride(from: 0, to: arena.count, by: length).map { $0..<min(arena.count, $0 + length) }
         readyCounts = ranges.map { _ in 0 }
         unstarted = ranges.count
+        if let codec, communicator.size > 1 {
+            encoded = ranges.map { EncodedReduction($0, of: arena, codec, communicator) }
+        } else {
+            encoded = []
+        }
+    }
+
+    /// Bytes that this rank sends in a step; of sums of floats, those that a ring sends.
+    public var bytesSent: Int {
+        if !encoded.isEmpty { return encoded.reduce(0) { $0 + $1.bytesSent } }
+        let size = communicator.size
+        return 2 * arena.count * MemoryLayout<Float>.stride / size * (size - 1)
     }
 
     /// Begins a step: no element is final, and the arena belongs to the caller.
@@ -95,6 +111,11 @@ public final class GradientBuckets {
     private func startNext() throws(CollectiveError) {
         if firstStart == nil { firstStart = ContinuousClock.now }
         unstarted -= 1
+        if !encoded.isEmpty {
+            try encoded[unstarted].start()
+            open.append(encoded[unstarted])
+            return
+        }
         let bucket = UnsafeMutableBufferPointer(rebasing: arena[ranges[unstarted]])
         open.append(try communicator.startAllReduceSum(bucket))
     }

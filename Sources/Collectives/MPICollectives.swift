@@ -34,6 +34,38 @@ extension MPICommunicator {
         return MPIOperation(self, "MPI_Iallreduce", count: buffer.count, requests)
     }
 
+    /// Starts to send each rank a part of `outgoing` and to take a part of `incoming` from each, and returns at once.
+    public func startAllToAll(
+        _ outgoing: UnsafeMutableBufferPointer<UInt8>, counts sent: [Int],
+        into incoming: UnsafeMutableBufferPointer<UInt8>, counts taken: [Int]
+    ) throws(CollectiveError) -> any PendingReduction {
+        precondition(
+            max(outgoing.count, incoming.count) <= largestCount,
+            "expected at most \(largestCount) bytes, found \(max(outgoing.count, incoming.count))")
+        let arguments = MPIArguments(sent, runningStarts(of: sent), taken, runningStarts(of: taken))
+        let list = arguments.list
+        let request = try issue("MPI_Ialltoallv", count: outgoing.count) { request in
+            MPI_Ialltoallv(
+                outgoing.baseAddress, list, list + size, CMPI_uint8(), incoming.baseAddress, list + 2 * size,
+                list + 3 * size, CMPI_uint8(), overlapped, &request)
+        }
+        return MPIOperation(self, "MPI_Ialltoallv", count: outgoing.count, [request], keeping: arguments)
+    }
+
+    /// Starts to fill in the parts of `bytes` that the other ranks hold, and returns at once.
+    public func startAllGather(
+        _ bytes: UnsafeMutableBufferPointer<UInt8>, counts: [Int]
+    ) throws(CollectiveError) -> any PendingReduction {
+        precondition(bytes.count <= largestCount, "expected at most \(largestCount) bytes, found \(bytes.count)")
+        let arguments = MPIArguments(counts, runningStarts(of: counts))
+        let list = arguments.list
+        let request = try issue("MPI_Iallgatherv", count: bytes.count) { request in
+            MPI_Iallgatherv(
+                CMPI_inPlace(), 0, CMPI_uint8(), bytes.baseAddress, list, list + size, CMPI_uint8(), gathered, &request)
+        }
+        return MPIOperation(self, "MPI_Iallgatherv", count: bytes.count, [request], keeping: arguments)
+    }
+
     /// Copies `bytes` of rank `root` into `bytes` of all others; equally long on every rank.
     public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws(CollectiveError) {
         expectMember(root)

@@ -23,6 +23,8 @@ public final class MPICommunicator: Communicator {
     let immediate: MPI_Comm
     /// Carries the reductions that are started early, so that their order is their own.
     let overlapped: MPI_Comm
+    /// Carries the second halves of exchanges that are started early: when they begin depends on the rank.
+    let gathered: MPI_Comm
     /// Carries what single ranks post to each other.
     let messages: MPI_Comm
     /// Messages that may not have left yet.
@@ -136,6 +138,7 @@ public final class MPICommunicator: Communicator {
         timeoutSeconds = limit.seconds
         immediate = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         overlapped = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
+        gathered = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         messages = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         liveness = Liveness(
             try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }, rank: Int(rank), size: Int(size))
@@ -273,8 +276,14 @@ final class MPIOperation: PendingReduction {
     private let count: Int?
     private var requests: [MPI_Request?]
     private var completed = 0
+    /// What MPI reads until the operation has completed.
+    private let arguments: MPIArguments?
 
-    init(_ communicator: MPICommunicator, _ call: String, count: Int?, _ requests: [MPI_Request?]) {
+    init(
+        _ communicator: MPICommunicator, _ call: String, count: Int?, _ requests: [MPI_Request?],
+        keeping arguments: MPIArguments? = nil
+    ) {
+        self.arguments = arguments
         self.communicator = communicator
         self.call = call
         self.count = count
@@ -292,4 +301,17 @@ final class MPIOperation: PendingReduction {
     func wait() throws(CollectiveError) {
         try communicator.poll(call, count: count) { () throws(CollectiveError) in try test() }
     }
+}
+
+/// Counts and places that stay where they are while a call that was given them is under way.
+final class MPIArguments {
+    let list: UnsafeMutablePointer<Int32>
+
+    init(_ lists: [Int]...) {
+        let values = lists.joined()
+        list = .allocate(capacity: max(1, values.count))
+        for (index, value) in values.enumerated() { (list + index).initialize(to: Int32(value)) }
+    }
+
+    deinit { list.deallocate() }
 }

@@ -140,6 +140,10 @@ extension RunConfiguration {
         reader.require(
             training.cleanWeight == 0 || trainingAttack != nil, "training.clean_weight", training.cleanWeight,
             allowed: "0 where no attack changes images", beside: ["attack.name"])
+        reader.require(
+            distributed.wire == .float32 || distributed.deterministicShards == 0, "distributed.wire", distributed.wire,
+            allowed: "float32 where there are distributed.deterministic_shards, whose sums are exact",
+            beside: ["distributed.deterministic_shards"])
         checkAlternation(&reader)
         checkPruning(&reader)
         checkMicroBatch(&reader)

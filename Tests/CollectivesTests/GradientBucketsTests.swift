@@ -48,6 +48,13 @@ final class RecordingCommunicator: Communicator {
     func post(_ message: [UInt8], to rank: Int) {}
     func collect() -> (message: [UInt8], from: Int)? { nil }
     func wait(for what: String, until isDone: () throws -> Bool) rethrows { while try !isDone() {} }
+    func startAllToAll(
+        _ outgoing: UnsafeMutableBufferPointer<UInt8>, counts sent: [Int],
+        into incoming: UnsafeMutableBufferPointer<UInt8>, counts taken: [Int]
+    ) -> any PendingReduction { FinishedReduction() }
+    func startAllGather(_ bytes: UnsafeMutableBufferPointer<UInt8>, counts: [Int]) -> any PendingReduction {
+        FinishedReduction()
+    }
     var started: [Reduction] = []
     var refusal: CollectiveError?
     var delay = Duration.zero

@@ -27,7 +27,7 @@ extension RunConfiguration {
             routing: routingRule,
             arithmetic: kernels.passArithmetic, attackArithmetic: kernels.attackArithmetic,
             filterCacheMegabytes: kernels.transformCacheMegabytes,
-            bucketMegabytes: distributed.bucketMegabytes, shards: shardsPerRank(ranks),
+            bucketMegabytes: distributed.bucketMegabytes, wire: distributed.wire, shards: shardsPerRank(ranks),
             isOrdered: distributed.deterministicShards > 0)
     }
 

@@ -1,5 +1,6 @@
 import Networks
 import Tensors
+import Training
 
 extension RunConfiguration {
     /// The section `distributed`: how the ranks work together.
@@ -10,6 +11,8 @@ extension RunConfiguration {
         package var deterministicShards = 0
         /// The size, above 0, of the pieces in which gradients are summed, in MiB.
         package var bucketMegabytes = 4.0
+        /// How gradients are written for other ranks.
+        package var wire = GradientWire.float32
         /// Threads of a rank.
         package var threads = Automatic<Int>.automatic
         /// Seconds, above 0, that a rank waits for the others.
@@ -63,6 +66,8 @@ extension RunConfiguration.Distributed: ConfigurationSection {
             "bucket_megabytes", \.bucketMegabytes, "MiB of gradients that are summed together",
             .within(1.0 / 1024...Double(ConfigurationLimits.mebibytes))),
         ConfigurationKey(
+            "wire", \.wire, "how gradients are sent: as floats, as bf16, or as bytes that are right on average"),
+        ConfigurationKey(
             "threads", \.threads, "threads of a rank", .automaticOr(.within(1...ConfigurationLimits.threads))),
         ConfigurationKey(
             "timeout_seconds", \.timeoutSeconds,
@@ -97,3 +102,5 @@ extension RunConfiguration.Output: ConfigurationSection {
 
 extension Normalization: ConfigurationChoice {}
 extension Arithmetic: ConfigurationChoice {}
+
+extension GradientWire: ConfigurationChoice {}

@@ -35,6 +35,10 @@ package struct MetricsRow: CSVRow, Equatable {
     /// The least and the most over ranks of the time spent in attacks and backward passes, in seconds: work in which no rank
     /// waits for another.
     package var workSeconds: ClosedRange<Double>?
+    /// Bytes of gradients that rank zero sent.
+    package var wireBytes: Int?
+    /// ‖g̃ − g‖ / ‖g‖ of rank zero's gradients as they were sent; empty where they went as they are.
+    package var quantizationError: Double?
 
     /// A row; what is not given is not measured.
     package init(
@@ -42,7 +46,8 @@ package struct MetricsRow: CSVRow, Equatable {
         accuracy: Double? = nil, samples: Int, learningRate: Double? = nil, wallSeconds: Double? = nil,
         imagesPerSecond: Double? = nil, attackSeconds: Double? = nil, allreduceSeconds: Double? = nil,
         communicationSeconds: Double? = nil, gradientNorm: Double? = nil, probeAccuracy: Double? = nil,
-        backwardSeconds: Double? = nil, checkpointSeconds: Double? = nil, workSeconds: ClosedRange<Double>? = nil
+        backwardSeconds: Double? = nil, checkpointSeconds: Double? = nil, workSeconds: ClosedRange<Double>? = nil,
+        wireBytes: Int? = nil, quantizationError: Double? = nil
     ) {
         self.position = position
         self.loss = loss
@@ -61,6 +66,8 @@ package struct MetricsRow: CSVRow, Equatable {
         self.backwardSeconds = backwardSeconds
         self.checkpointSeconds = checkpointSeconds
         self.workSeconds = workSeconds
+        self.wireBytes = wireBytes
+        self.quantizationError = quantizationError
     }
 
     /// How much better the network is on images that it is trained on than on these.
@@ -69,8 +76,9 @@ package struct MetricsRow: CSVRow, Equatable {
         return probeAccuracy - accuracy
     }
 
-    /// The second set of columns: the probe, and seconds of backward passes, checkpoints and ranks' work came to the first.
-    package static let schemaVersion = 2
+    /// The third set of columns: the probe, and seconds of backward passes, checkpoints and ranks' work came to the first, what
+    /// gradients took on the wire to the second.
+    package static let schemaVersion = 3
 
     /// The columns of `metrics.csv`.
     package static let columns: [CSVColumn<MetricsRow>] =
@@ -93,5 +101,7 @@ package struct MetricsRow: CSVRow, Equatable {
             CSVColumn("checkpoint_seconds") { CSVValue($0.checkpointSeconds) },
             CSVColumn("least_work_seconds") { CSVValue($0.workSeconds?.lowerBound) },
             CSVColumn("most_work_seconds") { CSVValue($0.workSeconds?.upperBound) },
+            CSVColumn("wire_bytes") { CSVValue($0.wireBytes) },
+            CSVColumn("quantization_error") { CSVValue($0.quantizationError) },
         ]
 }

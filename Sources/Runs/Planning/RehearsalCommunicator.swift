@@ -45,6 +45,21 @@ final class RehearsalCommunicator: Communicator {
         return solo.startAllReduceSum(buffer)
     }
 
+    func startAllToAll(
+        _ outgoing: UnsafeMutableBufferPointer<UInt8>, counts sent: [Int],
+        into incoming: UnsafeMutableBufferPointer<UInt8>, counts taken: [Int]
+    ) -> any PendingReduction {
+        traffic.overlapped += 1
+        traffic.overlappedBytes += outgoing.count
+        incoming.update(repeating: 0)
+        return solo.startAllGather(incoming, counts: taken)
+    }
+
+    /// The second half of an exchange, whose bytes were counted with the first.
+    func startAllGather(_ bytes: UnsafeMutableBufferPointer<UInt8>, counts: [Int]) -> any PendingReduction {
+        solo.startAllGather(bytes, counts: counts)
+    }
+
     func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) { count(bytes.count) }
 
     func allGatherCounted<Element: CollectiveElement>(_ values: [Element]) -> (values: [Element], counts: [Int]) {

@@ -12,6 +12,7 @@ public enum RandomPurpose: UInt32, Sendable {
     case randomRoutes = 8
     case resizedCrop = 9
     case squareAttack = 10
+    case wire = 11
 }
 
 /// A counter-based random stream (Philox4x32-10; Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11).

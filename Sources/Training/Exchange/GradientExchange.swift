@@ -11,6 +11,10 @@ package final class GradientExchange {
     package let gradients: Gradients
     private let communicator: any Communicator
     private let buckets: GradientBuckets?
+    /// What writes gradients for other ranks, if not as they are.
+    private let codec: (any GradientWireCodec)?
+    /// The step of the last update, and which one of it that was.
+    private var position = (step: -1, update: 0)
     /// The first slot, as the backward pass comes to them, whose gradient of this rank's own images is not finite.
     package private(set) var notFinite: Slot?
     /// Whether an update has begun that is not finished.
@@ -24,17 +28,18 @@ package final class GradientExchange {
     private var failure: (any Error)?
 
     package init(
-        _ parameters: Parameters, shards: Int, isOrdered: Bool, bucketMegabytes: Double,
-        _ communicator: any Communicator
+        _ parameters: Parameters, shards: Int, isOrdered: Bool, bucketMegabytes: Double, wire: GradientWire = .float32,
+        seed: UInt64 = 0, _ communicator: any Communicator
     ) {
         gradients = Gradients(parameters, shards: shards)
         self.communicator = communicator
         slots = parameters.slots.filter { !$0.isStatistic }
+        codec = communicator.size > 1 ? wire.codec(parameters, seed: seed, rank: communicator.rank) : nil
         buckets =
             isOrdered
             ? nil
             : GradientBuckets(
-                arena: gradients.arenas[0], bucketBytes: max(4, Int(bucketMegabytes * 1_048_576)),
+                arena: gradients.arenas[0], bucketBytes: max(4, Int(bucketMegabytes * 1_048_576)), codec: codec,
                 communicator: communicator)
         gradients.onReady = { [unowned self] range in
             communicator.note(part: name(at: range.lowerBound))
@@ -67,8 +72,25 @@ package final class GradientExchange {
     /// Floats that the update under way sends of each shard.
     package var length: Int { packedSlots.map { $0.reduce(0) { $0 + $1.count } } ?? total.count }
 
+    /// Bytes that this rank sends in the update under way.
+    package var bytesSent: Int {
+        let size = communicator.size
+        guard packedSlots == nil, let buckets else {
+            return 2 * length * gradients.arenas.count * MemoryLayout<Float>.stride / size * (size - 1)
+        }
+        return buckets.bytesSent
+    }
+
+    /// Σ (g̃ − g)² and Σ g² of what this rank has written for others in this update; nil where gradients go as they are.
+    package var wireSquares: (error: Double, gradient: Double)? { packedSlots == nil ? codec?.squares : nil }
+
     /// Begins an update of some groups with zero gradients.
-    package func begin(_ groups: Set<ParameterGroup>) {
+    ///
+    /// Where few parameters move, their gradients go as they are, whatever the wire.
+    /// - Parameter step: The step that the update belongs to.
+    package func begin(_ groups: Set<ParameterGroup>, step: Int) {
+        position = (step, position.step == step ? position.update + 1 : 0)
+        codec?.begin(step: position.step, update: position.update)
         gradients.groups = groups
         gradients.clear()
         let moved = slots.filter { groups.contains($0.group) }

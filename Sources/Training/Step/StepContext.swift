@@ -18,6 +18,7 @@ package final class StepContext {
     private var waitSeconds = 0.0
     private var communicationSeconds = 0.0
     private var backwardSeconds = 0.0
+    private var wire = WireTotals()
     /// Images of the global batch while it is run in parts, whose passes are carried back before they are settled.
     private var imagesInParts: Int?
 
@@ -35,7 +36,8 @@ package final class StepContext {
     func outcome(_ updates: [UpdateOutcome], finding: String? = nil) -> StepOutcome {
         StepOutcome(
             updates: updates, finding: finding, isAskedToStop: isAskedToStop, attackSeconds: attackSeconds,
-            waitSeconds: waitSeconds, communicationSeconds: communicationSeconds, backwardSeconds: backwardSeconds)
+            waitSeconds: waitSeconds, communicationSeconds: communicationSeconds, backwardSeconds: backwardSeconds,
+            wire: wire)
     }
 }
 
@@ -191,7 +193,7 @@ extension StepContext {
             settled = try carryBackInParts(batch, of: size, groups, passes)
         } else {
             let made = try passes(batch)
-            owner.exchange.begin(groups)
+            owner.exchange.begin(groups, step: step)
             gradient = try carryBack(made, completes: true, wantsInput: wantsInput)
             settled = made.compactMap(\.settled)
         }
@@ -206,7 +208,7 @@ extension StepContext {
     /// Moves the image's router by passes of its own, carried back from the last to the first; the weights enter no average.
     func updateRouter(_ passes: [RouterPass]) throws {
         let exchange = owner.exchange
-        exchange.begin([.router])
+        exchange.begin([.router], step: step)
         let start = ContinuousClock.now
         for (index, made) in passes.enumerated().reversed() {
             let isLast = index == 0
@@ -242,7 +244,7 @@ extension StepContext {
         defer { imagesInParts = nil }
         let parts = batch.parts(of: size)
         var made: [(records: [PassRecord], sums: [[PassTotals]])] = []
-        owner.exchange.begin(groups)
+        owner.exchange.begin(groups, step: step)
         for (index, part) in parts.enumerated() {
             let ofPart = try passes(part)
             _ = try carryBack(ofPart, completes: index == parts.count - 1, wantsInput: false)
@@ -262,6 +264,7 @@ extension StepContext {
         let timing = try owner.exchange.finish()
         waitSeconds += timing.waited
         communicationSeconds += timing.span
+        wire.add(owner.exchange)
         owner.communicator.note("step \(step), optimizer")
         let total = owner.exchange.total
         owner.scores?.carryBack(total)

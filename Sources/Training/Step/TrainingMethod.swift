@@ -76,4 +76,6 @@ package struct StepOutcome {
     package var communicationSeconds: Double
     /// This rank's seconds in backward passes.
     package var backwardSeconds = 0.0
+    /// What this rank sent of gradients.
+    package var wire = WireTotals()
 }

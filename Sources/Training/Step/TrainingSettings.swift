@@ -68,6 +68,8 @@ package struct TrainingSettings {
     package var filterCacheMegabytes: Int
     /// The pieces in which gradients are summed, in MiB.
     package var bucketMegabytes: Double
+    /// How gradients are written for other ranks.
+    package var wire: GradientWire
     /// Shards of this rank, and whether sums are taken in the fixed order of all shards.
     package var shards: Int
     package var isOrdered: Bool
@@ -79,7 +81,7 @@ package struct TrainingSettings {
         groups: [ParameterGroup: GroupSettings], attack: NetworkAttack? = nil, normalization: Normalization = .local,
         routing: RoutingRule,
         arithmetic: Arithmetic = .fast, attackArithmetic: Arithmetic = .fast, filterCacheMegabytes: Int = 2048,
-        bucketMegabytes: Double = 4, shards: Int = 1, isOrdered: Bool = false
+        bucketMegabytes: Double = 4, wire: GradientWire = .float32, shards: Int = 1, isOrdered: Bool = false
     ) {
         self.seed = seed
         self.globalBatch = globalBatch
@@ -96,6 +98,7 @@ package struct TrainingSettings {
         self.attackArithmetic = attackArithmetic
         self.filterCacheMegabytes = filterCacheMegabytes
         self.bucketMegabytes = bucketMegabytes
+        self.wire = wire
         self.shards = shards
         self.isOrdered = isOrdered
     }

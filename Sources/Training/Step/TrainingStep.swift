@@ -41,7 +41,7 @@ package final class TrainingStep {
         }
         exchange = GradientExchange(
             network.parameters, shards: settings.shards, isOrdered: settings.isOrdered,
-            bucketMegabytes: settings.bucketMegabytes, communicator)
+            bucketMegabytes: settings.bucketMegabytes, wire: settings.wire, seed: settings.seed, communicator)
         passes = PassFactory(
             network, workspace: workspace, filters: FilterCache(capacityMegabytes: settings.filterCacheMegabytes),
             arithmetic: settings.arithmetic, normalization: settings.normalization,

@@ -24,6 +24,8 @@ package struct TrainingWindow: Codable, Equatable {
     package var communicationSeconds = 0.0
     /// Rank 0's seconds in backward passes; nil in a checkpoint of before they were counted.
     package var backwardSeconds: Double?
+    /// What rank 0 sent of gradients; nil in a checkpoint of before it was counted.
+    package var wire: WireTotals?
     /// The least and the most seconds that ranks spent in attacks and backward passes; known when the window is closed.
     package var workSeconds: ClosedRange<Double>?
 
@@ -59,6 +61,9 @@ package struct TrainingWindow: Codable, Equatable {
         windows[last].attackSeconds += step.attackSeconds
         windows[last].waitSeconds += step.waitSeconds
         windows[last].communicationSeconds += step.communicationSeconds
+        var wire = windows[last].wire ?? WireTotals()
+        wire.add(step.wire)
+        windows[last].wire = wire
         windows[last].backwardSeconds = (windows[last].backwardSeconds ?? 0) + step.backwardSeconds
     }
 
@@ -81,6 +86,7 @@ package struct TrainingWindow: Codable, Equatable {
             accuracy: accuracy, samples: samples, learningRate: learningRate, wallSeconds: loopSeconds,
             imagesPerSecond: imagesPerSecond, attackSeconds: attackSeconds, allreduceSeconds: waitSeconds,
             communicationSeconds: communicationSeconds, gradientNorm: gradientNormSum / Double(max(1, updates)),
-            backwardSeconds: backwardSeconds, workSeconds: workSeconds)
+            backwardSeconds: backwardSeconds, workSeconds: workSeconds, wireBytes: wire?.bytes,
+            quantizationError: wire?.error)
     }
 }

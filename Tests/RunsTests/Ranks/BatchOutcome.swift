@@ -101,7 +101,7 @@ extension RankScene {
             network.parameters, shards: shards, isOrdered: shards > 1, bucketMegabytes: 0.01, communicator)
         return try restoringStatistics {
             let (totals, settled) = try record.settle(extra: sums, statistics, network.parameters)
-            exchange.begin([.backbone, .router])
+            exchange.begin([.backbone, .router], step: 0)
             let losesPart = mistake == .lostPart && communicator.rank == communicator.size - 1
             let gradients = losesPart ? Gradients(network.parameters, shards: shards) : exchange.gradients
             _ = try network.backward(

@@ -27,7 +27,7 @@ extension RankTests {
                 (Set([ParameterGroup.router]), routers), ([.backbone], exchange.total.count),
                 ([.backbone, .router], exchange.total.count),
             ] {
-                exchange.begin(groups)
+                exchange.begin(groups, step: 0)
                 #expect(exchange.length == length && routers > 0 && 10 * routers < exchange.total.count)
                 for (shard, arena) in exchange.gradients.arenas.enumerated() {
                     let number = communicator.rank * shards + shard + 1
@@ -43,6 +43,59 @@ extension RankTests {
                     let isMoved = groups.contains(slot.group)
                     #expect(slot.range.allSatisfy { exchange.total[$0] == (isMoved ? factor * Float($0 % 7) : 0) })
                 }
+            }
+        }
+
+        @Test(
+            "encoded on the wire, sums are near the exact ones, the same bits on all ranks, and take as few bytes as they should",
+            arguments: [GradientWire.bfloat16, .int8])
+        func wire(_ wire: GradientWire) throws {
+            var configuration = RunConfiguration()
+            configuration.model.width = 8
+            let network = try Network(configuration.networkSettings(RankScene.traits), seed: 5)
+            let exchange = GradientExchange(
+                network.parameters, shards: 1, isOrdered: false, bucketMegabytes: 0.05, wire: wire, seed: 7,
+                communicator)
+            let size = communicator.size
+            func gradient(_ index: Int, of rank: Int) -> Float { Float((index * 31 + rank * 17) % 101 - 50) / 64 }
+            func sum() throws -> [Float] {
+                exchange.begin([.backbone, .router], step: 3)
+                for index in exchange.total.indices { exchange.total[index] = gradient(index, of: communicator.rank) }
+                exchange.gradients.onReady(0..<exchange.total.count)
+                _ = try exchange.finish()
+                return Array(exchange.total)
+            }
+            let found = try sum()
+            var bits = found.map { Int64($0.bitPattern) }
+            try communicator.allReduce(&bits, .max)
+            #expect(bits == found.map { Int64($0.bitPattern) }, "ranks have other bits")
+            let exact = found.indices.map { index in
+                (0..<size).reduce(Float(0)) { $0 + gradient(index, of: $1) }
+            }
+            if size == 1 {
+                #expect(found == exact && exchange.bytesSent == 0 && exchange.wireSquares == nil)
+                return
+            }
+            let floats = 8 * found.count / size * (size - 1)
+            let error = try #require(exchange.wireSquares)
+            #expect(error.error > 0 || wire == .bfloat16)
+            switch wire {
+            case .float32: break
+            case .bfloat16:
+                #expect(abs(exchange.bytesSent * 2 - floats) <= 4 * size * 100)
+                // Two roundings of 2⁻⁹ each, of values below 0.8 a rank and of their sum.
+                let bound = Float(size) * 0.8 * 0x1p-8
+                #expect(zip(found, exact).allSatisfy { abs($0 - $1) <= bound })
+            case .int8:
+                #expect(exchange.bytesSent < floats / 3)
+                // Other updates draw other numbers, so that their mean comes nearer.
+                var mean = found
+                let again = try sum()
+                for index in mean.indices { mean[index] = (mean[index] + again[index]) / 2 }
+                func distance(_ values: [Float]) -> Float {
+                    zip(values, exact).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+                }
+                #expect(again != found && distance(mean) < 0.85 * distance(found))
             }
         }
     }

@@ -115,7 +115,7 @@ extension RankTests {
                 let exchange = GradientExchange(
                     parameters, shards: 1, isOrdered: false, bucketMegabytes: megabytes, communicator)
                 for _ in 0..<2 {
-                    exchange.begin([.backbone, .router])
+                    exchange.begin([.backbone, .router], step: 0)
                     _ = try scene.network.backward(
                         [dLogits], tape, pass, into: GradientAccumulator(exchange.gradients, .none), wantsInput: false)
                     let timing = try exchange.finish()

@@ -1,0 +1,32 @@
+import Collectives
+import Networks
+
+/// How gradients are written for other ranks.
+package enum GradientWire: String, CaseIterable, Sendable {
+    /// As they are.
+    case float32
+    /// In two bytes, the upper half of a float, rounded to nearest, ties to even; sums are floats.
+    case bfloat16
+    /// In one byte, rounded at random so that they are right on average, beside a norm for each parameter.
+    case int8
+
+    /// Makes what writes and reads them; nil where nothing is to be done.
+    /// - Parameters:
+    ///   - seed: What random numbers are drawn from.
+    ///   - rank: Whose gradients are written.
+    func codec(_ parameters: Parameters, seed: UInt64, rank: Int) -> (any GradientWireCodec)? {
+        switch self {
+        case .float32: nil
+        case .bfloat16: BFloat16Codec()
+        case .int8: StochasticByteCodec(parameters, seed: seed, rank: rank)
+        }
+    }
+}
+
+/// A codec that knows which update it writes, and tells how far off it is.
+package protocol GradientWireCodec: GradientCodec {
+    /// Begins an update of a step; the same update draws the same numbers.
+    func begin(step: Int, update: Int)
+    /// Σ (g̃ − g)² and Σ g² over what this rank has written of its own gradients since ``begin(step:update:)``.
+    var squares: (error: Double, gradient: Double) { get }
+}
