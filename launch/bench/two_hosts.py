@@ -23,6 +23,11 @@ COLUMNS = [
     "batch", "width", "attack_steps", "step_seconds", "waited_seconds", "span_seconds", "waited_share",
     "exposed_of_blocking", "steps",
 ]
+WIRE_COLUMNS = [
+    "commit", "processor", "wire", "bucket_megabytes", "rate_limit_mbit", "measured_mbit", "round_trip_microseconds", "batch",
+    "width", "attack_steps", "step_seconds", "waited_seconds", "waited_share", "wire_bytes", "quantization_error", "steps",
+]
+WIRES = ["float32", "bfloat16", "int8"]
 
 
 def interface(host):
@@ -137,7 +142,7 @@ class Experiment:
             file.write(f'#!/bin/sh\nshift\nexec {quoted} "$*"\n')
         os.chmod(self.agent, 0o755)
 
-    def train(self, exchange, megabytes, rate):
+    def train(self, exchange, megabytes, rate, wire="float32"):
         options = self.options
         limit(rate)
         measured, round_trip = probe()
@@ -155,7 +160,7 @@ class Experiment:
             f"data.train_samples={options.batch * (options.steps + 1)}", "data.test_samples=1", "evaluation.every_epochs=1",
             f"training.global_batch={options.batch}", f"training.stop_after_steps={options.steps}",
             "training.optimizer.rate=0.01", "training.method=pgd", f"attack.steps={options.attack_steps}",
-            f"model.width={options.width}", "distributed.threads=1", f"distributed.bucket_megabytes={megabytes}",
+            f"model.width={options.width}", "distributed.threads=1", f"distributed.bucket_megabytes={megabytes}", f"distributed.wire={wire}",
             "output.every_steps=1"]), allowed=(0, 75))
         # The first step makes memory and connections.
         steps = [row for row in tables.read(f"{output}/run/metrics.csv") if row["split"] == "train"][1:]
@@ -167,9 +172,10 @@ class Experiment:
             "measured_mbit": f"{measured:.0f}", "round_trip_microseconds": f"{round_trip:.0f}", "batch": options.batch,
             "width": options.width, "attack_steps": options.attack_steps, "step_seconds": f"{seconds:.4g}",
             "waited_seconds": f"{waited:.4g}", "span_seconds": f"{median('communication_seconds'):.4g}",
-            "waited_share": f"{waited / seconds:.4f}", "steps": len(steps)}
+            "waited_share": f"{waited / seconds:.4f}", "steps": len(steps), "wire": wire,
+            "wire_bytes": steps[-1]["wire_bytes"], "quantization_error": steps[-1]["quantization_error"]}
         self.rows.append(row)
-        print(f"{exchange} (buckets of {megabytes} MiB), limit {rate or 'none'} Mbit/s, measured {measured:.0f} Mbit/s and "
+        print(f"{exchange} (buckets of {megabytes} MiB, {wire}), limit {rate or 'none'} Mbit/s, measured {measured:.0f} Mbit/s and "
               f"{round_trip:.0f} us: step {seconds:.3f} s, waits {waited:.3f} s after the last gradient "
               f"({waited / seconds:.1%})", flush=True)
         return row
@@ -191,7 +197,18 @@ class Experiment:
             row["exposed_of_blocking"] = f"{float(row['waited_seconds']) / float(blocking['waited_seconds']):.3f}"
             print(f"  the overlapped exchange with buckets of {megabytes:g} MiB exposes "
                   f"{float(row['exposed_of_blocking']):.0%} of what the blocking one costs")
-        tables.store(f"{options.output}/two-hosts.csv", COLUMNS, self.rows, ["batch", "width", "attack_steps"])
+        self.store("two-hosts.csv", COLUMNS)
+
+    def wires(self):
+        """Every way to write gradients, in turn, on every rate."""
+        for rate in [float(rate) if rate != "none" else None for rate in self.options.rates.split(",")]:
+            for wire in WIRES * self.options.rounds:
+                self.train("overlapped", self.options.bucket_megabytes, rate, wire)
+        self.store("wires.csv", WIRE_COLUMNS)
+
+    def store(self, name, columns):
+        rows = [{key: row[key] for key in columns if key in row} for row in self.rows]
+        tables.store(f"{self.options.output}/{name}", columns, rows, ["batch", "width", "attack_steps"])
 
 
 def gradient_bytes(width):
@@ -208,6 +225,9 @@ def main():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--bucket-megabytes", type=float, default=4, help="of the overlapped exchange")
     parser.add_argument("--rate", type=float, help="Mbit/s, in place of the rate that is looked for")
+    parser.add_argument("--wires", action="store_true", help="compare distributed.wire's values on --rates instead")
+    parser.add_argument("--rates", default="100,1000,none", help="Mbit/s of --wires")
+    parser.add_argument("--rounds", type=int, default=2, help="of --wires, in turn")
     parser.add_argument("--mca", nargs=2, action="append", default=[], help="a parameter of Open MPI and its value")
     parser.add_argument("--output", default="results/benchmarks")
     options = parser.parse_args()
@@ -217,7 +237,8 @@ def main():
     if options.send:
         return send(options.send)
     with tempfile.TemporaryDirectory() as directory, hosts():
-        Experiment(options, directory).run()
+        experiment = Experiment(options, directory)
+        experiment.wires() if options.wires else experiment.run()
 
 
 if __name__ == "__main__":

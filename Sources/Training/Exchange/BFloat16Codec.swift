@@ -1,4 +1,6 @@
-/// Gradients as bf16: the upper half of a float, rounded to nearest, ties to even. What is not finite stays so.
+/// Gradients as bf16: the upper half of a float, rounded to nearest, ties to even.
+///
+/// What is not finite stays so.
 final class BFloat16Codec: GradientWireCodec {
     private(set) var squares = (error: 0.0, gradient: 0.0)
 
