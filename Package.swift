@@ -8,6 +8,9 @@ let mustache = Target.Dependency.product(name: "Mustache", package: "swift-musta
 let swiftCSV = Target.Dependency.product(name: "SwiftCSV", package: "SwiftCSV")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
+// The MPI library: Open MPI, or MPICH and those with its interface.
+let isMPICH = Context.environment["ROBUSTMOE_MPI"] == "mpich"
+
 let package = Package(
     name: "RobustMoE",
     products: [
@@ -27,7 +30,9 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-        .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(
+            name: "CMPI", pkgConfig: isMPICH ? "mpich" : "ompi-c",
+            providers: [.apt([isMPICH ? "libmpich-dev" : "libopenmpi-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
         .systemLibrary(name: "CHardware"),
@@ -36,7 +41,8 @@ let package = Package(
         .plugin(name: "RecordBuild", capability: .buildTool(), path: "Sources/RecordBuild"),
         .target(name: "BuildRecord", plugins: ["RecordBuild"]),
         .target(name: "Tensors", dependencies: ["CHardware", "COpenBLAS"]),
-        .target(name: "Collectives", dependencies: ["CMPI"]),
+        .target(
+            name: "Collectives", dependencies: ["CMPI"], swiftSettings: isMPICH ? [.define("MPICH")] : []),
         .target(name: "Files", dependencies: ["COpenSSL", "CZlib"]),
         .target(name: "Networks", dependencies: ["Tensors"]),
         .target(name: "Attacks", dependencies: ["Tensors"]),

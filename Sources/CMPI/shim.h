@@ -1,10 +1,11 @@
-// Swift cannot import Open MPI's handles, which are macros that cast addresses; each gets an accessor here.
+// Swift cannot import MPI's handles, which are macros that cast; each gets an accessor here.
 #ifndef CMPI_SHIM_H
 #define CMPI_SHIM_H
 
 #include <mpi.h>
 
 static inline MPI_Comm CMPI_commWorld(void) { return MPI_COMM_WORLD; }
+static inline MPI_Comm CMPI_commNull(void) { return MPI_COMM_NULL; }
 static inline MPI_Info CMPI_infoNull(void) { return MPI_INFO_NULL; }
 static inline MPI_Request CMPI_requestNull(void) { return MPI_REQUEST_NULL; }
 static inline MPI_Errhandler CMPI_errorsReturn(void) { return MPI_ERRORS_RETURN; }

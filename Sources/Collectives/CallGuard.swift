@@ -66,7 +66,8 @@ struct CallLimit: Sendable {
                         elapsedSeconds: (ContinuousClock.now - start) / .seconds(1),
                         standing: standing.map {
                             StandingRank(rank: $0.rank, process: $0.process, isStopped: $0.isStopped)
-                        })))
+                        },
+                        elsewhere: (0..<(launch.size ?? 0)).filter { rank in !ranks.contains { $0.rank == rank } })))
         }
         defer { watch.end() }
         return body()

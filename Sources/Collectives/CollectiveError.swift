@@ -6,8 +6,9 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
         case refused(code: Int32, message: String)
         /// Ranks that had to take part have said nothing for the communicator's `timeoutSeconds`.
         case noAnswer(elapsedSeconds: Double, silent: [SilentRank])
-        /// MPI waits for ranks in a call that can't be left; `standing` are those of this host, none where they are elsewhere.
-        case noReturn(elapsedSeconds: Double, standing: [StandingRank])
+        /// MPI waits for ranks in a call that can't be left; `standing` are those of this host, none where they are among the ranks
+        /// `elsewhere`.
+        case noReturn(elapsedSeconds: Double, standing: [StandingRank], elsewhere: [Int])
         /// The ranks called with different numbers of something that must be the same everywhere.
         case unequal(quantity: String, smallest: Int, largest: Int)
         /// The launcher promised another number of ranks than MPI found.
@@ -72,10 +73,12 @@ public struct CollectiveError: Error, Equatable, Sendable, CustomStringConvertib
                 + few(silent) {
                     "rank \($0.rank) (host \($0.host)) is silent for \(tenths($0.seconds)) s, last in \($0.place)"
                 }
-        case .noReturn(let elapsedSeconds, let standing):
+        case .noReturn(let elapsedSeconds, let standing, let elsewhere):
             return "\(own): expected every rank to make this call, waited \(tenths(elapsedSeconds)) s; "
                 + (standing.isEmpty
-                    ? "those of this host have, so ranks of another host, or the network between, stand still"
+                    ? "those of this host have, so one on another host"
+                        + (elsewhere.isEmpty ? "" : " (\(few(elsewhere) { "rank \($0)" }))")
+                        + ", or the network between, stands still"
                     : few(standing) {
                         "rank \($0.rank) (process \($0.process) of this host) "
                             + ($0.isStopped ? "is stopped, by a signal or a debugger" : "has not made it")

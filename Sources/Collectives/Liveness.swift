@@ -34,7 +34,7 @@ final class Liveness {
     private var heard: [ContinuousClock.Instant]
     private var worked: [ContinuousClock.Instant]
     private var places: [String]
-    private var requests: [MPI_Request?]
+    private var requests: [MPIRequest]
     /// A message for each rank, never given back: MPI may read it as long as the process lives.
     private let outgoing: UnsafeMutablePointer<UInt8>
     private let incoming: UnsafeMutablePointer<UInt8>
@@ -56,7 +56,7 @@ final class Liveness {
         lastLook = now
         hosts = [String](repeating: "unknown", count: size)
         places = [String](repeating: whole, count: size)
-        requests = [MPI_Request?](repeating: CMPI_requestNull(), count: size)
+        requests = [MPIRequest](repeating: CMPI_requestNull(), count: size)
         outgoing = .allocate(capacity: size * Self.messageBytes)
         incoming = .allocate(capacity: Self.messageBytes)
         sentCounts = [Int64](repeating: 0, count: size)

@@ -20,7 +20,7 @@ extension MPICommunicator {
     public func startAllReduceSum(
         _ buffer: UnsafeMutableBufferPointer<Float>
     ) throws(CollectiveError) -> any PendingReduction {
-        var requests: [MPI_Request?] = []
+        var requests: [MPIRequest] = []
         for part in parts(of: buffer.count) {
             let request = try issue("MPI_Iallreduce", count: buffer.count) { request in
                 reductionAlgorithm.choose(for: part.count) {
@@ -168,7 +168,7 @@ extension MPICommunicator {
     /// Sends or receives `buffer`, in parts where it is too long for one message, and returns when it is done.
     private func transfer(
         _ call: String, _ buffer: UnsafeMutableBufferPointer<UInt8>,
-        _ start: (UnsafeMutableBufferPointer<UInt8>, inout MPI_Request?) -> Int32
+        _ start: (UnsafeMutableBufferPointer<UInt8>, inout MPIRequest) -> Int32
     ) throws(CollectiveError) {
         for part in parts(of: buffer.count) {
             try complete(call, count: buffer.count) { request in

@@ -47,7 +47,7 @@ public final class MPICommunicator: Communicator {
         var text = [CChar](repeating: 0, count: Int(MPI_MAX_LIBRARY_VERSION_STRING))
         var length: Int32 = 0
         guard MPI_Get_library_version(&text, &length) == MPI_SUCCESS else { return "unknown" }
-        return String(string(text, length).prefix { $0 != "," })
+        return String(string(text, length).prefix { $0 != "," && !$0.isNewline })
     }
 
     /// Starts MPI and returns the communicator of all ranks of the job.
@@ -128,12 +128,11 @@ public final class MPICommunicator: Communicator {
         // Communicators made from this one inherit the error handler.
         try check(MPI_Comm_set_errhandler(world, CMPI_errorsReturn()), "MPI_Comm_set_errhandler")
         func made(
-            _ call: String, _ make: (inout MPI_Comm?) -> Int32
+            _ call: String, _ make: (inout MPIComm) -> Int32
         ) throws(CollectiveError) -> MPI_Comm {
-            var communicator: MPI_Comm?
+            var communicator: MPIComm = CMPI_commNull()
             try check(limit.bound(call) { make(&communicator) }, call)
-            guard let communicator else { preconditionFailure("\(call) succeeded and made no communicator") }
-            return communicator
+            return present(communicator, after: call)
         }
         timeoutSeconds = limit.seconds
         immediate = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
@@ -142,7 +141,7 @@ public final class MPICommunicator: Communicator {
         messages = try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }
         liveness = Liveness(
             try made("MPI_Comm_dup") { MPI_Comm_dup(world, &$0) }, rank: Int(rank), size: Int(size))
-        var host: MPI_Comm? = try made("MPI_Comm_split_type") {
+        var host: MPIComm = try made("MPI_Comm_split_type") {
             MPI_Comm_split_type(world, CMPI_sharedMemory(), rank, CMPI_infoNull(), &$0)
         }
         var localRank: Int32 = 0
@@ -176,17 +175,17 @@ public final class MPICommunicator: Communicator {
     ///
     /// Every operation of MPI on a running job passes here, and its code passes ``check(_:_:_:)``.
     func issue(
-        _ call: String, count: Int?, _ start: (inout MPI_Request?) -> Int32
-    ) throws(CollectiveError) -> MPI_Request? {
+        _ call: String, count: Int?, _ start: (inout MPIRequest) -> Int32
+    ) throws(CollectiveError) -> MPIRequest {
         if let failure { throw failure }
-        var request: MPI_Request? = CMPI_requestNull()
+        var request: MPIRequest = CMPI_requestNull()
         try check(start(&request), call, count)
         return request
     }
 
     /// Issues one non-blocking call and returns when it has completed.
     func complete(
-        _ call: String, count: Int?, _ start: (inout MPI_Request?) -> Int32
+        _ call: String, count: Int?, _ start: (inout MPIRequest) -> Int32
     ) throws(CollectiveError) {
         try MPIOperation(self, call, count: count, [issue(call, count: count, start)]).wait()
     }
@@ -234,7 +233,7 @@ public final class MPICommunicator: Communicator {
     }
 
     /// Lets MPI work and returns whether `request` has completed.
-    func isComplete(_ request: inout MPI_Request?, _ call: String, _ count: Int?) throws(CollectiveError) -> Bool {
+    func isComplete(_ request: inout MPIRequest, _ call: String, _ count: Int?) throws(CollectiveError) -> Bool {
         if let failure { throw failure }
         var done: Int32 = 0
         try check(CMPI_test(&request, &done), call, count)
@@ -274,13 +273,13 @@ final class MPIOperation: PendingReduction {
     private let communicator: MPICommunicator
     private let call: String
     private let count: Int?
-    private var requests: [MPI_Request?]
+    private var requests: [MPIRequest]
     private var completed = 0
     /// What MPI reads until the operation has completed.
     private let arguments: MPIArguments?
 
     init(
-        _ communicator: MPICommunicator, _ call: String, count: Int?, _ requests: [MPI_Request?],
+        _ communicator: MPICommunicator, _ call: String, count: Int?, _ requests: [MPIRequest],
         keeping arguments: MPIArguments? = nil
     ) {
         self.arguments = arguments

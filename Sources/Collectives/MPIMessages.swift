@@ -59,6 +59,6 @@ extension MPICommunicator {
 
 /// A message under way, in memory that MPI may read until the request has completed.
 struct OutgoingMessage {
-    var request: MPI_Request?
+    var request: MPIRequest
     let bytes: UnsafeMutableBufferPointer<UInt8>
 }

@@ -12,10 +12,10 @@ struct RunPlanTests {
     private let rates = MeasuredRates(
         network: "dense", settings: "s", processor: "p", blasKernel: "k", ranksOfHost: 2, hosts: 1, threads: 1,
         steps: [
-            .init(images: 1, seconds: 0.11, attackSeconds: 0.088, tensorBytes: 10 << 20),
-            .init(images: 101, seconds: 1.11, attackSeconds: 0.888, tensorBytes: 110 << 20),
+            .init(images: 1, seconds: 0.11, attackSeconds: 0.088, tensorBytes: 10 << 20, evaluationBytes: 190 << 20),
+            .init(images: 101, seconds: 1.11, attackSeconds: 0.888, tensorBytes: 110 << 20, evaluationBytes: 40 << 20),
         ],
-        evaluation: .init(images: 64, forwardSeconds: 0.5, attackSeconds: 1.5, tensorBytes: 200 << 20),
+        evaluation: .init(images: 64, forwardSeconds: 0.5, attackSeconds: 1.5),
         exchange: .init(gradientBytes: 100 << 20, buckets: 1, smallSums: 5), fixedBytes: 300 << 20, link: nil)
     private let link = MeasuredRates.Link(latencySeconds: 1e-4, bytesPerSecond: 1e9, origin: "test")
     private let task = RunPlan.Task(
@@ -70,8 +70,9 @@ struct RunPlanTests {
         #expect(near(row.trainingHours, 80 * 1.38 / 3600))
         #expect(near(row.evaluationHours, 3 * (9 * 0.5 + 1 * (2 * 0.5 + 20 * 1.5)) / 3600))
         #expect(near(row.coreHours, 4 * row.hours))
-        // The evaluation finds the 10 MiB of the smallest step there.
-        #expect(row.rankBytes == (300 + 16 + 3 + 137 + 200 - 10) << 20)
+        // The evaluation takes what it takes beside the next smaller step.
+        #expect(row.rankBytes == (300 + 16 + 3 + 137 + 40) << 20)
+        #expect(plan().chosen.rankBytes == (300 + 16 + 3 + 73 + 190) << 20)
     }
 
     @Test("of the exchange a step waits for what its backward pass does not hide, and for the last part at least")
@@ -165,6 +166,8 @@ struct RunPlanTests {
             ).run()
             #expect(found.steps.map(\.images) == [1, 2, 4, 8], "\(settings)")
             #expect(found.steps.allSatisfy { $0.seconds > 0 && $0.attackSeconds <= $0.seconds && $0.tensorBytes > 0 })
+            // A step on a chunk's images leaves an evaluation less to take than one on a single image.
+            #expect(found.steps[0].evaluationBytes > found.steps[3].evaluationBytes, "\(settings)")
             #expect(found.exchange.gradientBytes > 100_000 && found.exchange.smallSums > 0)
             #expect(found.link == nil)
         }

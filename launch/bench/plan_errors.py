@@ -19,6 +19,7 @@ COLUMNS = [
 NETWORKS = {
     "dense": ["moe.kind=none"],
     "conv": ["moe.kind=conv", "moe.placement=[layer4]", "moe.experts=4"],
+    "channel": ["moe.kind=channel", "moe.scope=image", "moe.router=resnet20", "moe.experts=2"],
 }
 
 

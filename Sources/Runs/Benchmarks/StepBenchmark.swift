@@ -123,6 +123,9 @@ final class StepBenchmark {
     /// Bytes of tensors that were taken from the system.
     var tensorBytes: Int { workspace.reservedBytes }
 
+    /// The blocks of memory that they were taken in, see ``Workspace/blocks``.
+    var tensorBlocks: [Int: Int] { workspace.blocks }
+
     private func trainingWork(_ method: RunConfiguration.Training.Method, name: String) -> TimedWork {
         let step = trainingStep(method, configuration)
         return TimedWork(name: name, images: configuration.training.globalBatch) { [self] in

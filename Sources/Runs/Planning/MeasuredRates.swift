@@ -12,6 +12,8 @@ package struct MeasuredRates: Codable, Equatable, Sendable {
         package var attackSeconds: Double
         /// Bytes of tensors that the rank had taken from the system.
         package var tensorBytes: Int
+        /// Bytes that an evaluation takes beside them: it finds their blocks of memory, and needs some of other sizes.
+        package var evaluationBytes: Int
     }
 
     /// One pass over a chunk of an evaluation.
@@ -21,8 +23,6 @@ package struct MeasuredRates: Codable, Equatable, Sendable {
         package var forwardSeconds: Double
         /// Seconds of an attack's step.
         package var attackSeconds: Double
-        /// Bytes of tensors that the rank had taken from the system.
-        package var tensorBytes: Int
     }
 
     /// What a rank exchanges in a step.
@@ -50,7 +50,7 @@ package struct MeasuredRates: Codable, Equatable, Sendable {
     }
 
     /// The version of this form.
-    package static let version = 1
+    package static let version = 2
     package var version = MeasuredRates.version
     /// The network in words, for people.
     package var network: String
@@ -84,6 +84,12 @@ extension MeasuredRates {
     /// Bytes of tensors of such a step; no less than those of a smaller one.
     func tensorBytes(images: Int) -> Int { Int(interpolated(images) { Double($0.tensorBytes) }) }
 
+    /// Bytes that an evaluation takes beside such a step: those of the measured step that is next below, since a larger one leaves
+    /// an evaluation no more to take.
+    func evaluationBytes(images: Int) -> Int {
+        (steps.last { $0.images <= images } ?? steps.first)?.evaluationBytes ?? 0
+    }
+
     private func interpolated(_ images: Int, _ value: (Step) -> Double) -> Double {
         guard let first = steps.first, let last = steps.last else { return 0 }
         guard steps.count > 1 else { return value(first) * max(1, Double(images) / Double(first.images)) }
@@ -102,9 +108,10 @@ extension MeasuredRates {
         steps.map { step in
             "step on \(step.images) image\(step.images == 1 ? "" : "s") of a rank: \(Console.significant(step.seconds)) s, "
                 + "\(Console.significant(step.attackSeconds)) s of it attack; tensors \(step.tensorBytes >> 20) MiB"
+                + ", \(step.evaluationBytes >> 20) MiB more in evaluations"
         } + [
             "evaluation, \(evaluation.images) images: \(Console.significant(evaluation.forwardSeconds)) s, "
-                + "\(Console.significant(evaluation.attackSeconds)) s a step of an attack; tensors \(evaluation.tensorBytes >> 20) MiB",
+                + "\(Console.significant(evaluation.attackSeconds)) s a step of an attack",
             "exchange: \(exchange.gradientBytes) bytes in \(exchange.buckets) parts, short sums: \(exchange.smallSums); "
                 + "beside tensors and images a rank holds \(fixedBytes >> 20) MiB",
             link.map(\.words).map { "link: \($0)" } ?? "link: not measured, there is one rank",

@@ -24,6 +24,7 @@ struct RateMeasurement {
     func run() throws -> MeasuredRates {
         let start = ContinuousClock.now
         var steps: [MeasuredRates.Step] = []
+        var blocks: [[Int: Int]] = []
         var traffic = RehearsalCommunicator.Traffic()
         var fixed = 0
         let base = Self.residentBytes
@@ -41,17 +42,22 @@ struct RateMeasurement {
                 let expected = 2.5 * last.seconds * Double(images) / Double(last.images)
                 guard try agreed(elapsed + expected < Self.budget) else { continue }
             }
-            let (step, own, resident) = try measure(images, until: Self.budget - elapsed)
+            let (step, own, stepBlocks, resident) = try measure(images, until: Self.budget - elapsed)
             steps.append(step)
+            blocks.append(stepBlocks)
             traffic = own
             // Of the smallest step: there is least beside weights, gradients and optimizer.
             if steps.count == 1 { fixed = max(0, resident - step.tensorBytes) }
+        }
+        let (evaluation, evaluationBlocks) = try measureEvaluation()
+        for (number, present) in blocks.enumerated() {
+            steps[number].evaluationBytes = Workspace.bytes(of: evaluationBlocks, beside: present)
         }
         return MeasuredRates(
             network: configuration.networkWords, settings: configuration.ratesSignature,
             processor: KernelText.processor.value("model name") ?? "unknown", blasKernel: MatrixProduct.kernelName,
             ranksOfHost: communicator.localSize, hosts: try NodeTopology.gather(communicator).hosts.count,
-            threads: threads, steps: steps, evaluation: try measureEvaluation(),
+            threads: threads, steps: steps, evaluation: evaluation,
             exchange: .init(
                 gradientBytes: traffic.overlappedBytes > 0 ? traffic.overlappedBytes : traffic.immediateBytes,
                 buckets: max(1, traffic.overlapped), smallSums: traffic.immediate),
@@ -64,7 +70,7 @@ struct RateMeasurement {
     /// Steps of a rank on so many images, beside as many ranks as deterministic shards ask for, or one more.
     private func measure(
         _ images: Int, until seconds: Double
-    ) throws -> (MeasuredRates.Step, RehearsalCommunicator.Traffic, resident: Int) {
+    ) throws -> (MeasuredRates.Step, RehearsalCommunicator.Traffic, blocks: [Int: Int], resident: Int) {
         let rehearsal = RehearsalCommunicator(size: max(2, configuration.distributed.deterministicShards))
         var settings = configuration
         settings.training.globalBatch = images * rehearsal.size
@@ -92,11 +98,11 @@ struct RateMeasurement {
             immediateBytes: (after.immediateBytes - before.immediateBytes) / times.count)
         let step = MeasuredRates.Step(
             images: images, seconds: slowest[0], attackSeconds: slowest[0] * min(1, slowest[1]),
-            tensorBytes: benchmark.tensorBytes)
-        return (step, traffic, Self.residentBytes)
+            tensorBytes: benchmark.tensorBytes, evaluationBytes: 0)
+        return (step, traffic, benchmark.tensorBlocks, Self.residentBytes)
     }
 
-    private func measureEvaluation() throws -> MeasuredRates.Evaluation {
+    private func measureEvaluation() throws -> (MeasuredRates.Evaluation, blocks: [Int: Int]) {
         var settings = configuration
         settings.training.globalBatch = configuration.evaluation.chunk
         settings.distributed.deterministicShards = 0
@@ -110,9 +116,9 @@ struct RateMeasurement {
             seconds.append((ContinuousClock.now - start) / .seconds(1))
         }
         try communicator.allReduce(&seconds, .max)
-        return .init(
-            images: configuration.evaluation.chunk, forwardSeconds: seconds[0], attackSeconds: seconds[1],
-            tensorBytes: benchmark.tensorBytes)
+        let evaluation = MeasuredRates.Evaluation(
+            images: configuration.evaluation.chunk, forwardSeconds: seconds[0], attackSeconds: seconds[1])
+        return (evaluation, benchmark.tensorBlocks)
     }
 
     private func measureLink() throws -> MeasuredRates.Link? {

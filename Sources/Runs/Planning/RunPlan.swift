@@ -137,14 +137,12 @@ package struct RunPlan: Encodable, Sendable {
             return ofRank * (judged + Double(attackSteps) * rates.evaluation.attackSeconds)
         }
 
-        /// The most that a rank holds: steps and evaluations keep blocks of different sizes, but share transformed filters, which
-        /// are most of what the smallest step takes.
+        /// The most that a rank holds; evaluations take what steps have left, and more.
         func rankBytes(images: Int) -> Int {
-            let step = rates.tensorBytes(images: images)
             let evaluates = task.cleanEvaluations + task.attackedEvaluations > 0
-            let evaluation = evaluates ? rates.evaluation.tensorBytes * task.chunk / rates.evaluation.images : 0
-            let shared = min(rates.steps[0].tensorBytes, evaluation)
-            return rates.fixedBytes + RunPlan.recordBytes + task.imageBytes + step + evaluation - shared
+            let evaluation = rates.evaluationBytes(images: images) * task.chunk / rates.evaluation.images
+            return rates.fixedBytes + RunPlan.recordBytes + task.imageBytes + rates.tensorBytes(images: images)
+                + (evaluates ? evaluation : 0)
         }
 
         func row(_ ranks: Int) -> Row {

@@ -12,6 +12,8 @@ public final class Workspace {
     public private(set) var peakBytes = 0
     /// Bytes taken from the system, handed out or not.
     public private(set) var reservedBytes = 0
+    /// How many blocks were taken from the system, handed out or not, by their size in floats.
+    package private(set) var blocks: [Int: Int] = [:]
 
     /// Makes an empty workspace for a rank with `threads` threads.
     public init(threads: Int = 1) {
@@ -37,6 +39,7 @@ public final class Workspace {
         peakBytes = max(peakBytes, inUse)
         if let block = free[size]?.popLast() { return block }
         reservedBytes += size * 4
+        blocks[size, default: 0] += 1
         return allocateFloats(size)
     }
 
@@ -44,6 +47,13 @@ public final class Workspace {
         let size = Workspace.sizeClass(count)
         inUse -= size * 4
         free[size, default: []].append(block)
+    }
+
+    /// The bytes that a workspace which has the blocks `present` would take from the system to have `wanted` too.
+    package static func bytes(of wanted: [Int: Int], beside present: [Int: Int]) -> Int {
+        wanted.reduce(0) { sum, blocks in
+            sum + max(0, blocks.value - present[blocks.key, default: 0]) * blocks.key * 4
+        }
     }
 
     /// Calls `body` with uninitialised scratch memory of `count` floats, 64-byte aligned.
