@@ -195,6 +195,7 @@ struct ChunkEvaluation {
         outcome.layers = record.routers.map { ExpertUsage(layer: $0.layer, sums: $0.perShard[0].sums) }
         outcome.outputs = record.routers.map(\.perShard[0].outputs)
         outcome.chosen = record.routers.map { $0.perShard[0].routes.experts }
+        outcome.scores = record.routers.map { ScoreHistogram(scores: $0.perShard[0].scores, experts: $0.experts) }
         return (outcome, record.givenRoutes)
     }
 
@@ -226,7 +227,7 @@ extension EvaluationChunk.Outcome {
             predictions[image] = other.predictions[image]
             losses[image] = other.losses[image]
         }
-        (layers, outputs, chosen) = (other.layers, other.outputs, other.chosen)
+        (layers, outputs, chosen, scores) = (other.layers, other.outputs, other.chosen, other.scores)
     }
 }
 

@@ -14,6 +14,8 @@ package struct EvaluationChunk: Codable {
         package var outputs: [ExpertOutputs] = []
         /// For each mixture layer, the experts that were chosen, `[images][choices]`.
         package var chosen: [[Int]] = []
+        /// For each mixture layer, how its router's scores are spread; nil in chunks that knew nothing of it.
+        package var scores: [ScoreHistogram]?
         /// Whether the attack left any clean image, if only on its way.
         package var hasMoved = false
         /// What the attack's way to each image told; empty of the clean images.

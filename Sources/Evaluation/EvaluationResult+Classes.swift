@@ -11,6 +11,11 @@ extension EvaluationResult.Inputs {
         }
     }
 
+    /// Rows of `router_scores.csv`, by layer, expert and interval.
+    package func routerScoreRows(split: String) -> [RouterScoreRow] {
+        zip(layers, scores).flatMap { $1.rows(split: split, inputs: name, layer: $0.layer) }
+    }
+
     /// Rows of `expert_classes.csv`, by layer, expert and class.
     package func expertClassRows(split: String, names: [String]) -> [ExpertClassRow] {
         zip(layers, expertClasses).flatMap { layer, counts in

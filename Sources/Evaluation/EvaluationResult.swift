@@ -19,6 +19,8 @@ package struct EvaluationResult {
         package let flips: [Int]
         /// For each mixture layer, (image of a class, chosen expert) pairs, `[expert][class]`.
         package let expertClasses: [[[Int]]]
+        /// For each mixture layer, how its router's scores are spread.
+        package let scores: [ScoreHistogram]
         package let confusion: ClassCounts
         /// How experts and predictions gave way; nil without mixtures.
         package let dissection: Dissection?
@@ -60,6 +62,8 @@ package struct EvaluationResult {
     package let images: [Data?]
     /// Images to be looked at, attack by attack, each with what makes its row of the split's name and the classes'.
     package let examples: [(example: AttackExample, row: (String, [String]) -> ExampleRow)]
+    /// Clean images that went to each expert.
+    package let expertMaps: ExpertMaps
     /// What the names of inputs end in.
     package let suffix: String
     /// What the checks found that hangs on nothing but the evaluation itself.
@@ -86,6 +90,7 @@ package struct EvaluationResult {
             var flips = [Int](repeating: 0, count: count)
             let none = [[Int]](repeating: [Int](repeating: 0, count: classes), count: mixture?.experts ?? 0)
             var expertClasses = [[[Int]]](repeating: none, count: count)
+            var scores: [ScoreHistogram]?
             var confusion = ClassCounts(classes: classes)
             var isUnmoved = index > 0
             var seconds = 0.0
@@ -97,6 +102,10 @@ package struct EvaluationResult {
                 loss = outcome.losses.reduce(loss, +)
                 ExpertUsage.add(outcome.layers, to: &layers)
                 ExpertOutputs.add(outcome.outputs, to: &outputs)
+                if let own = outcome.scores {
+                    for layer in (scores ?? []).indices { scores?[layer].add(own[layer]) }
+                    scores = scores ?? own
+                }
                 confusion.add(labels: chunk.labels, predictions: outcome.predictions)
                 for layer in flips.indices {
                     flips[layer] += chunk.flips(index, layer: layer)
@@ -115,7 +124,7 @@ package struct EvaluationResult {
                 Inputs(
                     name: name, attack: attack, samples: samples, correct: correct,
                     taskLoss: loss / Double(max(1, samples)), balanceLoss: balance ?? 0, layers: layers, flips: flips,
-                    expertClasses: expertClasses, confusion: confusion,
+                    expertClasses: expertClasses, scores: scores ?? [], confusion: confusion,
                     dissection: Self.dissection(chunks, index, mask),
                     seconds: seconds, isUnmoved: isUnmoved, findings: chunks.flatMap { $0.outcomes[index].findings },
                     isRight: chunks.flatMap { $0.outcomes[index].isCorrect($0.labels) },
@@ -141,8 +150,25 @@ package struct EvaluationResult {
             return parts.isEmpty ? nil : parts.reduce(into: Data()) { $0.append($1) }
         }
         examples = Self.examples(chunks, names)
+        expertMaps = ExpertMaps(Self.expertImages(chunks, experts: mixture?.experts ?? 0, classes: classes))
         worstCaseCorrect = perSample.count { $0.robust }
         ownFlags = Self.flags(inputs, chunks, suffix: suffix)
+    }
+
+    /// The first clean images of each class that chose each expert, `[layer][expert][class]`.
+    private static func expertImages(_ chunks: [EvaluationChunk], experts: Int, classes: Int) -> [[[[Int]]]] {
+        let none = [[[Int]]](repeating: [[Int]](repeating: [], count: classes), count: experts)
+        var result = [[[[Int]]]](repeating: none, count: chunks.first?.outcomes[0].chosen.count ?? 0)
+        for chunk in chunks {
+            for layer in result.indices {
+                chunk.forEachChoice(0, layer: layer) { image, expert in
+                    let label = chunk.labels[image]
+                    guard result[layer][expert][label].count < ExpertMaps.mostOfClass else { return }
+                    result[layer][expert][label].append(chunk.indices[image])
+                }
+            }
+        }
+        return result
     }
 
     private static func stages(

@@ -97,6 +97,14 @@ enum SampleRuns {
                     both: 10,
                     pathways: 4, pathwayEntropy: 1.2, cleanOverlap: 0.9, maskOverlap: 0.3, maskOverlapDeviation: 0.1,
                     maskOverlapChance: 0.25))
+            for (layer, expert) in layers.flatMap({ layer in (0..<3).map { (layer, $0) } }) {
+                for bin in 0..<RouterScoreRow.bins {
+                    try tables.append(
+                        RouterScoreRow(
+                            split: "test", inputs: inputs, layer: layer, expert: expert, bin: bin,
+                            count: bin == 5 + expert ? 40 : bin == 10 ? 20 : 0, samples: 60))
+                }
+            }
             for row in MaskOverlapRow.rows((0..<60).map { Double($0) / 70 }, split: "test", inputs: inputs) {
                 try tables.append(row)
             }
@@ -113,6 +121,9 @@ enum SampleRuns {
             images.append(clean: bytes(pixels), attacked: bytes(pixels.map { $0 + 1 / 32 }))
         }
         try run.write(images)
+        let map = PNGImage.bytes(
+            [UInt8](repeating: 90, count: 48), width: 4, height: 4, channels: 3, software: PNGImage.ownSoftware)
+        try run.writeExpertMaps(map)
     }
 
     private static func evaluateExperts(_ run: RunDirectory, _ number: Int) throws {

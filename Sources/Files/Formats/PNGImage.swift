@@ -7,7 +7,10 @@ package enum PNGImage {
     /// - Parameters:
     ///   - pixels: Row-major `[height][width][channels]`, from 0, black, to 255.
     ///   - channels: 1 or 3.
-    package static func bytes(_ pixels: [UInt8], width: Int, height: Int, channels: Int) -> [UInt8] {
+    ///   - software: What the file says that made it; nil says nothing.
+    package static func bytes(
+        _ pixels: [UInt8], width: Int, height: Int, channels: Int, software: String? = nil
+    ) -> [UInt8] {
         precondition(channels == 1 || channels == 3, "PNG has 1 or 3 channels here, got \(channels)")
         precondition(pixels.count == width * height * channels, "\(pixels.count) values in \(width) x \(height) pixels")
         let row = width * channels
@@ -16,9 +19,13 @@ package enum PNGImage {
         lines.reserveCapacity(pixels.count + height)
         for start in stride(from: 0, to: pixels.count, by: row) { lines += [0] + pixels[start..<start + row] }
         let header = bigEndian(width) + bigEndian(height) + [8, channels == 1 ? 0 : 2, 0, 0, 0]
-        return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A] + chunk("IHDR", header)
+        let origin = software.map { chunk("tEXt", Array("Software\0\($0)".utf8)) } ?? []
+        return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A] + chunk("IHDR", header) + origin
             + chunk("IDAT", deflated(lines)) + chunk("IEND", [])
     }
+
+    /// What files that a run directory holds say that made them.
+    package static let ownSoftware = "RobustMoE"
 
     /// The bytes of a file of values in [0, 1]; others are taken to the nearer end.
     package static func bytes(shares: [Float], width: Int, height: Int, channels: Int) -> [UInt8] {

@@ -77,7 +77,12 @@ package struct RunDirectory: Sendable {
     static let resumable = [checkpointsName, unfinishedName]
     /// Every file that a run or an evaluation writes, checkpoints aside.
     package static let fileNames =
-        traces + [environmentName, "command.txt", logName, reportName, ExampleImages.fileName, EventFile.name]
+        traces + [
+            environmentName, "command.txt", logName, reportName, ExampleImages.fileName, expertMapsName,
+            EventFile.name,
+        ]
+    /// The picture of images that went to each expert.
+    package static let expertMapsName = "expert_maps.png"
     /// The page that `robustmoe report` makes of a run.
     package static let reportName = "report.html"
 
@@ -166,6 +171,15 @@ package struct RunDirectory: Sendable {
     /// Writes images of an evaluation beside what attacks made of them.
     package func write(_ images: ExampleImages) throws(FileFormatError) {
         try images.write(to: file(ExampleImages.fileName))
+    }
+
+    /// Writes the picture of images that went to each expert.
+    package func writeExpertMaps(_ png: [UInt8]) throws(RunDirectoryError) {
+        do {
+            let file = try OutputFile(replacing: file(Self.expertMapsName))
+            try file.write(png.span.bytes)
+            try file.finish()
+        } catch { throw .system(error) }
     }
 
     /// Writes `config.yaml`, the resolved configuration.

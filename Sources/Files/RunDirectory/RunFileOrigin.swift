@@ -26,6 +26,10 @@ struct RunFileOrigin {
             )
         case ExampleImages.fileName:
             (expected, isOurs) = ("tensors clean and attacked", { $0.contains("\"attacked\":{") })
+        case RunDirectory.expertMapsName:
+            (expected, isOurs) = (
+                "a PNG file of \(PNGImage.ownSoftware)", { $0.contains("Software\0\(PNGImage.ownSoftware)") }
+            )
         case EventFile.name:
             (expected, isOurs) = ("events of TensorBoard", { $0.contains(EventFile.version) })
         case RunDirectory.reportName:

@@ -9,6 +9,7 @@ package enum RunTable: String, CaseIterable, Sendable {
     case expertClasses = "expert_classes"
     case dissection
     case maskOverlap = "mask_overlap"
+    case routerScores = "router_scores"
     case fixedExperts = "fixed_experts"
     case cost
     case examples
@@ -20,7 +21,8 @@ package enum RunTable: String, CaseIterable, Sendable {
     package var isOfTraining: Bool {
         switch self {
         case .metrics, .experts, .routing, .evaluation: true
-        case .perSample, .perSampleLong, .classes, .expertClasses, .dissection, .maskOverlap, .fixedExperts, .cost,
+        case .perSample, .perSampleLong, .classes, .expertClasses, .dissection, .maskOverlap, .routerScores,
+            .fixedExperts, .cost,
             .examples:
             false
         }
@@ -29,7 +31,7 @@ package enum RunTable: String, CaseIterable, Sendable {
     /// Whether reports on many runs put the rows of all of them below each other.
     package var isJoined: Bool {
         switch self {
-        case .evaluation, .routing, .experts, .fixedExperts, .dissection, .maskOverlap: true
+        case .evaluation, .routing, .experts, .fixedExperts, .dissection, .maskOverlap, .routerScores: true
         case .metrics, .perSample, .perSampleLong, .classes, .expertClasses, .cost, .examples: false
         }
     }
@@ -47,6 +49,7 @@ package enum RunTable: String, CaseIterable, Sendable {
         case .expertClasses: ExpertClassRow.self
         case .dissection: DissectionRow.self
         case .maskOverlap: MaskOverlapRow.self
+        case .routerScores: RouterScoreRow.self
         case .fixedExperts: FixedExpertRow.self
         case .cost: CostRow.self
         case .examples: ExampleRow.self

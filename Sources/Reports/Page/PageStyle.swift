@@ -49,6 +49,7 @@ enum PageStyle {
             .examples .images{display:grid;grid-template-columns:repeat(3,1fr);gap:.4rem;margin:.3rem 0}
             .examples figure{text-align:center}.examples figcaption{font-size:.75rem}
             .examples img{width:100%;max-width:8rem;image-rendering:pixelated;border:1px solid var(--rule)}
+            img.map{max-width:100%;image-rendering:pixelated}
             .examples .wrong{color:var(--alarm)}.examples dl{display:grid;grid-template-columns:auto 1fr;gap:0 .6rem;margin:0}
             .examples dt{color:var(--soft)}.examples dd{margin:0}
             :focus-visible{outline:2px solid var(--heat);outline-offset:2px}

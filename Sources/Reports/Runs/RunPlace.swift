@@ -43,6 +43,12 @@ struct RunPlace: Sendable {
     /// The path of a file there.
     func file(_ name: String) -> String { FileSystem.join(path, name) }
 
+    /// The bytes of a file there; nil where there is none.
+    func bytes(_ name: String) -> [UInt8]? {
+        guard let file = try? InputFile(self.file(name)) else { return nil }
+        return try? file.prefix(file.size)
+    }
+
     /// The text of a file there; nil where there is none.
     func text(_ name: String) -> String? { try? FileSystem.text(of: file(name)) }
 }

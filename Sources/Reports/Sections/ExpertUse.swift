@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// How a mixture uses its experts: their shares over the training, what classes they get, how sure routers are, how many images
@@ -32,7 +33,7 @@ struct ExpertUse {
                     title: "Shares over epochs, layer by layer (\(history.count))",
                     isOpen: history.count <= Self.unfolded, [.figures(history)]))
         }
-        parts += classParts + fixedParts
+        parts += classParts + mapParts + RouterScores(run).parts + fixedParts
         if let table = routing.table {
             parts.append(.folded(title: table.caption, isOpen: table.rows.count <= 24, [.table(table)]))
         }
@@ -105,6 +106,27 @@ struct ExpertUse {
                     isOpen: place == 0, [.figures(map.element.figures(map.offset + 1))])
             }
     }
+
+    /// The picture of images that went to each expert.
+    private var mapParts: [ReportSection.Part] {
+        let layers = Self.unique(run.evaluation?.rows(.expertClasses) ?? [], "layer")
+        guard let place = run.evaluation, !layers.isEmpty,
+            let png = place.bytes(RunDirectory.expertMapsName)
+        else { return [] }
+        let markup = Self.picture([
+            "address": "data:image/png;base64," + Data(png).base64EncodedString(),
+            "caption":
+                "From top to bottom: \(layers.joined(separator: ", ")); in each its experts from 0; in each of these the "
+                + "first clean images of each class that chose it, classes in label order.",
+        ])
+        return [.folded(title: "Images of each expert, class by class", isOpen: false, [.markup(markup)])]
+    }
+
+    private static let picture = Template(
+        """
+        <figure><img class="map" alt="images that went to each expert" src="{{address}}">
+        <figcaption>{{caption}}</figcaption></figure>
+        """)
 
     // MARK: - Experts alone
 

@@ -240,7 +240,8 @@ package struct EvaluationSession: Sendable {
             }
             try recorder.directory.write(images)
         }
-        for table in [RunTable.cost, .classes, .expertClasses, .examples] { try tables.open(table) }
+        for table in [RunTable.cost, .classes, .expertClasses, .routerScores, .examples] { try tables.open(table) }
+        if let png = result.expertMaps.png(set) { try recorder.directory.writeExpertMaps(png) }
         for row in try CostRow.rows(network) { try tables.append(row) }
         let hasMask = configuration.evaluation.masks != nil
         if hasMask { try tables.open(.maskOverlap) }
@@ -248,6 +249,7 @@ package struct EvaluationSession: Sendable {
         for input in result.inputs {
             for row in input.classRows(split: split, names: classNames) { try tables.append(row) }
             for row in input.expertClassRows(split: split, names: classNames) { try tables.append(row) }
+            for row in input.routerScoreRows(split: split) { try tables.append(row) }
             if let dissection = input.dissection {
                 try tables.append(dissection.row(split: split, inputs: input.name))
                 if hasMask {

@@ -87,7 +87,8 @@ extension RankTests {
                 Inputs(
                     name: $0.name,
                     numbers: [$0.samples, $0.correct] + $0.flips + $0.expertClasses.joined().joined()
-                        + $0.confusion.predicted + $0.stages.flatMap { [$0.attacked, $0.moved, $0.correct] },
+                        + $0.scores.flatMap { $0.counts.joined() } + $0.confusion.predicted
+                        + $0.stages.flatMap { [$0.attacked, $0.moved, $0.correct] },
                     losses: [$0.taskLoss.bitPattern, $0.balanceLoss.bitPattern], layers: $0.layers)
             }
             let samples = result.perSample.map { row in
