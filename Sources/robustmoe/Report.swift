@@ -29,6 +29,12 @@ struct Report: ParsableCommand {
         help:
             "Write one figure of the page as NAME.svg into its run instead; a name that is none tells which there are.")
     var figure: String?
+    @Option(
+        help: """
+            A CSV file of published values, such as launch/experiments/advmoe/published.csv: --table prints its rows that \
+            runs were made for, with theirs beside, and figures over a setting show them.
+            """)
+    var published: String?
     @Option(help: "The directory of a sweep: put the tables of its runs below each other there, and show accuracies.")
     var joined: String?
 
@@ -36,8 +42,8 @@ struct Report: ParsableCommand {
         if runs.isEmpty == (joined == nil) {
             throw ValidationError("expected run directories, or --joined and the directory of a sweep")
         }
-        if runs.isEmpty, output != nil || table != nil || figure != nil {
-            throw ValidationError("--output, --table and --figure are for reports on run directories")
+        if runs.isEmpty, output != nil || table != nil || figure != nil || published != nil {
+            throw ValidationError("--output, --table, --figure and --published are for reports on run directories")
         }
         if table != nil, output != nil || figure != nil {
             throw ValidationError("--table prints; expected it without --output and --figure")
@@ -50,8 +56,7 @@ struct Report: ParsableCommand {
             if let joined {
                 for line in Sweep.lines(try Sweep(path: joined).join()) { Console.print(line) }
             } else if let table {
-                let text = table.text(PaperTable(try ReportedRun.read(runs)))
-                Console.print(String(text.dropLast()))
+                Console.print(String(try text(table).dropLast()))
             } else if let figure {
                 try write(figure)
             } else {
@@ -63,12 +68,30 @@ struct Report: ParsableCommand {
         }
     }
 
+    private var publishedValues: PublishedValues? {
+        get throws { try published.map { try PublishedValues(path: $0) } }
+    }
+
+    /// The table of accuracies, or the published one made again.
+    private func text(_ format: TableFormat) throws -> String {
+        let read = try ReportedRun.read(runs)
+        guard let values = try publishedValues, let published else { return format.text(PaperTable(read)) }
+        let table = PublishedTable(read, values)
+        guard !table.isEmpty else {
+            throw RunError.unusable(
+                "--published \(published): expected a run of one of its rows, evaluated under its attack, found none among "
+                    + "\(read.count)")
+        }
+        return format.text(table)
+    }
+
     /// Writes the page, where it is known where to; returns what to say of it.
     private func writePage() throws -> String {
         guard let place = output ?? (runs.count == 1 ? FileSystem.join(runs[0], RunDirectory.reportName) : nil) else {
             return "no page: for several directories, say where it goes with --output FILE.html"
         }
-        let page = ReportPage(try ReportedRun.read(runs), in: FileSystem.parent(of: place))
+        let page = ReportPage(
+            try ReportedRun.read(runs), in: FileSystem.parent(of: place), published: try publishedValues)
         do {
             try RunDirectory.writeReport(page.html, to: place)
             return "page \(place)"
@@ -81,7 +104,7 @@ struct Report: ParsableCommand {
 
     /// Writes a figure: into the directory of each run that has it, or where it is said for one.
     private func write(_ name: String) throws {
-        let figures = ReportPage(try ReportedRun.read(runs), in: ".").figures
+        let figures = ReportPage(try ReportedRun.read(runs), in: ".", published: try publishedValues).figures
         let wanted = figures.filter { $0.name == name }
         guard !wanted.isEmpty else {
             var names: [String] = []

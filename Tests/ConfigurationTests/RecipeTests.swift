@@ -71,6 +71,47 @@ struct RecipeTests {
         }
     }
 
+    @Test("heads of Robust Experts' recipes tell what its published.csv has")
+    func publishedSparse() throws {
+        let folder = "\(Self.folder)/robust-sparse-moes"
+        let lines = try String(contentsOfFile: "\(folder)/published.csv", encoding: .utf8).split(separator: "\n")
+        let columns = lines[0].split(separator: ",").map(String.init)
+        // The places of the first tables have a comma, in quotes.
+        let rows = lines.dropFirst().map { line -> [String: String] in
+            let plain = line.replacing(/"[^"]*"/, with: "table")
+            let cells = plain.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            return Dictionary(zip(columns, cells)) { first, _ in first }
+        }
+        #expect(rows.count == 438)
+        var told = 0
+        for recipe in Self.recipes where recipe.hasPrefix("robust-sparse-moes/cifar100") {
+            let text = try String(contentsOfFile: "\(Self.folder)/\(recipe)", encoding: .utf8)
+            let head = text.split(separator: "\n").prefix { $0.hasPrefix("#") }.map { $0.dropFirst(2) }
+                .joined(separator: " ")
+            let aim = /Aim: clean ([\d.]+)%, PGD-20 ([\d.]+)%, APGD ([\d.]+)%/
+            guard let found = try aim.firstMatch(in: head) else { continue }
+            told += 1
+            let run = try configuration(recipe)
+            let hasExperts = run.moe.kind != .none
+            func value(_ attack: String) -> [String: String]? {
+                rows.first { row in
+                    row["attack"] == attack && row["network"] == run.model.architecture.rawValue
+                        && row["training.method"] == run.training.method.rawValue
+                        && row["moe.kind"] == (run.moe.kind.value?.rawValue ?? "none")
+                        && (!hasExperts
+                            || row["moe.placement"] == "[\(run.resolvedPlacement.joined(separator: ", "))]"
+                                && row["moe.balance.loss"] == run.moe.resolvedLoss.rawValue
+                                && row["moe.router"] == run.moe.router.rawValue && row["moe.top_k"] == "1")
+                }
+            }
+            let (pgd, apgd) = (try #require(value("pgd-20"), "\(recipe)"), try #require(value("apgd-ce-20")))
+            #expect(pgd["standard_accuracy"] == String(found.1), "\(recipe)")
+            #expect(pgd["robust_accuracy"] == String(found.2), "\(recipe)")
+            #expect(apgd["robust_accuracy"] == String(found.3), "\(recipe)")
+        }
+        #expect(told >= 10)
+    }
+
     @Test(
         "the released code's preset can be laid over every recipe of AdvMoE",
         arguments: recipes.filter { $0.hasPrefix("advmoe/") })

@@ -19,12 +19,15 @@ package struct ReportPage {
     /// Makes a report.
     /// - Parameters:
     ///   - directory: Where the page will lie, which links start from.
+    ///   - published: What papers have published, to be set beside several runs.
     ///   - made: The time it says it was made at.
-    package init(_ runs: [ReportedRun], in directory: String, made: Date = Date()) {
+    package init(
+        _ runs: [ReportedRun], in directory: String, published: PublishedValues? = nil, made: Date = Date()
+    ) {
         self.made = made
         title = runs.count == 1 ? runs[0].label : "\(runs.count) runs"
         var chapters: [Chapter] = []
-        if runs.count > 1, let section = Comparison(runs).section {
+        if runs.count > 1, let section = Comparison(runs, published).section {
             chapters.append(Chapter(title: "All runs", prefix: "all-", directory: nil, sections: [section]))
         }
         for (number, run) in runs.enumerated() {

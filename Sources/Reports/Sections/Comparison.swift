@@ -1,16 +1,22 @@
 /// Several runs side by side: accuracies over seeds, what differs between them, and whether pairs differ on the same images.
 struct Comparison {
     private let runs: [ReportedRun]
+    private let published: PublishedValues?
 
     /// Pairs that are tested at most: those of the first so many runs.
     private static let testedRuns = 8
 
-    init(_ runs: [ReportedRun]) { self.runs = runs }
+    init(_ runs: [ReportedRun], _ published: PublishedValues? = nil) {
+        self.runs = runs
+        self.published = published
+    }
 
     /// The section.
     var section: ReportSection? {
         let accuracies = PaperTable(runs)
         var parts: [ReportSection.Part] = [.figures(figures(accuracies)), .table(table(accuracies))]
+        let curves = SweepCurves(runs, published).figures
+        if !curves.isEmpty { parts.append(.figures(curves)) }
         let differences = differences
         if !differences.rows.isEmpty { parts.append(.table(differences)) }
         if let tests { parts.append(.table(tests)) }
