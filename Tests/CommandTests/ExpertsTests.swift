@@ -41,9 +41,19 @@ extension CommandSuite {
             #expect(classes.count == 3 * 10)
             #expect(classes.compactMap { $0["count"].flatMap { Int($0) } }.reduce(0, +) == 40)
             #expect(try alone.rows("classes.csv").filter { $0["inputs"] == "clean" }.count == 10)
-            let tables = TrainedRun.tables + ["fixed_experts.csv", "classes.csv", "expert_classes.csv", "examples.csv"]
+            let scores = try alone.rows("router_scores.csv").filter {
+                $0["inputs"] == "clean" && $0["layer"] == "layer4.0.conv1"
+            }
+            let counts = scores.compactMap { Int($0["count"] ?? "") }
+            #expect(counts.count == 60 && counts.reduce(0, +) == 120)
+            let maps = try Data(contentsOf: URL(fileURLWithPath: "\(alone.path)/expert_maps.png"))
+            let tables =
+                TrainedRun.tables + [
+                    "fixed_experts.csv", "classes.csv", "expert_classes.csv", "router_scores.csv", "examples.csv",
+                ]
             for ranks in [2, 3] {
                 let other = try experts(ranks)
+                #expect(try Data(contentsOf: URL(fileURLWithPath: "\(other.path)/expert_maps.png")) == maps)
                 for table in tables {
                     #expect(try other.comparableRows(table) == alone.comparableRows(table), "\(table), \(ranks) ranks")
                 }
