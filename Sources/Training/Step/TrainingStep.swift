@@ -89,7 +89,7 @@ package final class TrainingStep {
     }
 
     /// Takes up how often a checkpoint's optimizer moved each parameter.
-    /// - Throws: ``RunError/checkpoint(_:)`` where the rule counts and the checkpoint does not tell.
+    /// - Throws: ``Files/RunError/checkpoint(_:)`` where the rule counts and the checkpoint does not tell.
     package func restoreOptimizerCounts(_ tensors: [String: NamedTensor], from path: String) throws {
         let count = optimizer.updates.count
         if count == 0 { return }
