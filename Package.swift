@@ -80,7 +80,7 @@ let package = Package(
         .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Files", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "CollectivesTests", dependencies: ["Collectives", "TestSupport"]),
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport", swiftCSV]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Attacks", "Configuration", "TestSupport"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Attacks", "Configuration", "TestSupport", "Training"]),
         .testTarget(name: "WeightsTests", dependencies: ["Runs", "TestSupport", "Weights"]),
         .testTarget(
             name: "TrainingTests", dependencies: ["Attacks", "NetworkAttacks", "Runs", "TestSupport", "Training"],

@@ -75,7 +75,8 @@ extension CommandSuite {
             let expected = [
                 "metrics.csv": "epoch,step,split,inputs,loss,task_loss,balance_loss,accuracy,samples,learning_rate,"
                     + "wall_seconds,images_per_second,attack_seconds,allreduce_seconds,communication_seconds,gradient_norm,"
-                    + "probe_accuracy,robust_gap,backward_seconds,checkpoint_seconds,least_work_seconds,most_work_seconds",
+                    + "probe_accuracy,robust_gap,backward_seconds,checkpoint_seconds,least_work_seconds,most_work_seconds,"
+                    + "wire_bytes,quantization_error",
                 "experts.csv": "epoch,step,split,inputs,layer,expert,count,fraction,probability_mass,dead",
                 "routing.csv":
                     "epoch,step,split,inputs,layer,samples,usage_entropy,router_entropy,max_over_mean,flip_rate,alarm",

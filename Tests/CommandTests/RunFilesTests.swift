@@ -40,7 +40,7 @@ extension CommandSuite {
             try succeed(["train", "--output", folder + "/scores", "training.parameters=scores"] + Self.small)
             let first = try makeRuns(
                 folder, ["moe.kind=channel", "moe.experts=2", "model.ratio=0.5"],
-                evaluation: ["evaluation.masks=\(folder)/scores"])
+                evaluation: ["evaluation.masks=\(folder)/scores", "output.per_sample_long=true"])
             let known = Set(RunDirectory.fileNames + [RunDirectory.checkpointsName])
             let before = try first.map(names)
             for found in before { #expect(found.isSubset(of: known), "\(found.subtracting(known))") }
@@ -49,7 +49,8 @@ extension CommandSuite {
             let earlier = try #require(first[0].rows("metrics.csv").first?["run_id"])
 
             let second = try makeRuns(
-                folder, ["moe.kind=conv", "moe.experts=3", "training.global_batch=64"], force: true)
+                folder, ["moe.kind=conv", "moe.experts=3", "training.global_batch=64"],
+                evaluation: ["output.per_sample_long=true"], force: true)
             for (run, before) in zip(second, before) {
                 #expect(try names(run) == before.subtracting([RunTable.maskOverlap.fileName]))
                 for table in RunTable.allCases where Scratch.exists("\(run.path)/\(table.fileName)") {

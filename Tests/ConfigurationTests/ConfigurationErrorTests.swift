@@ -59,11 +59,11 @@ struct ConfigurationErrorTests {
             ("training.checkpoint_every=0", "\(positive(steps)); or null"),
             ("training.optimizer.rate=0", "\(number), above 0"),
             ("training.optimizer.momentum=1", "\(number), at least 0, below 1"),
-            ("training.optimizer.name=adam", "sgd"),
+            ("training.optimizer.name=adamax", "sgd, lars, lamb, adam, adamw"),
             (
                 "training.optimizer=sgd",
-                "a mapping with keys among name, rate, momentum, nesterov, weight_decay, decay_exclude, "
-                    + "clip_norm"
+                "a mapping with keys among name, rate, rate_per_images, momentum, second_momentum, epsilon, bias_correction, "
+                    + "trust_coefficient, trust_exclude, nesterov, weight_decay, decay_exclude, clip_norm"
             ),
             ("training.schedule.milestones=[5, 5]", milestones),
             ("training.schedule.milestones=5", milestones),
@@ -218,7 +218,7 @@ struct ConfigurationErrorTests {
             ),
             (
                 "training: {optimizer: {nesterov: true, momentum: 0}}", "1: training.optimizer.nesterov: found true",
-                "true only with a momentum above 0"
+                "true only where training.optimizer.name is sgd, with a momentum above 0"
             ),
             (
                 "training: {schedule: {name: step}}", "1: training.schedule.milestones: found []",

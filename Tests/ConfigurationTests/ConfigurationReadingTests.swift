@@ -64,6 +64,7 @@ struct ConfigurationReadingTests {
                   optimizer:
                     name: sgd
                     rate: 0.1
+                    rate_per_images: null
                     momentum: 0.9
                     nesterov: false
                     weight_decay: 0.0005
@@ -139,6 +140,7 @@ struct ConfigurationReadingTests {
                   batch_norm: local
                   deterministic_shards: 0
                   bucket_megabytes: 4
+                  wire: float32
                   threads: auto
                   timeout_seconds: 300
                 kernels:

@@ -20,22 +20,24 @@ struct TableColumnsTests {
         let row = MetricsRow(
             position: position, loss: 1, taskLoss: 2, balanceLoss: 3, accuracy: 0.5, samples: 5, learningRate: 6,
             wallSeconds: 7, imagesPerSecond: 8, attackSeconds: 9, allreduceSeconds: 10, communicationSeconds: 11,
-            gradientNorm: 12, probeAccuracy: 0.75, backwardSeconds: 13, checkpointSeconds: 14, workSeconds: 15...16)
+            gradientNorm: 12, probeAccuracy: 0.75, backwardSeconds: 13, checkpointSeconds: 14, workSeconds: 15...16,
+            wireBytes: 17,
+            quantizationError: 0.125)
         let (header, fields) = try record(row)
         #expect(
             header
                 == "schema_version,run_id,epoch,step,split,inputs,loss,task_loss,balance_loss,accuracy,samples,"
                 + "learning_rate,wall_seconds,images_per_second,attack_seconds,allreduce_seconds,"
                 + "communication_seconds,gradient_norm,probe_accuracy,robust_gap,backward_seconds,checkpoint_seconds,"
-                + "least_work_seconds,most_work_seconds")
+                + "least_work_seconds,most_work_seconds,wire_bytes,quantization_error")
         #expect(
             fields == [
-                "2", "id", "1", "20", "train", "pgd", "1", "2", "3", "0.5", "5", "6", "7", "8", "9", "10", "11", "12",
-                "0.75", "0.25", "13", "14", "15", "16",
+                "3", "id", "1", "20", "train", "pgd", "1", "2", "3", "0.5", "5", "6", "7", "8", "9", "10", "11", "12",
+                "0.75", "0.25", "13", "14", "15", "16", "17", "0.125",
             ])
         let sparse = try record(MetricsRow(position: position, samples: 0)).fields
-        let none = [String](repeating: "", count: 13)
-        #expect(sparse == ["2", "id", "1", "20", "train", "pgd", "", "", "", "", "0"] + none)
+        let none = [String](repeating: "", count: 15)
+        #expect(sparse == ["3", "id", "1", "20", "train", "pgd", "", "", "", "", "0"] + none)
     }
 
     @Test("experts.csv and routing.csv have the contract's columns, each with its own value")

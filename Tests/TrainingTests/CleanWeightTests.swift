@@ -45,7 +45,8 @@ struct CleanWeightTests {
         #expect(both.outcome.passes.count == 2)
         let losses = both.outcome.passes.map(\.lossSum)
         #expect(losses[0] == attacked.outcome.passes[0].lossSum)
-        #expect(abs(losses[1] - 0.5 * clean.outcome.passes[0].lossSum) < 1e-9)
+        // The attacked pass has moved running means, around which moments are summed.
+        #expect(abs(losses[1] - 0.5 * clean.outcome.passes[0].lossSum) < 1e-5)
         let scale = attacked.values.map(abs).max() ?? 0
         #expect(scale > 0)
         for index in both.values.indices {
