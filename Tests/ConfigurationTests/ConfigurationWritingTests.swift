@@ -199,7 +199,7 @@ struct ConfigurationWritingTests {
     func unusualIsUnusual() {
         // These have a single value in this version, or a rule that forbids a second one.
         let single: Set = [
-            "training.optimizer.name", "training.advmoe.router_optimizer.name", "moe.scope", "moe.slabs",
+            "training.optimizer.name", "moe.scope", "moe.slabs",
             "training.advmoe.router_objective", "training.advmoe.statistics_updates", "training.micro_batch",
             "model.masks", "evaluation.masks", "distributed.wire",
         ]
