@@ -49,7 +49,7 @@ struct TrainedRun {
 
     /// The rows of a table without what may differ between two runs of the same settings.
     func comparableRows(_ table: String) throws -> [[String: String]] {
-        let free = ["run_id", "checkpoint", "images_per_second"]
+        let free = ["run_id", "checkpoint", "images_per_second", "wire_bytes"]
         return try rows(table).map { row in
             row.filter { !free.contains($0.key) && !$0.key.hasSuffix("seconds") }
         }
