@@ -93,7 +93,7 @@ extension CommandSuite {
             let probed = rows.filter { $0["probe_accuracy"] != "" }
             #expect(probed.count == 3)
             for row in probed {
-                #expect(row["split"] == "test" && row["inputs"] == "pgd-linf-8of255-1" && row["schema_version"] == "2")
+                #expect(row["split"] == "test" && row["inputs"] == "pgd-linf-8of255-1" && row["schema_version"] == "3")
                 let numbers = (own + ["accuracy"]).compactMap { row[$0].flatMap { Double($0) } }
                 #expect(numbers.count == 3 && abs(numbers[0] - numbers[1] - numbers[2]) < 1e-6)
                 #expect((20 * numbers[0]).rounded() == 20 * numbers[0])
