@@ -66,7 +66,9 @@ extension CommandSuite {
             // The same evaluation once more: rows take the place of those that are there.
             let once = second.map { run in RunTable.allCases.map { try? run.rows($0.fileName).count } }
             for (name, run) in [("evaluate", second[1]), ("experts", second[2])] {
-                try succeed([name, "--checkpoint", second[0].path, "--output", run.path, "--force"])
+                try succeed([
+                    name, "--checkpoint", second[0].path, "--output", run.path, "--force", "output.per_sample_long=true",
+                ])
             }
             let twice = second.map { run in RunTable.allCases.map { try? run.rows($0.fileName).count } }
             #expect(twice == once)
