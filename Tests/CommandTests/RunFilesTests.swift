@@ -67,7 +67,8 @@ extension CommandSuite {
             let once = second.map { run in RunTable.allCases.map { try? run.rows($0.fileName).count } }
             for (name, run) in [("evaluate", second[1]), ("experts", second[2])] {
                 try succeed([
-                    name, "--checkpoint", second[0].path, "--output", run.path, "--force", "output.per_sample_long=true",
+                    name, "--checkpoint", second[0].path, "--output", run.path, "--force",
+                    "output.per_sample_long=true",
                 ])
             }
             let twice = second.map { run in RunTable.allCases.map { try? run.rows($0.fileName).count } }
