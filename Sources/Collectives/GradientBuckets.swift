@@ -59,7 +59,7 @@ public final class GradientBuckets {
     public var bytesSent: Int {
         if !encoded.isEmpty { return encoded.reduce(0) { $0 + $1.bytesSent } }
         let size = communicator.size
-        return 2 * arena.count * MemoryLayout<Float>.stride / size * (size - 1)
+        return 2 * arena.count * MemoryLayout<Float>.stride * (size - 1) / size
     }
 
     /// Begins a step: no element is final, and the arena belongs to the caller.

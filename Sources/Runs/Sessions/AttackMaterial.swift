@@ -14,6 +14,8 @@ struct AttackMaterial {
     let sources: [String: PassFactory]
     /// The attacks, with the images that files hold for them, and with the perturbations once these are made.
     private(set) var attacks: [EvaluatedAttack]
+    /// The SHA-256 of the files that it was read from, see ``files(of:)``.
+    let files: [String: [String]]
     /// The SHA-256 of all of it.
     let hashes: [String]
     private let training: CraftingData?
@@ -30,17 +32,16 @@ struct AttackMaterial {
         _ communicator: any Communicator
     ) throws {
         var sources: [String: PassFactory] = [:]
-        var hashes: [String] = []
+        files = try Self.files(of: configuration)
+        var hashes = files.sorted { $0.key < $1.key }.flatMap(\.value)
         for path in Set(attacks.flatMap(\.stages).compactMap(\.source)).sorted() {
             let weights = try EvaluatedWeights(path, layout: nil)
             sources[path] = try Self.source(path, weights, configuration, passes, data)
-            hashes += weights.hashes
         }
         self.sources = sources
         var attacks = attacks
         try attacks.fill { (stored: inout StoredImages, _) in
             try Self.fill(&stored, configuration, passes.workspace, data)
-            hashes.append(try FileDigest(ofFileAt: stored.origin).sha256)
         }
         var training: CraftingData?
         try attacks.fill { (perturbation: inout UniversalPerturbation, attack) in

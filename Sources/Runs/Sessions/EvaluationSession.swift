@@ -115,7 +115,7 @@ package struct EvaluationSession: Sendable {
             ? EvaluationRecord(output, identity, runID: prepared.weights.runID, resumes: resume) { directory in
                 environment = try site.describe(
                     configuration, in: directory, communicator, images: [data.set],
-                    attackFiles: AttackMaterial.files(of: configuration))
+                    attackFiles: material.files)
                 try directory.log(prepared.weights.description)
                 for warning in data.set.warnings { try directory.log("warning: \(warning)") }
             } : nil

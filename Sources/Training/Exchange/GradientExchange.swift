@@ -72,11 +72,11 @@ package final class GradientExchange {
     /// Floats that the update under way sends of each shard.
     package var length: Int { packedSlots.map { $0.reduce(0) { $0 + $1.count } } ?? total.count }
 
-    /// Bytes that this rank sends in the update under way.
+    /// Bytes that this rank sends in the update under way; summed in the order of shards, about every shard's and the sum's.
     package var bytesSent: Int {
         let size = communicator.size
         guard packedSlots == nil, let buckets else {
-            return 2 * length * gradients.arenas.count * MemoryLayout<Float>.stride / size * (size - 1)
+            return (gradients.arenas.count + 1) * length * MemoryLayout<Float>.stride * (size - 1) / size
         }
         return buckets.bytesSent
     }

@@ -89,9 +89,10 @@ final class AdaptiveMoments: Optimizer {
         func direction(_ index: Int) -> Float {
             scale * m[index] / (v[index].squareRoot() / root + epsilon) + pull * w[index]
         }
-        for part in settings.trusts(slot) ? TrustRatio.parts(of: slot) : [slot.range] {
+        let isTrusted = settings.trusts(slot)
+        for part in isTrusted ? TrustRatio.parts(of: slot) : [slot.range] {
             var trust = 1.0
-            if settings.trusts(slot) {
+            if isTrusted {
                 let (weight, length) = (TrustRatio.norm(part) { w[$0] }, TrustRatio.norm(part, direction))
                 if weight > 0, length > 0 { trust = min(weight, Self.longestWeights) / length }
             }

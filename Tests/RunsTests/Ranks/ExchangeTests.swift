@@ -29,6 +29,9 @@ extension RankTests {
             ] {
                 exchange.begin(groups, step: 0)
                 #expect(exchange.length == length && routers > 0 && 10 * routers < exchange.total.count)
+                // Of every shard what others own, and the own part of the sum to all of them.
+                let size = communicator.size
+                #expect(exchange.bytesSent == (shards + 1) * length * 4 * (size - 1) / size)
                 for (shard, arena) in exchange.gradients.arenas.enumerated() {
                     let number = communicator.rank * shards + shard + 1
                     for slot in slots where groups.contains(slot.group) {
