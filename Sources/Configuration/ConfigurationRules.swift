@@ -144,6 +144,11 @@ extension RunConfiguration {
             distributed.wire == .float32 || distributed.deterministicShards == 0, "distributed.wire", distributed.wire,
             allowed: "float32 where there are distributed.deterministic_shards, whose sums are exact",
             beside: ["distributed.deterministic_shards"])
+        reader.require(
+            !distributed.errorFeedback || distributed.wire != .float32, "distributed.error_feedback",
+            distributed.errorFeedback,
+            allowed: "false where distributed.wire is float32, which leaves nothing out",
+            beside: ["distributed.wire"])
         checkAlternation(&reader)
         checkPruning(&reader)
         checkMicroBatch(&reader)

@@ -91,6 +91,23 @@ extension CommandSuite {
             try run.expectSame(as: whole)
         }
 
+        @Test("what ranks have not sent of gradients is in checkpoints, and goes on with as many ranks and with others")
+        func errorFeedback() throws {
+            let wire = ["distributed.wire=int8", "distributed.error_feedback=true"]
+            let (whole, run) = (try newRun(), try newRun())
+            #expect(try robustmoe(TrainedRun.arguments(whole.path, wire), ranks: 2).status == 0)
+            let first = try robustmoe(TrainedRun.arguments(run.path, wire + ["training.stop_after_steps=7"]), ranks: 2)
+            #expect(first.status == 75, "\(first.errors)")
+            let others = TrainedRun(path: try Scratch.copy(of: run.path))
+            #expect(try resume(run, ranks: 2).status == 0)
+            try run.expectSame(as: whole)
+            let state = try run.latest().tensors(in: "state.safetensors").keys.filter { $0.contains(".unsent.") }
+            #expect(Set(state.compactMap { $0.split(separator: ".").last }) == ["0", "1"])
+            let second = try resume(others, ranks: 3)
+            #expect(second.status == 0, "\(second.errors)")
+            #expect(second.output.contains("what 2 ranks had not sent of gradients is divided among 3"))
+        }
+
         @Test(
             "SIGUSR1 to mpirun, and it or SIGTERM to a rank, mean: checkpoint, 75, and go on later",
             arguments: [(SIGUSR1, true), (SIGUSR1, false), (SIGTERM, false)])

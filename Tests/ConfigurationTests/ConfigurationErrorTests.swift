@@ -252,6 +252,14 @@ struct ConfigurationErrorTests {
                 "data: {dataset: folder, resize: 128, crop: 224}", "1: data.crop: found 224",
                 "at most data.resize, 128"
             ),
+            (
+                "distributed: {error_feedback: true}", "1: distributed.error_feedback: found true",
+                "false where distributed.wire is float32, which leaves nothing out"
+            ),
+            (
+                "distributed: {wire: int8, deterministic_shards: 4}", "1: distributed.wire: found int8",
+                "float32 where there are distributed.deterministic_shards, whose sums are exact"
+            ),
         ])
     func combinations(yaml: String, found: String, allowed: String) {
         #expect(problems(yaml) == ["run.yaml:\(found); allowed: \(allowed)"])

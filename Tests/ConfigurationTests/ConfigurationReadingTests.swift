@@ -141,6 +141,7 @@ struct ConfigurationReadingTests {
                   deterministic_shards: 0
                   bucket_megabytes: 4
                   wire: float32
+                  error_feedback: false
                   threads: auto
                   timeout_seconds: 300
                 kernels:

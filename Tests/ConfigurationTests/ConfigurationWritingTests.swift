@@ -202,6 +202,7 @@ struct ConfigurationWritingTests {
             "training.optimizer.name", "moe.scope", "moe.slabs",
             "training.advmoe.router_objective", "training.advmoe.statistics_updates", "training.micro_batch",
             "model.masks", "evaluation.masks", "distributed.wire",
+            "distributed.error_feedback",
         ]
         let defaults = Dictionary(uniqueKeysWithValues: RunConfiguration.help.map { ($0.key, $0.normal) })
         let common = unusual().written.leaves()

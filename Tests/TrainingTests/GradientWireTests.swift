@@ -55,6 +55,52 @@ struct GradientWireTests {
         }
     }
 
+    /// ‖Σ of what is read − Σ of what was written‖ after some updates with the same values, and the norm of one of these.
+    private func shortfall(_ codec: any GradientWireCodec, _ values: [Float], updates: Int) -> (Double, norm: Double) {
+        var sums = [Double](repeating: 0, count: values.count)
+        for step in 0..<updates {
+            codec.begin(step: step, update: 0)
+            for (index, found) in read(codec, values).enumerated() { sums[index] += Double(found - values[index]) }
+        }
+        func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+        return (norm(sums), norm(values.map(Double.init)))
+    }
+
+    @Test(
+        "with feedback all updates together are short of no more than one is, and of what is kept",
+        arguments: [GradientWire.bfloat16, .int8])
+    func feedback(_ wire: GradientWire) throws {
+        let parameters = try TinyNetwork.make().parameters
+        let count = parameters.parameterCount
+        // A third of these is halfway between two numbers of bf16, and rounds the same way every time.
+        let values: [Float] = (0..<count).map { index in
+            if index % 3 == 0 { return 1 + 0x1p-8 }
+            return Float((index * 37) % 23 - 11) / 16
+        }
+        func codec(feedsBack: Bool) throws -> any GradientWireCodec {
+            let plain = try #require(wire.codec(parameters, seed: 3, rank: 0, feedsBack: feedsBack))
+            return feedsBack ? ErrorFeedbackCodec(plain, count: count) : plain
+        }
+        let (once, norm) = shortfall(try codec(feedsBack: false), values, updates: 1)
+        let without = shortfall(try codec(feedsBack: false), values, updates: 100).0
+        #expect(without > (wire == .int8 ? 8 : 90) * once, "\(without) after 100, \(once) after one")
+        let fed = try codec(feedsBack: true)
+        let with = shortfall(fed, values, updates: 100).0
+        #expect(with < 0.02 * norm && with < 0.05 * without, "\(with) with feedback, \(without) without")
+        let kept = try #require(fed as? ErrorFeedbackCodec).residual.reduce(0.0) { $0 + Double($1) * Double($1) }
+        #expect(abs(kept.squareRoot() - with) < 1e-3 * norm)
+    }
+
+    @Test("what is not finite is not hidden by a norm that is the largest magnitude")
+    func notFinite() throws {
+        let parameters = try TinyNetwork.make().parameters
+        let codec = StochasticByteCodec(parameters, seed: 3, rank: 0, norm: .largest)
+        var values = [Float](repeating: 1, count: parameters.parameterCount)
+        values[1] = .nan
+        codec.begin(step: 0, update: 0)
+        #expect(read(codec, values)[0].isNaN)
+    }
+
     @Test("every parameter has its own norm; the same update draws the same numbers")
     func pieces() throws {
         let parameters = try TinyNetwork.make().parameters

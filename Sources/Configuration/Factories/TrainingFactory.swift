@@ -27,7 +27,8 @@ extension RunConfiguration {
             routing: routingRule,
             arithmetic: kernels.passArithmetic, attackArithmetic: kernels.attackArithmetic,
             filterCacheMegabytes: kernels.transformCacheMegabytes,
-            bucketMegabytes: distributed.bucketMegabytes, wire: distributed.wire, shards: shardsPerRank(ranks),
+            bucketMegabytes: distributed.bucketMegabytes, wire: distributed.wire,
+            feedsErrorBack: distributed.errorFeedback, shards: shardsPerRank(ranks),
             isOrdered: distributed.deterministicShards > 0)
     }
 

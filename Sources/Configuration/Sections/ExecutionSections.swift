@@ -13,6 +13,8 @@ extension RunConfiguration {
         package var bucketMegabytes = 4.0
         /// How gradients are written for other ranks.
         package var wire = GradientWire.float32
+        /// Whether what that leaves out is sent with the next gradients.
+        package var errorFeedback = false
         /// Threads of a rank.
         package var threads = Automatic<Int>.automatic
         /// Seconds, above 0, that a rank waits for the others.
@@ -67,6 +69,8 @@ extension RunConfiguration.Distributed: ConfigurationSection {
             .within(1.0 / 1024...Double(ConfigurationLimits.mebibytes))),
         ConfigurationKey(
             "wire", \.wire, "how gradients are sent: as floats, as bf16, or as bytes that are right on average"),
+        ConfigurationKey(
+            "error_feedback", \.errorFeedback, "whether what the wire leaves out is sent with the next gradients"),
         ConfigurationKey(
             "threads", \.threads, "threads of a rank", .automaticOr(.within(1...ConfigurationLimits.threads))),
         ConfigurationKey(

@@ -30,7 +30,14 @@ extension Trainer {
                 "the checkpoint was computed with BLAS kernel \(state.blasKernel), this host picks "
                     + "\(MatrixProduct.kernelName): results go on correctly, but not bit for bit", .warning)
         }
-        if state.ranks != communicator.size { try recorder.say("  ranks: \(state.ranks) -> \(communicator.size)") }
+        if state.ranks != communicator.size {
+            try recorder.say("  ranks: \(state.ranks) -> \(communicator.size)")
+            if saved.distributed.errorFeedback, state.ranks > 1 {
+                try recorder.say(
+                    "  what \(state.ranks) ranks had not sent of gradients "
+                        + (step.unsent == nil ? "is left out" : "is divided among \(communicator.size)"))
+            }
+        }
     }
 
     /// Compares the replicas and writes a checkpoint; collective.
@@ -38,6 +45,7 @@ extension Trainer {
         communicator.note("step \(done), checkpoint")
         try ReplicaCheck.run(network.parameters, communicator)
         try requireFinite()
+        let unsent = try gatheredUnsent()
         guard let recorder else { return }
         let start = ContinuousClock.now
         defer { checkpointSeconds += (ContinuousClock.now - start) / .seconds(1) }
@@ -45,7 +53,7 @@ extension Trainer {
         let files = [
             CheckpointFile(name: Checkpoint.modelFile, tensors: modelTensors),
             CheckpointFile(name: Self.optimizerFile, tensors: optimizerTensors),
-            CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors),
+            CheckpointFile(name: Checkpoint.stateFile, tensors: stateTensors + unsent),
         ]
         saved = try store.write(step: done, files: files + [try stateFile(recorder)]) { [communicator, done] file in
             communicator.note("step \(done), writing \(file)")
@@ -105,7 +113,7 @@ extension Trainer {
             try ModelTensors.load(own, suffix: name, into: arena, network, from: place)
             for key in own.keys { open[key] = nil }
         }
-        try restoreMethodState(checkpoint)
+        try restoreMethodState(checkpoint, savedRanks: runState.ranks)
         done = runState.step
         windows = runState.windows
         bestRobustAccuracy = runState.bestRobustAccuracy
@@ -131,12 +139,13 @@ extension Trainer {
             + (step.scores?.tensors ?? PruningMasks.tensors(network))
     }
 
-    private func restoreMethodState(_ checkpoint: Checkpoint) throws {
+    private func restoreMethodState(_ checkpoint: Checkpoint, savedRanks: Int) throws {
         let tensors = try checkpoint.tensors(in: Checkpoint.stateFile)
         let place = "\(checkpoint.path)/\(Checkpoint.stateFile)"
         try step.restoreMethod(tensors, from: place)
         try step.restoreOptimizerCounts(tensors, from: place)
         try step.scores?.restore(tensors, from: place)
+        try restoreUnsent(tensors, savedRanks: savedRanks, from: place)
         if let average = step.average {
             // A run that begins to average when it goes on begins with the weights it has.
             if WeightAverage.isIn(tensors) {

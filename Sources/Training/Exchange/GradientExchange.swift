@@ -13,6 +13,8 @@ package final class GradientExchange {
     private let buckets: GradientBuckets?
     /// What writes gradients for other ranks, if not as they are.
     private let codec: (any GradientWireCodec)?
+    /// The same where what it leaves out is sent later.
+    private let feedback: ErrorFeedbackCodec?
     /// The step of the last update, and which one of it that was.
     private var position = (step: -1, update: 0)
     /// The first slot, as the backward pass comes to them, whose gradient of this rank's own images is not finite.
@@ -29,12 +31,16 @@ package final class GradientExchange {
 
     package init(
         _ parameters: Parameters, shards: Int, isOrdered: Bool, bucketMegabytes: Double, wire: GradientWire = .float32,
-        seed: UInt64 = 0, _ communicator: any Communicator
+        feedsErrorBack: Bool = false, seed: UInt64 = 0, _ communicator: any Communicator
     ) {
         gradients = Gradients(parameters, shards: shards)
         self.communicator = communicator
         slots = parameters.slots.filter { !$0.isStatistic }
-        codec = communicator.size > 1 ? wire.codec(parameters, seed: seed, rank: communicator.rank) : nil
+        let plain =
+            communicator.size > 1
+            ? wire.codec(parameters, seed: seed, rank: communicator.rank, feedsBack: feedsErrorBack) : nil
+        feedback = feedsErrorBack ? plain.map { ErrorFeedbackCodec($0, count: parameters.parameterCount) } : nil
+        codec = feedback ?? plain
         buckets =
             isOrdered
             ? nil
@@ -83,6 +89,19 @@ package final class GradientExchange {
 
     /// Σ (g̃ − g)² and Σ g² of what this rank has written for others in this update; nil where gradients go as they are.
     package var wireSquares: (error: Double, gradient: Double)? { packedSlots == nil ? codec?.squares : nil }
+
+    /// What this rank has left out of what it sent, laid out like the arena; nil where nothing is sent later.
+    package var unsent: [Float]? {
+        get { feedback?.residual }
+        set { if let newValue { feedback?.restore(newValue) } }
+    }
+
+    /// Keeps the sums of slots that do not move after all, to be sent again.
+    package func keep(_ slots: [Slot]) {
+        // One rank keeps it: what ranks have left adds up.
+        guard let feedback, packedSlots == nil, communicator.isRoot else { return }
+        for slot in slots { feedback.keep(total, slot.range) }
+    }
 
     /// Begins an update of some groups with zero gradients.
     ///

@@ -14,11 +14,15 @@ package enum GradientWire: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - seed: What random numbers are drawn from.
     ///   - rank: Whose gradients are written.
-    func codec(_ parameters: Parameters, seed: UInt64, rank: Int) -> (any GradientWireCodec)? {
+    ///   - feedsBack: Whether what is sent leaves out something that is to be sent later. An error by the Euclidean norm, up to
+    ///     √d / 127 of a parameter of d elements, would grow so: bytes then have the largest magnitude for their norm.
+    func codec(
+        _ parameters: Parameters, seed: UInt64, rank: Int, feedsBack: Bool = false
+    ) -> (any GradientWireCodec)? {
         switch self {
         case .float32: nil
         case .bfloat16: BFloat16Codec()
-        case .int8: StochasticByteCodec(parameters, seed: seed, rank: rank)
+        case .int8: StochasticByteCodec(parameters, seed: seed, rank: rank, norm: feedsBack ? .largest : .euclidean)
         }
     }
 }

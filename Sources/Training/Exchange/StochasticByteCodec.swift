@@ -4,26 +4,35 @@ import Tensors
 /// Gradients as signed bytes beside a norm for each parameter (QSGD, Alistarh et al., arXiv:1610.02132; in adversarial training
 /// DAT, Zhang et al., arXiv:2206.06257).
 ///
-/// Of a run g of one parameter with Euclidean norm n, an element is n · k / 127 with k the whole number below or above 127 g / n,
+/// Of a run g of one parameter with norm n, an element is n · k / 127 with k the whole number below or above 127 g / n,
 /// drawn so that its mean is 127 g / n: what is read is right on average, and off by at most n / 127. A norm that is not finite
-/// makes all of it not a number.
+/// makes all of it not a number. The norm is the papers' Euclidean one, or the largest magnitude, where errors must be small
+/// beside g whatever its length.
 ///
 /// Draws are a function of seed, step, update, rank and place.
 final class StochasticByteCodec: GradientWireCodec {
+    /// What bytes are parts of.
+    enum Norm {
+        case euclidean
+        case largest
+    }
+
     private static let levels: Float = 127
     private static let headBytes = 4
 
     private let seed: UInt64
     private let rank: Int
+    private let norm: Norm
     /// Where parameters end, rising, the arena's padding between them.
     private let ends: [Int]
     private var step = 0
     private var update = 0
     private(set) var squares = (error: 0.0, gradient: 0.0)
 
-    init(_ parameters: Parameters, seed: UInt64, rank: Int) {
+    init(_ parameters: Parameters, seed: UInt64, rank: Int, norm: Norm = .euclidean) {
         self.seed = seed
         self.rank = rank
+        self.norm = norm
         let slots = parameters.slots.filter { !$0.isStatistic }
         // A slot begins where the one before ends, padding and all.
         ends = slots.dropFirst().map(\.offset) + [parameters.parameterCount]
@@ -43,7 +52,7 @@ final class StochasticByteCodec: GradientWireCodec {
         for piece in pieces(of: range) {
             let own = values + (piece.lowerBound - range.lowerBound)
             let square = (0..<piece.count).reduce(0.0) { $0 + Double(own[$1]) * Double(own[$1]) }
-            let norm = Float(square.squareRoot())
+            let norm = length(own, piece.count, square: square)
             UnsafeMutableRawPointer(place).storeBytes(of: norm, as: Float.self)
             place += Self.headBytes
             let isUsable = norm > 0 && norm.isFinite
@@ -73,6 +82,13 @@ final class StochasticByteCodec: GradientWireCodec {
             for index in 0..<piece.count { own[index] = unit * Float(Int8(bitPattern: place[index])) }
             place += piece.count
         }
+    }
+
+    /// The norm of elements whose squares add up to `square`.
+    private func length(_ values: UnsafePointer<Float>, _ count: Int, square: Double) -> Float {
+        // A largest magnitude would not see what is no number; the sum of squares does.
+        if norm == .euclidean || !square.isFinite { return Float(square.squareRoot()) }
+        return (0..<count).reduce(0) { max($0, values[$1].magnitude) }
     }
 
     /// What tells the draws of a piece from others of the same step.

@@ -267,6 +267,9 @@ extension StepContext {
         wire.add(owner.exchange)
         owner.communicator.note("step \(step), optimizer")
         let total = owner.exchange.total
+        let idle = Self.idleExperts(records)
+        owner.exchange.keep(
+            network.parameters.slots.filter { !$0.isStatistic && ($0.owner.map(idle.contains) ?? false) })
         owner.scores?.carryBack(total)
         let norm = GradientNorm.value(total)
         guard norm.isFinite else { throw try owner.diagnoseGradient(norm: norm, step: step) }
@@ -276,8 +279,7 @@ extension StepContext {
         if let limit = leading.optimizer.clipNorm { GradientNorm.clip(total, norm: norm, to: limit) }
         let rate = leading.schedule.rate(atStep: step)
         func move() {
-            owner.optimizer.step(
-                network.parameters, total, rate: rate, idle: Self.idleExperts(records), groups: groups)
+            owner.optimizer.step(network.parameters, total, rate: rate, idle: idle, groups: groups)
         }
         if let scores = owner.scores { scores.update(move) } else { move() }
         return (norm, rate)

@@ -1,7 +1,7 @@
 import Networks
 
-/// What a step may change, as it was before: weights, running statistics, the optimizer's state, averages, filter scores and
-/// what the method keeps.
+/// What a step may change, as it was before: weights, running statistics, the optimizer's state, averages, filter scores, what
+/// was left out of what was sent, and what the method keeps.
 ///
 /// One is made for a run, and taken anew before every step.
 final class StepSnapshot {
@@ -11,6 +11,7 @@ final class StepSnapshot {
     private var updates: [Int64]
     private var average: WeightAverage.Contents?
     private var scores: FilterScores.Contents?
+    private var unsent: [Float]?
     private var method: any TrainingMethod
 
     /// Takes down what there is.
@@ -21,6 +22,7 @@ final class StepSnapshot {
         updates = step.optimizer.updates
         average = step.average?.contents
         scores = step.scores?.contents
+        unsent = step.exchange.unsent
         method = step.method
     }
 
@@ -34,6 +36,7 @@ final class StepSnapshot {
         updates = step.optimizer.updates
         average = step.average?.contents
         scores = step.scores?.contents
+        unsent = step.exchange.unsent
         method = step.method
     }
 
@@ -47,6 +50,7 @@ final class StepSnapshot {
         step.optimizer.updates = updates
         if let average { step.average?.contents = average }
         if let scores { step.scores?.contents = scores }
+        step.exchange.unsent = unsent
         return method
     }
 

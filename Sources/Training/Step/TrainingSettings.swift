@@ -70,6 +70,8 @@ package struct TrainingSettings {
     package var bucketMegabytes: Double
     /// How gradients are written for other ranks.
     package var wire: GradientWire
+    /// Whether what that leaves out is sent with the next gradients.
+    package var feedsErrorBack: Bool
     /// Shards of this rank, and whether sums are taken in the fixed order of all shards.
     package var shards: Int
     package var isOrdered: Bool
@@ -81,7 +83,8 @@ package struct TrainingSettings {
         groups: [ParameterGroup: GroupSettings], attack: NetworkAttack? = nil, normalization: Normalization = .local,
         routing: RoutingRule,
         arithmetic: Arithmetic = .fast, attackArithmetic: Arithmetic = .fast, filterCacheMegabytes: Int = 2048,
-        bucketMegabytes: Double = 4, wire: GradientWire = .float32, shards: Int = 1, isOrdered: Bool = false
+        bucketMegabytes: Double = 4, wire: GradientWire = .float32, feedsErrorBack: Bool = false, shards: Int = 1,
+        isOrdered: Bool = false
     ) {
         self.seed = seed
         self.globalBatch = globalBatch
@@ -99,6 +102,7 @@ package struct TrainingSettings {
         self.filterCacheMegabytes = filterCacheMegabytes
         self.bucketMegabytes = bucketMegabytes
         self.wire = wire
+        self.feedsErrorBack = feedsErrorBack
         self.shards = shards
         self.isOrdered = isOrdered
     }

@@ -41,7 +41,8 @@ package final class TrainingStep {
         }
         exchange = GradientExchange(
             network.parameters, shards: settings.shards, isOrdered: settings.isOrdered,
-            bucketMegabytes: settings.bucketMegabytes, wire: settings.wire, seed: settings.seed, communicator)
+            bucketMegabytes: settings.bucketMegabytes, wire: settings.wire, feedsErrorBack: settings.feedsErrorBack,
+            seed: settings.seed, communicator)
         passes = PassFactory(
             network, workspace: workspace, filters: FilterCache(capacityMegabytes: settings.filterCacheMegabytes),
             arithmetic: settings.arithmetic, normalization: settings.normalization,
@@ -79,6 +80,12 @@ package final class TrainingStep {
     /// Takes up what a checkpoint's method kept.
     package func restoreMethod(_ tensors: [String: NamedTensor], from path: String) throws {
         try method.restore(tensors, from: path)
+    }
+
+    /// What this rank has left out of the gradients that it sent, laid out like the parameters; nil where nothing is sent later.
+    package var unsent: [Float]? {
+        get { exchange.unsent }
+        set { exchange.unsent = newValue }
     }
 
     /// How often the optimizer moved each parameter, as checkpoints hold it; nothing where its rule does not ask.

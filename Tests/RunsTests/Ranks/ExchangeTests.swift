@@ -101,5 +101,52 @@ extension RankTests {
                 #expect(again != found && distance(mean) < 0.85 * distance(found))
             }
         }
+
+        @Test(
+            "with feedback all updates are short of what all ranks keep, of slots that do not move too, and of no more than that",
+            arguments: [GradientWire.bfloat16, .int8])
+        func feedback(_ wire: GradientWire) throws {
+            var configuration = RunConfiguration()
+            configuration.model.width = 8
+            let network = try Network(configuration.networkSettings(RankScene.traits), seed: 5)
+            let exchange = GradientExchange(
+                network.parameters, shards: 1, isOrdered: false, bucketMegabytes: 0.05, wire: wire,
+                feedsErrorBack: true, seed: 7, communicator)
+            let slots = network.parameters.slots.filter { !$0.isStatistic }
+            let still = try #require(slots.first { $0.name == "layer3.0.conv1.weight" })
+            let size = communicator.size
+            func gradient(_ index: Int, of rank: Int) -> Float { Float((index * 31 + rank * 17) % 101 - 50) / 64 }
+            var applied = [Double](repeating: 0, count: exchange.total.count)
+            let steps = 20
+            for step in 0..<steps {
+                exchange.begin([.backbone, .router], step: step)
+                for slot in slots {
+                    for index in slot.range { exchange.total[index] = gradient(index, of: communicator.rank) }
+                }
+                exchange.gradients.onReady(0..<exchange.total.count)
+                _ = try exchange.finish()
+                var bits = exchange.total.map { Int64($0.bitPattern) }
+                try communicator.allReduce(&bits, .max)
+                #expect(bits == exchange.total.map { Int64($0.bitPattern) }, "ranks have other bits in step \(step)")
+                let isLeftOut = step == steps - 1
+                for index in applied.indices where !(isLeftOut && still.range.contains(index)) {
+                    applied[index] += Double(exchange.total[index])
+                }
+                if isLeftOut { exchange.keep([still]) }
+            }
+            #expect((exchange.unsent == nil) == (size == 1))
+            guard var unsent = exchange.unsent?.map(Double.init) else { return }
+            try communicator.allReduce(&unsent, .sum)
+            var (error, square) = (0.0, 0.0)
+            for slot in slots {
+                for index in slot.range {
+                    let exact = (0..<size).reduce(0.0) { $0 + Double(gradient(index, of: $1)) }
+                    let short = Double(steps) * exact - applied[index]
+                    #expect(abs(short - unsent[index]) < 1e-4 * Double(steps), "\(slot.name)")
+                    if slot != still { (error, square) = (error + short * short, square + exact * exact) }
+                }
+            }
+            #expect(error.squareRoot() < 0.05 * square.squareRoot())
+        }
     }
 }
