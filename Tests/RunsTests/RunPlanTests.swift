@@ -49,6 +49,23 @@ struct RunPlanTests {
         #expect(model.seconds(bytes: bytes, ranks: 1) == 0)
     }
 
+    @Test("encoded gradients are sent in fewer bytes, and in as many messages as around a ring")
+    func encoded() throws {
+        let model = LinkModel(link: link)
+        let short = model.seconds(bytes: 1000, ranks: 5, isEncoded: true)
+        #expect(near(short, 8e-4 + 1.6e-6))
+        #expect(near(model.seconds(bytes: 4 << 20, ranks: 4, isEncoded: true), model.seconds(bytes: 4 << 20, ranks: 4)))
+        var (task, rates) = (task, rates)
+        task.encodes = true
+        task.bucketBytes = 1 << 20
+        rates.exchange.gradientBytes = 25 << 20
+        let plan = RunPlan(task, rates, link: .init(latencySeconds: 0, bytesPerSecond: 1e7, origin: "slow"), ranks: 2)
+        #expect(plan.buckets == 25)
+        let hidden = 0.6 * (rates.stepSeconds(images: 64) - rates.attackSeconds(images: 64))
+        let (small, all) = (640 / 1e7, Double(25 << 20) / 1e7)
+        #expect(near(plan.chosen.waitSeconds, small + all - hidden))
+    }
+
     @Test("a link that is fitted to two sums gives these sums", arguments: [2, 3, 8])
     func fitted(_ ranks: Int) {
         let model = LinkModel(link: link)

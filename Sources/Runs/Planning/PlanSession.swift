@@ -165,7 +165,11 @@ extension RunPlan.Task {
         self.init(
             trainImages: images.train, evaluatedImages: images.evaluated, globalBatch: training.globalBatch,
             epochs: training.epochs, shards: configuration.distributed.deterministicShards,
-            bucketBytes: max(4, Int(configuration.distributed.bucketMegabytes * 1_048_576)),
+            bucketBytes: max(
+                4,
+                Int(configuration.distributed.bucketMegabytes * 1_048_576)
+                    * configuration.distributed.wire.bytesOfElement / 4),
+            encodes: configuration.distributed.wire != .float32,
             cleanEvaluations: evaluations.count - attackedCount, attackedEvaluations: attackedCount,
             attackSteps: attacks.compactMap(\.gradientSteps).reduce(0, +), chunk: evaluation.chunk,
             imageBytes: images.bytes, ranksOfHost: layout.hosts.map(\.ranks).max() ?? 1, threads: layout.threads,

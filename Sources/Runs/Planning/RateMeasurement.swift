@@ -161,7 +161,9 @@ extension RunConfiguration {
         let keys = ["training.method", "training.micro_batch", "training.parameters", "training.weight_average"]
         let own = leaves(except: ["model.initialization"]).filter { leaf in
             sections.contains { leaf.key.hasPrefix($0) } || keys.contains(leaf.key)
-                || leaf.key.hasPrefix("training.optimizer.name") || leaf.key == "distributed.deterministic_shards"
+                || leaf.key.hasPrefix("training.optimizer.name")
+                || ["distributed.deterministic_shards", "distributed.wire", "distributed.error_feedback"]
+                    .contains(leaf.key)
         }
         let text = own.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
         return ContentDigest(of: text.utf8).hexadecimal

@@ -11,7 +11,10 @@ package struct RunPlan: Encodable, Sendable {
         var globalBatch: Int
         var epochs: Int
         var shards: Int
+        /// Bytes that a part of the gradients takes on its way.
         var bucketBytes: Int
+        /// Whether gradients are encoded.
+        var encodes = false
         /// Evaluations without attacks, and those with them.
         var cleanEvaluations: Int
         var attackedEvaluations: Int
@@ -115,12 +118,13 @@ package struct RunPlan: Encodable, Sendable {
                 let bytes = Double(rates.exchange.gradientBytes) * (Double(task.shards) / Double(ranks) + 1)
                 return small + bytes / link.link.bytesPerSecond
             }
-            let one = link.seconds(bytes: min(task.bucketBytes, rates.exchange.gradientBytes), ranks: ranks)
+            func sum(_ bytes: Int) -> Double { link.seconds(bytes: bytes, ranks: ranks, isEncoded: task.encodes) }
+            let one = sum(min(task.bucketBytes, rates.exchange.gradientBytes))
             let update = rates.stepSeconds(images: images) - rates.attackSeconds(images: images)
             let hidden = update * RunPlan.backwardShare
             // The last part is what is left of the gradients.
             let rest = rates.exchange.gradientBytes - (buckets - 1) * task.bucketBytes
-            let all = Double(buckets - 1) * one + link.seconds(bytes: rest, ranks: ranks)
+            let all = Double(buckets - 1) * one + sum(rest)
             return small + max(one, all - hidden)
         }
 

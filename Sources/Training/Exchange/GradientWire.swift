@@ -10,6 +10,15 @@ package enum GradientWire: String, CaseIterable, Sendable {
     /// In one byte, rounded at random so that they are right on average, beside a norm for each parameter.
     case int8
 
+    /// Bytes of an element on its way; norms of parameters, a few bytes each, left aside.
+    package var bytesOfElement: Int {
+        switch self {
+        case .float32: 4
+        case .bfloat16: 2
+        case .int8: 1
+        }
+    }
+
     /// Makes what writes and reads them; nil where nothing is to be done.
     /// - Parameters:
     ///   - seed: What random numbers are drawn from.
