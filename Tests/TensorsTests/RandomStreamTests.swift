@@ -57,4 +57,20 @@ struct RandomStreamTests {
         for _ in 0..<70_000 { counts[stream.integer(below: 7)] += 1 }
         for count in counts { #expect(abs(count - 10_000) < 500) }
     }
+
+    @Test("a buffer is filled with what single draws give, from any place on", arguments: [0, 1, 4, 7])
+    func filled(_ before: Int) {
+        for count in [0, 1, 3, 31, 32, 33, 100, 131] {
+            var (one, many) = (
+                RandomStream(seed: 5, purpose: .wire, step: 3, index: 1 << 40),
+                RandomStream(seed: 5, purpose: .wire, step: 3, index: 1 << 40)
+            )
+            for _ in 0..<before { #expect(one.nextWord() == many.nextWord()) }
+            var words = [UInt32](repeating: 0, count: count)
+            words.withUnsafeMutableBufferPointer { many.fill($0) }
+            let singly = (0..<count).map { _ in one.nextWord() }
+            #expect(words == singly)
+            #expect(one.next() == many.next())
+        }
+    }
 }

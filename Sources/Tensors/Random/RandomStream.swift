@@ -13,6 +13,7 @@ public enum RandomPurpose: UInt32, Sendable {
     case resizedCrop = 9
     case squareAttack = 10
     case wire = 11
+    case extraShuffle = 12
 }
 
 /// A counter-based random stream (Philox4x32-10; Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC'11).
@@ -52,6 +53,25 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         return block[used]
     }
 
+    /// Fills a buffer with the words that as many calls of ``nextWord()`` return, eight blocks at once.
+    public mutating func fill(_ words: UnsafeMutableBufferPointer<UInt32>) {
+        guard let start = words.baseAddress else { return }
+        var place = 0
+        while place < words.count, used < 4 {
+            start[place] = nextWord()
+            place += 1
+        }
+        while words.count - place >= 32 {
+            RandomStream.eightBlocks(counter, key, into: start + place)
+            counter[0] &+= 8
+            place += 32
+        }
+        while place < words.count {
+            start[place] = nextWord()
+            place += 1
+        }
+    }
+
     /// Returns 64 uniform bits.
     public mutating func next() -> UInt64 {
         UInt64(nextWord()) | UInt64(nextWord()) << 32
@@ -60,7 +80,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     /// Returns a number in [0, 1), a multiple of 2⁻²⁴.
     @inline(__always)
     public mutating func uniform() -> Float {
-        Float(nextWord() >> 8) * 0x1p-24
+        RandomStream.uniform(nextWord())
     }
 
     /// Returns an integer in `0..<bound`; `bound` must be between 1 and 2³².
@@ -89,6 +109,40 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         }
         return c
     }
+
+    /// Writes the blocks of a counter and the seven after it.
+    @inline(__always)
+    private static func eightBlocks(
+        _ start: SIMD4<UInt32>, _ startKey: SIMD2<UInt32>, into words: UnsafeMutablePointer<UInt32>
+    ) {
+        var c0 = SIMD8(repeating: start[0]) &+ SIMD8(0, 1, 2, 3, 4, 5, 6, 7)
+        var (c1, c2, c3) = (SIMD8(repeating: start[1]), SIMD8(repeating: start[2]), SIMD8(repeating: start[3]))
+        var k = startKey
+        for _ in 0..<10 {
+            let (a, b) = (product(c0, 0xD251_1F53), product(c2, 0xCD9E_8D57))
+            (c0, c1) = (b.high ^ c1 ^ SIMD8(repeating: k[0]), b.low)
+            (c2, c3) = (a.high ^ c3 ^ SIMD8(repeating: k[1]), a.low)
+            k = SIMD2(k[0] &+ 0x9E37_79B9, k[1] &+ 0xBB67_AE85)
+        }
+        for block in 0..<8 {
+            words[4 * block] = c0[block]
+            words[4 * block + 1] = c1[block]
+            words[4 * block + 2] = c2[block]
+            words[4 * block + 3] = c3[block]
+        }
+    }
+
+    @inline(__always)
+    private static func product(
+        _ values: SIMD8<UInt32>, _ factor: UInt64
+    ) -> (high: SIMD8<UInt32>, low: SIMD8<UInt32>) {
+        let wide = SIMD8<UInt64>(truncatingIfNeeded: values) &* SIMD8(repeating: factor)
+        return (SIMD8(truncatingIfNeeded: wide &>> 32), SIMD8(truncatingIfNeeded: wide))
+    }
+
+    /// The number in [0, 1) that ``uniform()`` makes of a word.
+    @inline(__always)
+    public static func uniform(_ word: UInt32) -> Float { Float(word >> 8) * 0x1p-24 }
 
     /// SplitMix64's finalizer: spreads seeds that differ in a few bits over the whole key.
     private static func mix(_ value: UInt64) -> UInt64 {

@@ -19,6 +19,7 @@ final class StochasticByteCodec: GradientWireCodec {
 
     private static let levels: Float = 127
     private static let headBytes = 4
+    private static let wordsAtOnce = 2048
 
     private let seed: UInt64
     private let rank: Int
@@ -55,18 +56,14 @@ final class StochasticByteCodec: GradientWireCodec {
             let norm = length(own, piece.count, square: square)
             UnsafeMutableRawPointer(place).storeBytes(of: norm, as: Float.self)
             place += Self.headBytes
-            let isUsable = norm > 0 && norm.isFinite
-            let (scale, unit) = isUsable ? (Self.levels / norm, norm / Self.levels) : (0, 0)
-            var stream = RandomStream(
-                seed: seed, purpose: .wire, step: step, index: key(piece.lowerBound, isSum: isSum))
-            var error = 0.0
-            for index in 0..<piece.count {
-                let scaled = isUsable ? own[index] * scale : 0
-                let below = scaled.rounded(.down)
-                let level = below + (stream.uniform() < scaled - below ? 1 : 0)
-                place[index] = UInt8(bitPattern: Int8(max(-Self.levels, min(Self.levels, level))))
-                let difference = Double(level * unit - own[index])
-                error += difference * difference
+            var error = square
+            // A norm near the least float has no reciprocal: then all that is lost is nothing.
+            if norm > 0, norm.isFinite, (Self.levels / norm).isFinite {
+                var stream = RandomStream(
+                    seed: seed, purpose: .wire, step: step, index: key(piece.lowerBound, isSum: isSum))
+                error = write(own, piece.count, norm, &stream, to: place)
+            } else {
+                place.update(repeating: 0, count: piece.count)
             }
             if !isSum { squares = (squares.error + error, squares.gradient + square) }
             place += piece.count
@@ -82,6 +79,31 @@ final class StochasticByteCodec: GradientWireCodec {
             for index in 0..<piece.count { own[index] = unit * Float(Int8(bitPattern: place[index])) }
             place += piece.count
         }
+    }
+
+    /// Writes elements as parts of their norm, rounded at random; returns the sum of their errors' squares.
+    private func write(
+        _ values: UnsafePointer<Float>, _ count: Int, _ norm: Float, _ stream: inout RandomStream,
+        to bytes: UnsafeMutablePointer<UInt8>
+    ) -> Double {
+        let (scale, unit) = (Self.levels / norm, norm / Self.levels)
+        var error = 0.0
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.wordsAtOnce) { words in
+            for start in stride(from: 0, to: count, by: Self.wordsAtOnce) {
+                let part = min(Self.wordsAtOnce, count - start)
+                stream.fill(UnsafeMutableBufferPointer(rebasing: words[..<part]))
+                for index in 0..<part {
+                    let value = values[start + index]
+                    let scaled = value * scale
+                    let below = scaled.rounded(.down)
+                    let level = below + (RandomStream.uniform(words[index]) < scaled - below ? 1 : 0)
+                    bytes[start + index] = UInt8(bitPattern: Int8(max(-Self.levels, min(Self.levels, level))))
+                    let difference = Double(level * unit - value)
+                    error += difference * difference
+                }
+            }
+        }
+        return error
     }
 
     /// The norm of elements whose squares add up to `square`.
