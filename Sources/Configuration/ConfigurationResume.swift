@@ -4,7 +4,7 @@ extension RunConfiguration {
     /// The images are compared by their contents, wherever they lie.
     private static let fixedOnResume = [
         "model", "moe", "training.method", "training.parameters", "training.global_batch", "training.seed",
-        "training.validation_fraction",
+        "training.validation_fraction", "data.extra_share",
     ]
 
     /// The configuration as the lowest layer of its own continuation.

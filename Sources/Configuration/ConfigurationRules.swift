@@ -35,6 +35,13 @@ extension RunConfiguration {
         reader.require(
             data.corrupt == .refuse || data.readsImageFiles, "data.corrupt", data.corrupt, allowed: "refuse \(names)",
             beside: ["data.dataset"])
+        if data.extra != nil {
+            let batch = training.globalBatch
+            reader.require(
+                (1..<batch).contains(extraOfBatch), "data.extra_share", data.extraShare,
+                allowed: "a share that leaves at least one image of each kind in training.global_batch, \(batch)",
+                beside: ["training.global_batch", "data.extra"])
+        }
         if let resize = data.resize, let crop = data.crop {
             reader.require(
                 crop <= resize, "data.crop", crop, allowed: "at most data.resize, \(resize)", beside: ["data.resize"])

@@ -57,6 +57,9 @@ package struct RunConfiguration: Sendable, Equatable {
     /// settings of methods other than its own are left out.
     package func yaml() -> String { written.spelled(spellings).block.joined(separator: "\n") + "\n" }
 
+    /// Images of a whole batch that are those of `data.extra`.
+    package var extraOfBatch: Int { Int((Double(training.globalBatch) * data.extraShare).rounded()) }
+
     /// A number of the configuration as it was written.
     func text(of number: Double, at key: String) -> String {
         spellings.text(of: key, number.written.flow) ?? number.written.flow

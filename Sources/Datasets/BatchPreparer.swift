@@ -10,7 +10,8 @@ package struct PreparedBatch {
     package let images: [Tensor]
     /// The class of each image, shard by shard.
     package let labels: [[Int32]]
-    /// The index of each image in the image set, shard by shard: what its random draws belong to.
+    /// The index of each image in the image set, shard by shard: what its random draws belong to; extra images
+    /// follow those of the set.
     package let indices: [[Int]]
     /// The images of the step over all ranks: losses and gradients are divided by this number.
     package let globalSize: Int
@@ -45,6 +46,7 @@ package final class BatchPreparer {
     /// Makes the preparer of one rank; nothing is prepared until the first ``batch(epoch:step:)``.
     /// - Parameters:
     ///   - imageSet: The images that the sampler's indices belong to.
+    ///   - extra: The images that indices past its last belong to, in the same shape and classes, if there are any.
     ///   - sampler: The order of the samples, the same on all ranks.
     ///   - augmentations: What is changed at random; crop comes before flip, whatever their order here.
     ///   - seed: The run's seed.
@@ -53,12 +55,13 @@ package final class BatchPreparer {
     ///   - shardsPerRank: The parts that this rank's images are cut into, the same on all ranks.
     ///   - workspace: The rank's memory.
     package init(
-        imageSet: ImageSet, sampler: EpochSampler, augmentations: [Augmentation], seed: UInt64, rank: Int, ranks: Int,
-        shardsPerRank: Int = 1, workspace: Workspace
+        imageSet: ImageSet, extra: ImageSet? = nil, sampler: EpochSampler, augmentations: [Augmentation], seed: UInt64,
+        rank: Int, ranks: Int, shardsPerRank: Int = 1, workspace: Workspace
     ) {
         precondition(rank >= 0 && rank < ranks, "rank \(rank) of \(ranks)")
         precondition(shardsPerRank >= 1, "a rank needs at least one shard, got \(shardsPerRank)")
-        source = BatchSource(imageSet: imageSet, sampler: sampler, augmentations: Set(augmentations), seed: seed)
+        source = BatchSource(
+            imageSet: imageSet, extra: extra, sampler: sampler, augmentations: Set(augmentations), seed: seed)
         self.workspace = workspace
         parts = ranks * shardsPerRank
         ownParts = rank * shardsPerRank..<(rank + 1) * shardsPerRank
@@ -115,15 +118,16 @@ private struct FilledBatch {
     let labels: [[Int32]]
 }
 
-/// The permutation of one epoch, kept from step to step.
+/// What one epoch visits, kept from step to step.
 private struct EpochOrder {
     let epoch: Int
-    let indices: [Int]
+    let places: [SamplePlace]
 }
 
 /// The unchanging values that a batch is a function of.
 private struct BatchSource: Sendable {
     let imageSet: ImageSet
+    let extra: ImageSet?
     let sampler: EpochSampler
     let augmentations: Set<Augmentation>
     let seed: UInt64
@@ -136,17 +140,29 @@ private struct BatchSource: Sendable {
             if let known, known.epoch == epoch {
                 known
             } else {
-                EpochOrder(epoch: epoch, indices: sampler.permutation(epoch: epoch))
+                EpochOrder(epoch: epoch, places: sampler.order(epoch: epoch))
             }
-        let indices = shards.map { Array(order.indices[$0]) }
-        for (shard, destination) in zip(indices, destinations) {
-            for (position, index) in shard.enumerated() {
+        let places = shards.map { order.places[$0] }
+        for (shard, destination) in zip(places, destinations) {
+            for (position, place) in shard.enumerated() {
+                let (set, own) = image(place.index)
                 let draw = AugmentationDraw(
-                    seed: seed, epoch: epoch, index: index, augmentations, in: imageSet.window)
-                imageSet.write(index, draw, to: destination + position * imageSet.traits.imageSize)
+                    seed: seed, epoch: place.round, index: place.index, augmentations, in: set.window)
+                set.write(own, draw, to: destination + position * set.traits.imageSize)
             }
         }
-        let labels = indices.map { shard in shard.map { imageSet.labels[$0] } }
-        return FilledBatch(order: order, indices: indices, labels: labels)
+        let labels = places.map { shard in
+            shard.map { place in
+                let (set, own) = image(place.index)
+                return set.labels[own]
+            }
+        }
+        return FilledBatch(order: order, indices: places.map { $0.map(\.index) }, labels: labels)
+    }
+
+    /// The set that an index belongs to, and the image's place in it.
+    private func image(_ index: Int) -> (ImageSet, Int) {
+        guard let extra, index >= imageSet.count else { return (imageSet, index) }
+        return (extra, index - imageSet.count)
     }
 }

@@ -86,7 +86,7 @@ func loadFileImages(
 }
 
 /// Decodes the first good images of a tree into memory.
-private func decoded(
+func decoded(
     _ images: TreeImages, _ wanted: Int, _ options: ImageFileOptions, _ progress: () -> Void
 ) throws(DatasetError) -> (pixels: Data, labels: [Int32], reading: TreeReading) {
     try options.memory.check(

@@ -64,6 +64,11 @@ struct ImageListing {
         return files
     }
 
+    /// The image files of any place, at any depth, where there may be none; see ``imagesOfClass(_:except:)``.
+    mutating func images(_ place: FilePath) throws(DatasetError) -> [FilePath] {
+        try images(place, except: nil, depth: 0)
+    }
+
     private mutating func images(
         _ place: FilePath, except known: FilePath?, depth: Int
     ) throws(DatasetError) -> [FilePath] {

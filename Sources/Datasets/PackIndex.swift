@@ -1,14 +1,28 @@
 import Files
 import Foundation
 
+/// Which network has given a pack its labels, and to which images.
+package struct LabelOrigin: Codable, Equatable, Sendable {
+    /// The SHA-256 of the weights.
+    package let weights: String
+    /// The SHA-256 of the source of the images, whatever labels it had.
+    package let source: String
+
+    /// Makes an origin; see the properties.
+    package init(weights: String, source: String) {
+        self.weights = weights
+        self.source = source
+    }
+}
+
 /// What a pack says of itself: decoded, resized images of both splits with their labels in one file, to be mapped.
 ///
 /// The file, numbers little-endian:
 /// - bytes 0 to 7 `RMOEPACK`, 8 to 11 the version, 1; zeros up to byte 4096;
-/// - for `train`, then `test`: the images, `[count][height][width][channels]` bytes from 0 to 255, then the labels,
+/// - for `train`, then `test`, which packs of labels lack: the images, `[count][height][width][channels]` bytes from 0 to 255, then the labels,
 ///   `[count]` of 32 bits, each of the two beginning at the next multiple of 4096, zeros between;
 /// - the index: JSON of the keys of this structure, UTF-8; without `resize_mode` in packs that are older than that key,
-///   which hold squashed pictures;
+///   which hold squashed pictures; with `labels_from` where a network has given the labels;
 /// - 48 bytes: the length of the index in 64 bits, the SHA-256 of the index, `RMOEDONE`.
 ///
 /// The index stands last, so that a pack is written in one go and one that was cut short is known at once.
@@ -59,11 +73,14 @@ struct PackIndex: Codable, Equatable {
     let deviation: [Float]
     /// The splits in the order of the file.
     let splits: [Split]
+    /// Who has given the labels, where it was a network.
+    let labelsFrom: LabelOrigin?
 
     enum CodingKeys: String, CodingKey {
         case dataset, height, width, channels, mean, deviation, splits
         case classNames = "class_names"
         case recordedResizeMode = "resize_mode"
+        case labelsFrom = "labels_from"
     }
 
     /// How pictures became images of that size: they were squashed before this could be chosen.
@@ -123,7 +140,8 @@ struct PackIndex: Codable, Equatable {
 
     /// Describes a file that is written.
     init(
-        dataset: DatasetName, traits: DatasetTraits, window: ImageWindow, resizeMode: ResizeMode, splits: [Split]
+        dataset: DatasetName, traits: DatasetTraits, window: ImageWindow, resizeMode: ResizeMode, splits: [Split],
+        labelsFrom: LabelOrigin? = nil
     ) {
         self.dataset = dataset.rawValue
         height = window.storedHeight
@@ -134,6 +152,7 @@ struct PackIndex: Codable, Equatable {
         mean = traits.mean
         deviation = traits.standardDeviation
         self.splits = splits
+        self.labelsFrom = labelsFrom
     }
 
     /// Reads a little-endian number of at most 8 bytes.
@@ -149,8 +168,9 @@ struct PackIndex: Codable, Equatable {
         guard mean.count == channels, deviation.count == channels, mean.allSatisfy(\.isFinite),
             deviation.allSatisfy({ $0.isFinite && $0 > 0 })
         else { return "mean \(mean), deviation \(deviation) of \(channels) channels" }
-        guard splits.map(\.name) == DatasetSplit.allCases.map(\.rawValue) else {
-            return "splits \(splits.map(\.name)), expected \(DatasetSplit.allCases.map(\.rawValue))"
+        let names = splits.map(\.name)
+        guard names == DatasetSplit.allCases.map(\.rawValue) || names == [DatasetSplit.train.rawValue] else {
+            return "splits \(names), expected \(DatasetSplit.allCases.map(\.rawValue)), or the first alone"
         }
         var offset = PackIndex.page
         for split in splits {

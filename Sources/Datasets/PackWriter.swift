@@ -44,11 +44,26 @@ package struct PackWriter {
     ///   - dataset: The data set that the images are of.
     ///   - scan: What reading one of its splits has shown.
     package func finish(_ dataset: DatasetName, _ scan: DatasetScan) throws {
-        let index = PackIndex(
-            dataset: dataset, traits: scan.traits, window: scan.window, resizeMode: scan.resizeMode ?? .squash,
-            splits: splits)
-        try index.encoded().withUnsafeBytes(write)
+        try finish(
+            PackIndex(
+                dataset: dataset, traits: scan.traits, window: scan.window, resizeMode: scan.resizeMode ?? .squash,
+                splits: splits))
     }
+
+    /// Writes the images of a set with labels that a network has given them, as a whole pack without test images.
+    /// - Parameters:
+    ///   - labels: The class of each image of the set.
+    ///   - origin: Whose they are.
+    package mutating func write(_ set: ImageSet, labels: [Int32], from origin: LabelOrigin) throws {
+        try set.images.withUnsafeBytes { try append($0, labels[...]) }
+        try endSplit(.train, sha256: SplitDigest.of(set.images, labels))
+        try finish(
+            PackIndex(
+                dataset: set.name, traits: set.traits, window: set.window, resizeMode: .squash, splits: splits,
+                labelsFrom: origin))
+    }
+
+    private func finish(_ index: PackIndex) throws { try index.encoded().withUnsafeBytes(write) }
 
     private mutating func append(_ bytes: [UInt8]) throws {
         try bytes.withUnsafeBytes(write)

@@ -35,11 +35,13 @@ struct EvaluationOptions: ParsableArguments {
     }
 
     /// Evaluates on all ranks.
-    /// - Parameter fixedLayers: The mixture layers whose experts are evaluated one by one; nil means none.
-    func run(fixedLayers: [String]? = nil) throws {
+    /// - Parameters:
+    ///   - fixedLayers: The mixture layers whose experts are evaluated one by one; nil means none.
+    ///   - labelPath: The pack that the images of `data.extra` are written to with the network's labels; nil means none.
+    func run(fixedLayers: [String]? = nil, labelPath: String? = nil) throws {
         let session = EvaluationSession(
             checkpoint: checkpoint, layout: layout, configFiles: config, output: output, force: force,
-            resume: resume != nil, settings: settings, fixedLayers: fixedLayers)
+            resume: resume != nil, settings: settings, fixedLayers: fixedLayers, labelPath: labelPath)
         let prepared = try Job.prepare { try session.prepare() }
         try Job.run(timeoutSeconds: prepared.configuration.distributed.timeoutSeconds) { communicator in
             try session.run(prepared, communicator)

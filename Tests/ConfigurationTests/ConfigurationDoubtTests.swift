@@ -64,6 +64,10 @@ struct ConfigurationDoubtTests {
             ("attack: {name: apgd-dlr, objective: margin}", "run.yaml:1: attack.objective has no effect"),
             ("attack: {name: autoattack, steps: 20}", "run.yaml:1: attack.steps has no effect"),
             ("attack: {name: apgd-ce, step_size: 1/255}", "run.yaml:1: attack.step_size has no effect"),
+            (
+                "data: {extra_share: 0.2}",
+                "run.yaml:1: data.extra_share has no effect, it belongs to data.extra other than null"
+            ),
             ("training: {schedule: {power: 2}}", "run.yaml:1: training.schedule.power has no effect"),
             (
                 "training: {epochs: 10, schedule: {name: step, milestones: [5, 10]}}",

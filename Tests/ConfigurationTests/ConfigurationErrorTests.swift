@@ -106,6 +106,7 @@ struct ConfigurationErrorTests {
                 "a list of: crop, flip, random-resized-crop, color-jitter, each once; or null"
             ),
             ("data.resize_mode=stretch", "shorter-side, squash; or null"),
+            ("data.extra_share=1", "\(number), above 0, below 1"),
             ("data.test_samples=0", "\(positive(1_000_000_000)); or null"),
             ("distributed.deterministic_shards=-2", "an integer, from 0 to 4096"),
             ("distributed.threads=0", "auto, \(positive(1024))"),
@@ -251,6 +252,11 @@ struct ConfigurationErrorTests {
             (
                 "data: {dataset: folder, resize: 128, crop: 224}", "1: data.crop: found 224",
                 "at most data.resize, 128"
+            ),
+            (
+                "{data: {extra: a.pack, extra_share: 0.1}, training: {global_batch: 4}}",
+                "1: data.extra_share: found 0.1",
+                "a share that leaves at least one image of each kind in training.global_batch, 4"
             ),
             (
                 "distributed: {error_feedback: true}", "1: distributed.error_feedback: found true",

@@ -136,6 +136,8 @@ struct ConfigurationReadingTests {
                   resize_mode: null
                   crop: null
                   corrupt: refuse
+                  extra: null
+                  extra_share: 0.5
                 distributed:
                   batch_norm: local
                   deterministic_shards: 0

@@ -117,6 +117,8 @@ private func unusual() -> RunConfiguration {
     run.data.resizeMode = .squash
     run.data.crop = 40
     run.data.corrupt = .skip
+    run.data.extra = "$DATA/more.pack"
+    run.data.extraShare = 0.25
     run.distributed.batchNorm = .synchronized
     run.distributed.deterministicShards = 8
     run.distributed.bucketMegabytes = 0.5

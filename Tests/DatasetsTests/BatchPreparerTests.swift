@@ -117,4 +117,33 @@ struct BatchPreparerTests {
         #expect(batch.images[0].toArray() == chunk.images.toArray())
         #expect(preparer().batch(epoch: 0, step: 1).images[0].toArray() != chunk.images.toArray())
     }
+
+    @Test("Extra images come from their own set, with its labels, and change at random from round to round")
+    func extra() throws {
+        let extra = SyntheticImages().images(.test, count: 4)
+        let sampler = EpochSampler(
+            samples: Array(0..<set.count), globalBatch: 8, seed: 2,
+            extra: ExtraShare(indices: set.count..<set.count + 4, ofBatch: 4))
+        let preparer = BatchPreparer(
+            imageSet: set, extra: extra, sampler: sampler, augmentations: [.crop, .flip], seed: 2, rank: 0, ranks: 1,
+            workspace: Workspace())
+        var seen: [[Float]] = []
+        for step in 0..<3 {
+            let batch = preparer.batch(epoch: 0, step: step)
+            for (position, index) in batch.indices[0].enumerated() {
+                let own = index - set.count
+                let label = own < 0 ? set.labels[index] : extra.labels[own]
+                #expect(batch.labels[0][position] == label)
+                if own == 1 { seen.append(batch.images[0].slice(position..<position + 1).toArray()) }
+            }
+            let found = batch.indices[0].count { $0 >= set.count }
+            #expect(found == 4)
+        }
+        #expect(seen.count == 3 && Set(seen).count == 3)
+        let workspace = Workspace()
+        let tensor = Tensor(workspace, images: 1, height: 32, width: 32, channels: 3)
+        let draw = AugmentationDraw(seed: 2, epoch: 1, index: set.count + 1, [.crop, .flip], in: extra.window)
+        extra.write(1, draw, to: tensor.pointer)
+        #expect(seen[1] == tensor.toArray())
+    }
 }

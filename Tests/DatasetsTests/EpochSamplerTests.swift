@@ -56,6 +56,57 @@ struct EpochSamplerTests {
         #expect(sampler.permutation(epoch: 0).sorted() == [10, 20, 30, 40])
     }
 
+    @Test(
+        "Every batch and every rank has its share of extra images; each image comes once an epoch, or once a round",
+        arguments: [1, 2, 3])
+    func extraShare(ranks: Int) {
+        let sampler = EpochSampler(
+            samples: Array(0..<50), globalBatch: 12, seed: 4, extra: ExtraShare(indices: 100..<123, ofBatch: 5))
+        // Seven whole batches of 7 and 5, then one of the last sample, beside which 5/7 of an image are one.
+        #expect(sampler.stepsPerEpoch == 8)
+        #expect(sampler.count == 86)
+        var extras: [Int] = []
+        for epoch in 0..<3 {
+            var samples: [Int] = []
+            for step in 0..<sampler.stepsPerEpoch {
+                let parts = (0..<ranks).map {
+                    Array(sampler.indices(epoch: epoch, step: step, part: $0, of: ranks))
+                }
+                let batch = parts.flatMap { $0 }
+                #expect(batch == Array(sampler.indices(epoch: epoch, step: step, part: 0, of: 1)))
+                #expect(batch.count == sampler.batchSize(step: step))
+                let found = batch.count { $0 >= 100 }
+                #expect(found == (step < 7 ? 5 : 1))
+                if step < 7 {
+                    for part in parts {
+                        let share = 5 * Double(part.count) / 12
+                        let found = Double(part.count { $0 >= 100 })
+                        #expect(abs(found - share) < 1)
+                    }
+                }
+                extras += batch.filter { $0 >= 100 }
+                samples += batch.filter { $0 < 100 }
+            }
+            #expect(samples == sampler.permutation(epoch: epoch))
+        }
+        #expect(extras.count == 108)
+        for round in 0..<4 {
+            let own = Set(extras.dropFirst(23 * round).prefix(23))
+            #expect(own == Set(100..<123))
+        }
+        #expect(extras.prefix(23) != extras.dropFirst(23).prefix(23))
+        let last = sampler.order(epoch: 2)
+        #expect(last == sampler.order(epoch: 2))
+        let rounds = last.filter { $0.index >= 100 }.map(\.round)
+        #expect(rounds.max() == 4)
+    }
+
+    @Test("Without extra images the order is the permutation")
+    func noExtra() {
+        let sampler = EpochSampler(count: 9, globalBatch: 4, seed: 3)
+        #expect(sampler.order(epoch: 5) == sampler.permutation(epoch: 5).map { SamplePlace(index: $0, round: 5) })
+    }
+
     @Test("The validation part is random, of the size asked for, and the rest is for training")
     func splits() {
         let (train, validation) = trainValidationSplit(count: 1000, fraction: 0.1, seed: 7)

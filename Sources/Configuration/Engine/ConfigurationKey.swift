@@ -140,6 +140,10 @@ extension ConfigurationBound where Value: Comparable & Sendable & ConfigurationV
         ConfigurationBound(text: "above \(low.written.flow), at most \(high.written.flow)") { $0 > low && $0 <= high }
     }
 
+    static func between(_ low: Value, _ high: Value) -> ConfigurationBound {
+        ConfigurationBound(text: "above \(low.written.flow), below \(high.written.flow)") { $0 > low && $0 < high }
+    }
+
     static func within(_ range: ClosedRange<Value>) -> ConfigurationBound {
         ConfigurationBound(text: "from \(range.lowerBound.written.flow) to \(range.upperBound.written.flow)") {
             range.contains($0)

@@ -23,6 +23,10 @@ extension RunConfiguration {
         package var crop: Int?
         /// What becomes of image files that cannot be decoded.
         package var corrupt = CorruptImagePolicy.refuse
+        /// A pack or a folder of images that batches have beside those of the data set; nil means none.
+        package var extra: String?
+        /// The share of every batch that they are, above 0 and below 1.
+        package var extraShare = 0.5
 
         /// Makes the section with every default.
         package init() {}
@@ -63,6 +67,13 @@ extension RunConfiguration.DataSource: ConfigurationSection {
             "side of the part of a stored image that networks see; null: 224 of images stored at 256, else all of it",
             .ifGiven(.within(1...NetworkLimits.imageSide))),
         ConfigurationKey("corrupt", \.corrupt, "what becomes of image files that cannot be decoded"),
+        ConfigurationKey(
+            "extra", \.extra,
+            "a pack or folder of more images to train on, labelled, or labelled by evaluate --write-labels",
+            .ifGiven(.path)),
+        ConfigurationKey(
+            "extra_share", \.extraShare, "the share of every batch that those are", .between(0, 1),
+            onlyWhere: ConfigurationCondition("data.extra other than null") { $0.extra != nil }),
     ]
 }
 

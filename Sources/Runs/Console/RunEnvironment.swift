@@ -33,7 +33,7 @@ struct RunEnvironment: Encodable {
     let commit: String
     let build: String
     let compiler: String
-    /// The SHA-256 of the images of each split that was read, see `ImageSet.contentDigest`.
+    /// The SHA-256 of the images of each split that was read, and of `extra`, see `ImageSet.contentDigest`.
     let dataSHA256: [String: String]
     /// The SHA-256 of the files that attacks were made with, by where these lay; nil where there were none.
     let attackFiles: [String: [String]]?

@@ -1,6 +1,29 @@
 import Datasets
 import Files
 
+/// What a checkpoint keeps of the images of `data.extra`.
+struct ExtraIdentity: Codable, Equatable {
+    let images: Int
+    /// The SHA-256 of their pixels and labels.
+    let contentSHA256: String
+
+    enum CodingKeys: String, CodingKey {
+        case images
+        case contentSHA256 = "content_sha256"
+    }
+
+    /// Describes images.
+    init(_ set: ImageSet) {
+        images = set.count
+        contentSHA256 = set.contentDigest
+    }
+}
+
+extension ExtraIdentity? {
+    /// The images for a person.
+    var words: String { map { "\($0.images) images with the SHA-256 \($0.contentSHA256)" } ?? "none" }
+}
+
 /// What a checkpoint keeps of the images that its run was trained on, so that nobody goes on, or is judged, with others.
 struct DataIdentity: Codable, Equatable {
     /// Training images, those held back for validation included.

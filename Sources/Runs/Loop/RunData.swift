@@ -8,6 +8,8 @@ import Tensors
 struct RunData {
     let train: ImageSet
     let trainIndices: [Int]
+    /// What batches have beside them; nil where there is nothing.
+    let extra: ImageSet?
     /// Some of them, evenly spread: those that are evaluated too.
     let probe: [Int]
     let evaluation: EvaluationData
@@ -35,11 +37,33 @@ struct RunData {
         probe = (0..<probed).map { training.train[$0 * count / probed] }
         hasValidation = configuration.training.validationFraction > 0
         identity = DataIdentity(train, validation: training.validation)
+        extra = try configuration.data.extra.map { path in
+            let images = try ExtraImages(path, beside: training.set, options: options, progress: progress)
+            guard images.isLabelled else {
+                throw DatasetError.otherImages(
+                    "data.extra: \(path) holds no folder of a class, so nothing tells what its images show; robustmoe evaluate "
+                        + "--write-labels FILE with the same data.extra writes a pack with a network's labels")
+            }
+            return images.set
+        }
         evaluation = try EvaluationData(configuration, options, training, progress)
         augmentations = configuration.data.resolvedAugmentation
-        warnings = train.warnings + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
-        try RankAgreement(["training images": train.fingerprint, "evaluated images": evaluation.set.fingerprint])
-            .require(communicator)
+        warnings =
+            train.warnings + (extra?.warnings ?? [])
+            + (configuration.resolvedEvaluationSplit == .test ? evaluation.set.warnings : [])
+        try RankAgreement([
+            "training images": train.fingerprint, "evaluated images": evaluation.set.fingerprint,
+            "data.extra": extra?.fingerprint ?? "none",
+        ]).require(communicator)
+    }
+
+    /// What epochs visit, the same on all ranks.
+    func sampler(_ configuration: RunConfiguration, seed: UInt64) -> EpochSampler {
+        EpochSampler(
+            samples: trainIndices, globalBatch: configuration.training.globalBatch, seed: seed,
+            extra: extra.map {
+                ExtraShare(indices: train.count..<train.count + $0.count, ofBatch: configuration.extraOfBatch)
+            })
     }
 
     /// Says what may take a while.

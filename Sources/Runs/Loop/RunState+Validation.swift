@@ -33,6 +33,7 @@ extension RunState {
         }
         try require(0...1 << 40, "data.images", images.images)
         try require(0...max(0, images.images), "data.validation_images", images.validationImages)
+        if let extra { try require(1...1 << 40, "extra_data.images", extra.images) }
         if let best = bestRobustAccuracy {
             try require((0...1).contains(best), "best_robust_accuracy", best, "from 0 to 1")
         }

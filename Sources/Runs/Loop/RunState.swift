@@ -26,6 +26,8 @@ struct RunState: Codable {
     var isEvaluationDue: Bool
     /// The images that the run is trained on.
     var images: DataIdentity
+    /// The images that batches have beside them; nil where there are none.
+    var extra: ExtraIdentity?
     /// Steps that changed nothing.
     var skipped: SkippedSteps?
     /// What is remembered of the probe.
@@ -45,6 +47,7 @@ struct RunState: Codable {
         case bestRobustAccuracy = "best_robust_accuracy"
         case isEvaluationDue = "evaluation_is_due"
         case images = "data"
+        case extra = "extra_data"
         case skipped
         case watch
     }

@@ -17,7 +17,8 @@ extension Trainer {
         try directory.beginCheckpoints(runID: recorder.runID)
         try recorder.tables.cut(to: own?.tableOffsets)
         if configuration.output.tensorBoard { try recorder.beginEvents() }
-        let doubts = configuration.batchDoubts(images: data.trainIndices.count, ranks: communicator.size)
+        let doubts = configuration.batchDoubts(
+            images: data.sampler(configuration, seed: 0).count, ranks: communicator.size)
         for warning in data.warnings + doubts { try recorder.say(warning, .warning) }
         guard let resumed else { return }
         let (name, state, saved) = resumed
@@ -85,7 +86,7 @@ extension Trainer {
             configurationHash: RunState.hash(of: configuration), tableOffsets: try recorder.tables.offsets(),
             blasKernel: MatrixProduct.kernelName, ranks: communicator.size, windows: windows,
             bestRobustAccuracy: bestRobustAccuracy, isEvaluationDue: isEvaluationDue, images: data.identity,
-            skipped: skipped, watch: watch)
+            extra: data.extra.map(ExtraIdentity.init), skipped: skipped, watch: watch)
         return CheckpointFile(name: "state.json", bytes: try state.data())
     }
 
@@ -102,6 +103,12 @@ extension Trainer {
             throw RunError.checkpoint(
                 "\(checkpoint.path) cannot be continued with these images: found \(difference)"
                     + (changed.isEmpty ? "" : " (\(changed.joined(separator: ", ")))"))
+        }
+        let extra = data.extra.map(ExtraIdentity.init)
+        if extra != runState.extra {
+            throw RunError.checkpoint(
+                "\(checkpoint.path) cannot be continued with these images: found \(extra.words) of data.extra, the checkpoint has "
+                    + runState.extra.words)
         }
         try runState.validateWindows(inputs: step.method.inputs.count, network, from: checkpoint.path)
         try loadModel(checkpoint)

@@ -80,15 +80,13 @@ package final class Trainer {
         let method = configuration.trainingMethod(data.train.traits, communicator)
         windows = method.inputs.map { _ in TrainingWindow() }
         let data = data
-        func sampler(_ seed: UInt64) -> EpochSampler {
-            EpochSampler(samples: data.trainIndices, globalBatch: training.globalBatch, seed: seed)
-        }
         func makePreparer(_ seed: UInt64, _ workspace: Workspace) -> BatchPreparer {
             BatchPreparer(
-                imageSet: data.train, sampler: sampler(seed), augmentations: data.augmentations, seed: seed,
+                imageSet: data.train, extra: data.extra, sampler: data.sampler(configuration, seed: seed),
+                augmentations: data.augmentations, seed: seed,
                 rank: communicator.rank, ranks: communicator.size, shardsPerRank: perRank, workspace: workspace)
         }
-        stepsPerEpoch = sampler(training.seed).stepsPerEpoch
+        stepsPerEpoch = data.sampler(configuration, seed: training.seed).stepsPerEpoch
         preparer = makePreparer(training.seed, workspace)
         routerPreparer =
             method.drawsRouterBatch ? makePreparer(training.seed &+ Self.routerStream, workspace) : nil
@@ -291,6 +289,8 @@ package final class Trainer {
         guard let recorder else { return }
         if let beginning { try recorder.say(beginning) }
         let mixture = network.mixtureLayers
+        let extraText =
+            data.extra.map { " and \(configuration.extraOfBatch) of \($0.count) others in every batch" } ?? ""
         try recorder.say(
             "run \(recorder.runID) in \(recorder.directory.path): \(configuration.model.architecture.rawValue) of "
                 + "\(network.parameters.trainableCount) parameters"
@@ -300,7 +300,7 @@ package final class Trainer {
                 + (network.cost.map { ", \(Self.millions($0)) million multiply-adds an image" } ?? ""))
         try recorder.say(
             "\(configuration.training.method.rawValue) on \(data.trainIndices.count) images of "
-                + "\(configuration.data.dataset.rawValue), batch \(configuration.training.globalBatch) over "
+                + "\(configuration.data.dataset.rawValue)\(extraText), batch \(configuration.training.globalBatch) over "
                 + "\(communicator.size) rank\(communicator.size == 1 ? "" : "s"), \(total - done) of \(total) steps to go"
         )
     }

@@ -86,8 +86,8 @@ package struct PlanSession: Sendable {
         _ = try InitialWeights.load(configuration, into: network)
         let evaluated = data.evaluation.identity == nil ? data.evaluation.set.images.count : 0
         return PlannedImages(
-            train: data.trainIndices.count, evaluated: data.evaluation.indices.count,
-            bytes: data.train.images.count + evaluated, warnings: data.warnings)
+            train: data.sampler(configuration, seed: 0).count, evaluated: data.evaluation.indices.count,
+            bytes: data.train.images.count + (data.extra?.images.count ?? 0) + evaluated, warnings: data.warnings)
     }
 
     /// Measures on all ranks; collective.

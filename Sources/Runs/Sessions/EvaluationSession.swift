@@ -19,6 +19,7 @@ package struct EvaluationSession: Sendable {
     private let resume: Bool
     private let settings: [String]
     private let fixedLayers: [String]?
+    private let labelPath: String?
 
     /// Makes a session from the command's options.
     /// - Parameters:
@@ -26,10 +27,12 @@ package struct EvaluationSession: Sendable {
     ///   - resume: Whether to go on with an evaluation that ended early.
     ///   - fixedLayers: The mixture layers whose experts are evaluated one by one; an empty list means all layers, nil
     ///     that no expert is.
+    ///   - labelPath: The pack to write the images of `data.extra` to, under the classes that the network gives them.
     package init(
         checkpoint: String, layout: CheckpointLayout? = nil, configFiles: [String], output: String, force: Bool,
-        resume: Bool = false, settings: [String], fixedLayers: [String]? = nil
+        resume: Bool = false, settings: [String], fixedLayers: [String]? = nil, labelPath: String? = nil
     ) {
+        self.labelPath = labelPath
         self.fixedLayers = fixedLayers
         checkpointPath = checkpoint
         self.layout = layout
@@ -68,6 +71,7 @@ package struct EvaluationSession: Sendable {
             throw RunError.unusable(
                 "\(output) holds a training run; expected another --output for an evaluation's files")
         }
+        if let labelPath { try LabelFile.require(labelPath, configuration, mayBeThere: force || resume) }
         let assumptions = weights.assumptions(resolved)
         return Prepared(
             configuration: configuration, weights: weights,
@@ -85,8 +89,9 @@ package struct EvaluationSession: Sendable {
             configuration, communicator, warnings: prepared.warnings, weights: prepared.weights.sha256)
         let lock = try RunLock.taken(output, communicator)
         defer { withExtendedLifetime(lock) {} }
-        let isThere = try communicator.isRoot && lookAtResults(prepared)
-        if try communicator.allReduce(Int64(isThere ? 1 : 0), .max) > 0 { return .done }
+        let found = try communicator.isRoot && lookAtResults(prepared)
+        let isThere = try communicator.allReduce(Int64(found ? 1 : 0), .max) > 0
+        if isThere, labelPath == nil { return .done }
         let workspace = Workspace(threads: site.threads)
         let data = try EvaluationData(configuration, loop: workspace.loop, communicator)
         try prepared.weights.check(data, configuration)
@@ -105,13 +110,21 @@ package struct EvaluationSession: Sendable {
             filters: FilterCache(capacityMegabytes: configuration.kernels.transformCacheMegabytes),
             arithmetic: configuration.kernels.passArithmetic, routing: configuration.routingRule)
         passes.antiAdversary = configuration.antiAdversary
+        let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
+        let labels = try labelPath.map { path in
+            try LabelFile(
+                path, configuration, beside: data.set, weights: (prepared.weights.sha256 ?? "") + suffix,
+                replaces: force,
+                loop: workspace.loop, communicator)
+        }
         var material = try AttackMaterial(
             configuration.evaluatedAttacks(of: network), configuration, passes, data, communicator)
         let identity = configuration.evaluationIdentity(
-            weights: prepared.weights.hashes, material: material.hashes, data.set, data.indices, layers: fixed)
+            weights: prepared.weights.hashes, material: material.hashes + (labels.map { [$0.digest] } ?? []), data.set,
+            data.indices, layers: fixed)
         var environment: RunEnvironment?
         let record =
-            try communicator.isRoot
+            try communicator.isRoot && !isThere
             ? EvaluationRecord(output, identity, runID: prepared.weights.runID, resumes: resume) { directory in
                 environment = try site.describe(
                     configuration, in: directory, communicator, images: [data.set],
@@ -125,6 +138,18 @@ package struct EvaluationSession: Sendable {
         }
         let limit = configuration.evaluation.timeLimit?.seconds
         let wantsToStop = { StopRequest.isRequested || limit.map { started.seconds >= $0 } ?? false }
+        if let labels, try !labels.isThere(communicator) {
+            for warning in communicator.isRoot ? labels.warnings : [] { Console.say(warning, .warning) }
+            var labeller = Evaluator(
+                passes, communicator, chunk: configuration.evaluation.chunk, seed: configuration.evaluationSeed,
+                store: record?.unfinished, report: { try record?.report($0) }, wantsToStop: wantsToStop)
+            labeller.part = "labels"
+            let isWhole = try labels.write(labeller) { line in
+                if let record { try record.say(line, .notice) } else { Console.say(line, .notice) }
+            }
+            if !isWhole { return try stopped(record) }
+        }
+        if isThere { return .done }
         do {
             try material.make(passes, communicator, wantsToStop: wantsToStop) { try record?.say($0) }
         } catch is UniversalCrafting.Stopped { return try stopped(record) }
@@ -136,7 +161,6 @@ package struct EvaluationSession: Sendable {
         evaluator.keepsExamples = true
         evaluator.keepsImages = configuration.evaluation.writeImages
         let attacks = material.attacks
-        let suffix = configuration.evaluation.weights == .average ? EvaluationResult.averageSuffix : ""
         guard
             case .finished(let result) = try evaluator.run(
                 data.set, data.indices, attacks: attacks, suffix: suffix,

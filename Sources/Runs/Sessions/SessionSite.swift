@@ -42,18 +42,21 @@ struct SessionSite {
     /// Writes what runs, how and where: `config.yaml`, `command.txt` and `environment.json`; rank 0 alone.
     /// - Parameters:
     ///   - images: What is trained on and evaluated.
+    ///   - extra: What is trained on beside it.
     ///   - attackFiles: See ``AttackMaterial/files(of:)``.
     /// - Returns: What is in `environment.json`, for the session's end.
     @discardableResult
     func describe(
         _ configuration: RunConfiguration, in directory: RunDirectory, _ communicator: any Communicator,
-        images: [ImageSet], attackFiles: [String: [String]] = [:]
+        images: [ImageSet], extra: ImageSet? = nil, attackFiles: [String: [String]] = [:]
     ) throws -> RunEnvironment {
         try directory.writeConfiguration(configuration.yaml())
         try directory.writeCommand(LauncherProcess()?.words ?? CommandLine.arguments)
+        var digests = Dictionary(images.map { ($0.split.rawValue, $0.contentDigest) }) { $1 }
+        digests["extra"] = extra?.contentDigest
         let environment = RunEnvironment(
             topology: topology, communicator: communicator, threads: threads, started: started,
-            data: Dictionary(images.map { ($0.split.rawValue, $0.contentDigest) }) { $1 }, attackFiles: attackFiles)
+            data: digests, attackFiles: attackFiles)
         try directory.writeEnvironment(environment)
         for warning in warnings { try directory.log("warning: \(warning)") }
         return environment

@@ -109,7 +109,7 @@ package struct TrainingSession: Sendable {
         do {
             environment = try site.describe(
                 configuration, in: directory, communicator,
-                images: [trainer.data.train, trainer.data.evaluation.set])
+                images: [trainer.data.train, trainer.data.evaluation.set], extra: trainer.data.extra)
             try trainer.record(in: directory, ownsCheckpoint: owns(path, directory))
             let status = try trainer.run()
             try environment.map { try directory.writeEnvironment($0.ended(status)) }
