@@ -91,10 +91,8 @@ extension RunConfiguration {
             moe.scope == .layer || isChannel, "moe.scope", moe.scope, allowed: "layer unless moe.kind is channel",
             beside: ["moe.kind"])
         reader.require(
-            (moe.router == .resnet20) == (moe.scope == .image), "moe.router", moe.router,
-            allowed: moe.scope == .image
-                ? "resnet20 where moe.scope is image" : "any but resnet20 where moe.scope is layer",
-            beside: ["moe.scope"])
+            moe.router == .resnet20 || moe.scope == .layer, "moe.router", moe.router,
+            allowed: "resnet20 where moe.scope is image", beside: ["moe.scope"])
         reader.require(
             !isChannel || moe.topK == 1, "moe.top_k", moe.topK, allowed: "1 where moe.kind is channel",
             beside: ["moe.kind"])

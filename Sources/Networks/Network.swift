@@ -11,8 +11,11 @@ public struct Network {
     public let parameters: Parameters
     /// The router whose one choice holds for all layers, or none.
     let imageRouter: Router?
+    /// What the routers of all layers read, where they share a network on the image, or none.
+    private let sharedTrunk: SharedTrunk?
     private let elements: [any NetworkElement]
-    /// The arena range of each element's parameters; the classifier's come last, the image's router's first.
+    /// The arena range of each element's parameters; the classifier's come last, those of a router or trunk on the
+    /// image first.
     private let ranges: [Range<Int>]
     private let classifier: Classifier
     /// The paths of the mixture layers in order.
@@ -31,6 +34,7 @@ public struct Network {
         /// What the image's router did, if there is one, and how the layers saw the images sorted.
         public let imageRouting: ImageRouting?
         let order: SharedOrder?
+        let trunk: SharedTrunk.Tape?
         let elements: [any RecordedElement]
         let classifier: Classifier.Tape
     }
@@ -50,6 +54,7 @@ public struct Network {
         try NetworkLimits.check(settings)
         let builder = try NetworkBuilder(settings, parameters)
         imageRouter = try builder.imageRouter()
+        sharedTrunk = builder.sharedTrunk()
         classifier = try builder.build()
         try NetworkLimits.check(parameters)
         elements = builder.elements
@@ -100,6 +105,7 @@ public struct Network {
         try NetworkLimits.check(settings)
         let builder = try NetworkBuilder(settings, Parameters())
         _ = try builder.imageRouter()
+        _ = builder.sharedTrunk()
         _ = try builder.build()
         try NetworkLimits.check(builder.parameters)
         return builder.cost
@@ -108,14 +114,29 @@ public struct Network {
     /// Computes logits, `[images, 1, 1, classes]`, of every shard.
     public func forward(_ images: [Tensor], _ pass: Pass) throws -> (logits: [Tensor], tape: Tape) {
         guard let imageRouter, let routing = try route(images, pass) else {
-            return try run(normalized(images), nil, nil, pass)
+            return try runLayers(normalized(images), pass)
         }
         let order = SharedOrder(routing.routes, experts: imageRouter.settings.experts)
         var inner = pass
         inner.samples = zip(pass.samples, order.places).map { samples, places in places.map { samples[$0] } }
         inner.shared = SharedRoutes(ranges: order.ranges, scoreGradients: nil)
-        let (logits, tape) = try run(order.sort(routing.images), routing, order, inner)
+        let (logits, tape) = try run(order.sort(routing.images), routing, order, nil, inner)
         return (order.restore(logits), tape)
+    }
+
+    /// Runs layers that have routers of their own, or none.
+    private func runLayers(_ images: [Tensor], _ pass: Pass) throws -> (logits: [Tensor], tape: Tape) {
+        guard let sharedTrunk, asksRouters(pass) else { return try run(images, nil, nil, nil, pass) }
+        let trunk = try sharedTrunk.forward(images, pass)
+        var inner = pass
+        inner.trunk = TrunkFeatures(pooled: trunk.pooled, gradients: nil)
+        return try run(images, nil, nil, trunk, inner)
+    }
+
+    /// Whether any layer's router runs.
+    private func asksRouters(_ pass: Pass) -> Bool {
+        guard case .learned = pass.routing else { return false }
+        return pass.observesRouters || mixtureLayers.contains { pass.given[$0] == nil }
     }
 
     /// Images as the layers see them, less the mean and over the deviation.
@@ -130,7 +151,8 @@ public struct Network {
     }
 
     private func run(
-        _ normalized: [Tensor], _ routing: ImageRouting?, _ order: SharedOrder?, _ pass: Pass
+        _ normalized: [Tensor], _ routing: ImageRouting?, _ order: SharedOrder?, _ trunk: SharedTrunk.Tape?,
+        _ pass: Pass
     ) throws -> (logits: [Tensor], tape: Tape) {
         var x = normalized
         var recorded: [any RecordedElement] = []
@@ -141,7 +163,10 @@ public struct Network {
         }
         let (logits, tape) = classifier.forward(x, pass)
         try pass.check(logits, after: "the classifier")
-        return (logits, Tape(imageRouting: routing, order: order, elements: recorded, classifier: tape))
+        return (
+            logits,
+            Tape(imageRouting: routing, order: order, trunk: trunk, elements: recorded, classifier: tape)
+        )
     }
 
     /// Carries the gradient of the logits back: adds parameter gradients unless `gradients` is nil, and returns the
@@ -171,6 +196,17 @@ public struct Network {
             } else {
                 dNormalized = dImages ?? []
             }
+        } else if let sharedTrunk, let trunk = tape.trunk {
+            let asks = wantsInput || gradients?.groups.contains(.router) == true
+            let features = asks ? FeatureGradients(like: trunk.pooled) : nil
+            var inner = pass
+            inner.trunk = TrunkFeatures(pooled: trunk.pooled, gradients: features)
+            let dImages = try runBack(dLogits, tape, inner, into: gradients, wantsInput: wantsInput)
+            dNormalized =
+                try features.map {
+                    try sharedTrunk.backward(
+                        $0, trunk, adding: wantsInput ? dImages : nil, pass, into: gradients)
+                } ?? dImages
         } else {
             dNormalized = try runBack(dLogits, tape, pass, into: gradients, wantsInput: wantsInput)
         }

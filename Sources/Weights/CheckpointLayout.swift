@@ -83,6 +83,9 @@ extension CheckpointLayout {
         if self == .robustMoECNN, mixture.scope == .layer {
             return "layout \(rawValue) has one router on the image, found one a layer: \(found)"
         }
+        if self == .robustSparseMoEs, mixture.router == .resnet20 {
+            return "layout \(rawValue) has no router resnet20, \(found)"
+        }
         return nil
     }
 

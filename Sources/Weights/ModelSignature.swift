@@ -162,7 +162,8 @@ package struct ModelSignature: Equatable {
     ) -> (RouterName, kernel: Int?) {
         if let shape = shapes["\(path).router.conv1.weight"] { return (.doubleConvGap, shape.last) }
         if let shape = shapes["\(path).router.weight"] {
-            return shape.count == 4 ? (.convGap, shape[3]) : (.gapLinear, nil)
+            if shape.count == 4 { return (.convGap, shape[3]) }
+            return (shapes["router.conv1.weight"] == nil ? .gapLinear : .resnet20, nil)
         }
         return (shapes["\(path).router.projection"] == nil ? .firstChannels : .fixedProjection, nil)
     }

@@ -7,8 +7,14 @@ import Testing
 /// Channel experts: slabs of one tensor, one choice for all layers or one a layer.
 @Suite("Channel experts")
 struct ChannelExpertTests {
+    /// Where a choice is made, and by what: on the image for all layers, by each layer, by each layer on one trunk.
+    private static let routers: [(RouterScope, RouterKind)] = [
+        (.image, .resnet20), (.layer, .gapLinear), (.layer, .resnet20),
+    ]
+
     private func settings(
-        _ experts: Int, _ scope: RouterScope, ratio: Double = 0.5, _ slabs: SlabArrangement = .disjoint
+        _ experts: Int, _ scope: RouterScope, ratio: Double = 0.5, _ slabs: SlabArrangement = .disjoint,
+        router kind: RouterKind? = nil
     ) -> NetworkSettings {
         let gate = Gate(topK: 1, isStraightThrough: true, renormalizes: true, bypassesSoftmax: true)
         return NetworkSettings(
@@ -17,8 +23,8 @@ struct ChannelExpertTests {
             mixture: MixtureSettings(
                 kind: .channel, placement: Placement(["*"]), includesDownsample: false,
                 router: RouterSettings(
-                    kind: scope == .image ? .resnet20 : .gapLinear, experts: experts, gate: gate, balance: .none,
-                    balanceWeight: 0), scope: scope, slabs: slabs))
+                    kind: kind ?? (scope == .image ? .resnet20 : .gapLinear), experts: experts, gate: gate,
+                    balance: .none, balanceWeight: 0), scope: scope, slabs: slabs))
     }
 
     private let workspace = Workspace()
@@ -206,9 +212,9 @@ struct ChannelExpertTests {
 
     @Test(
         "folding changes nothing but rounding, the router's part of the gradient included",
-        arguments: RouterScope.allCases)
-    func folding(_ scope: RouterScope) throws {
-        let network = try network(settings(2, scope))
+        arguments: ChannelExpertTests.routers)
+    func folding(_ scope: RouterScope, _ kind: RouterKind) throws {
+        let network = try network(settings(2, scope, router: kind))
         let x = images(6)
         func gradient(_ folds: Bool, learned: Bool = true) throws -> (logits: [Float], gradient: [Float]) {
             let pass = pass(network, folds: folds, routing: learned ? .learned(nil) : .uniform, images: 6)
@@ -258,9 +264,9 @@ struct ChannelExpertTests {
             slots.map { .init($0, network.parameters, gradients) }, value: value)
     }
 
-    @Test("training passes over shards give what one shard gives", arguments: RouterScope.allCases)
-    func shards(_ scope: RouterScope) throws {
-        let network = try network(settings(2, scope))
+    @Test("training passes over shards give what one shard gives", arguments: ChannelExpertTests.routers)
+    func shards(_ scope: RouterScope, _ kind: RouterKind) throws {
+        let network = try network(settings(2, scope, router: kind))
         func gradient(_ sizes: [Int]) throws -> [Float] {
             let whole = images(7)
             var start = 0

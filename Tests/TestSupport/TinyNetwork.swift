@@ -16,9 +16,12 @@ package enum TinyNetwork {
     }
 
     /// Builds two blocks whose convolutions all have two channel experts, for the same images.
-    package static func makeChannels(_ scope: RouterScope, classes: Int = 3, seed: UInt64 = 1) throws -> Network {
+    /// - Parameter router: nil means a ResNet-20 on the image, or a linear layer of the pooled map in every layer.
+    package static func makeChannels(
+        _ scope: RouterScope, _ router: RouterKind? = nil, classes: Int = 3, seed: UInt64 = 1
+    ) throws -> Network {
         let router = RouterSettings(
-            kind: scope == .image ? .resnet20 : .gapLinear, experts: 2,
+            kind: router ?? (scope == .image ? .resnet20 : .gapLinear), experts: 2,
             gate: Gate(topK: 1, isStraightThrough: true, renormalizes: true, bypassesSoftmax: scope == .image),
             balance: .none, balanceWeight: 0)
         return try Network(

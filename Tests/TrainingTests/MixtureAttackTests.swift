@@ -8,13 +8,14 @@ import Testing
 
 /// A mixture that attacks are made on.
 enum AttackedMixture: CaseIterable {
-    case convolutions, channelsOfImage, channelsOfLayers
+    case convolutions, channelsOfImage, channelsOfLayers, channelsOnTrunk
 
     func make() throws -> Network {
         switch self {
         case .convolutions: try TinyNetwork.make()
         case .channelsOfImage: try TinyNetwork.makeChannels(.image)
         case .channelsOfLayers: try TinyNetwork.makeChannels(.layer)
+        case .channelsOnTrunk: try TinyNetwork.makeChannels(.layer, .resnet20)
         }
     }
 }

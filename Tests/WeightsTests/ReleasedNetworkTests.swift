@@ -117,6 +117,11 @@ struct ReleasedNetworkTests {
                     "model.width=20", "model.ratio=0.35", "moe.router=double-conv-gap", "moe.router_kernel=1",
                 ],
                 has: []),
+            ConversionSubject(
+                "heads on one trunk", Self.channel + ["model.width=8", "model.ratio=0.5", "moe.router=resnet20"],
+                has: []),
+            ConversionSubject(
+                "heads on one trunk, blocks", ["model.width=8", "moe.kind=block", "moe.router=resnet20"], has: []),
             ConversionSubject("narrow and dense", ["model.ratio=0.2"], has: []),
             ConversionSubject(
                 "VGG with a router a layer",

@@ -204,6 +204,15 @@ final class NetworkBuilder {
         return try router(Self.imageRouterPath, inputs: settings.channels, map: settings.imageSize, mixture.router)
     }
 
+    /// The network on the image that the routers of all layers share, if they do.
+    func sharedTrunk() -> SharedTrunk? {
+        guard settings.mixture?.sharesTrunk == true else { return nil }
+        if let map = settings.imageSize {
+            count(SharedTrunk.path, ResidualTrunk.multiplyAdds(inputs: settings.channels, map), isRouter: true)
+        }
+        return SharedTrunk(inputs: settings.channels, parameters)
+    }
+
     func router(
         _ path: String, inputs: Int, map: MapSize?, _ settings: RouterSettings
     ) throws -> Router {
@@ -212,7 +221,8 @@ final class NetworkBuilder {
                 "moe.router first-channels of \(path) needs a channel for each of \(settings.experts) experts, its map "
                     + "has \(inputs); expected at most \(inputs) for moe.experts")
         }
-        let router = Router(path, inputs: inputs, settings, parameters)
+        let router = Router(
+            path, inputs: inputs, settings, readsTrunk: self.settings.mixture?.sharesTrunk == true, parameters)
         guard let map else { return router }
         let smallest = router.network.smallestMap
         if min(map.height, map.width) < smallest {

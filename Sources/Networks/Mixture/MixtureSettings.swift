@@ -13,6 +13,9 @@ public struct MixtureSettings: Hashable, Sendable {
     /// Where the experts' channels lie (channel kind).
     public var slabs: SlabArrangement
 
+    /// Whether all layers' routers are heads on one network on the image.
+    var sharesTrunk: Bool { scope == .layer && router.kind == .resnet20 }
+
     /// Makes settings; see the properties.
     public init(
         kind: ExpertKind, placement: Placement, includesDownsample: Bool, router: RouterSettings,

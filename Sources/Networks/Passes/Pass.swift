@@ -27,6 +27,8 @@ public struct Pass {
     public var gateGradient = GateGradient.own
     /// One choice for all layers that have no router of their own; the network sets it for its layers.
     public internal(set) var shared: SharedRoutes?
+    /// What layers' routers read of the images where they share a trunk; the network sets it for its layers.
+    var trunk: TrunkFeatures?
     /// Gradients of routers' logits, by layer, `[shard][images × experts]`, of a loss that looks at these themselves; the
     /// network sets it for its layers.
     var routerGradients: [String: [[Double]]] = [:]

@@ -9,11 +9,17 @@ struct Router {
     /// Tells the draws of layers apart.
     private let stream: UInt64
 
-    init(_ path: String, inputs: Int, _ settings: RouterSettings, _ parameters: Parameters) {
+    /// - Parameter readsTrunk: Whether it is a head on the network's ``SharedTrunk``.
+    init(
+        _ path: String, inputs: Int, _ settings: RouterSettings, readsTrunk: Bool = false, _ parameters: Parameters
+    ) {
         self.path = path
         self.settings = settings
         stream = UInt64(parameters.parameterCount)
-        network = settings.kind.network(path, inputs: inputs, experts: settings.experts, parameters)
+        network =
+            readsTrunk
+            ? TrunkHeadRouter(path, experts: settings.experts, parameters)
+            : settings.kind.network(path, inputs: inputs, experts: settings.experts, parameters)
     }
 
     /// What ``backward(_:_:_:adding:masksInput:_:into:)`` needs; no network's tape where the router was bypassed.

@@ -16,7 +16,8 @@ public enum RouterKind: Hashable, Sendable {
     /// Scores drawn from N(0, 1) for each image: anew at every step in training passes, always the same otherwise.
     case random
     /// A ResNet-20 of widths 16, 32 and 64 with padded shortcuts, then global average pooling and a linear layer: on the
-    /// image itself (AdvMoE's router).
+    /// image itself (AdvMoE's router), or, with ``RouterScope/layer``, one such network whose pooled maps all layers share
+    /// and a linear layer for each.
     case resnet20
 
     /// The layers of a router at a path, whose slots are registered below it.

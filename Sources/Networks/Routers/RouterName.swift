@@ -12,7 +12,7 @@ public enum RouterName: String, CaseIterable, Sendable {
     case firstChannels = "first-channels"
     /// Numbers drawn for each image.
     case random
-    /// A ResNet-20 on the image, with `scope: image`.
+    /// A ResNet-20 on the image; with `scope: layer` one for all layers, with a linear head for each.
     case resnet20
 
     /// Whether it has parameters, and can learn.

@@ -50,7 +50,7 @@ extension RankTests {
 
         @Test(
             "Weights, momentum, statistics and sums are the bits of one rank with as many shards",
-            arguments: MixtureCase.all, [Normalization.local, .synchronized])
+            arguments: MixtureCase.all + [MixtureCase.onTrunk], [Normalization.local, .synchronized])
         func bits(mixture: MixtureCase, batchNorm: Normalization) throws {
             guard Self.shards % communicator.size == 0 else { return }
             var configuration = mixture.configuration

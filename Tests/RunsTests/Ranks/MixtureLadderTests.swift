@@ -12,7 +12,9 @@ import Testing
 
 extension RankTests.Evaluations {
     /// A network that is a mixture, and its configuration.
-    private func mixture(_ kind: ExpertKind, _ scope: RouterScope) throws -> (Network, RunConfiguration) {
+    private func mixture(
+        _ kind: ExpertKind, _ scope: RouterScope, _ router: RouterName = .gapLinear
+    ) throws -> (Network, RunConfiguration) {
         var configuration = RunConfiguration()
         configuration.model.width = 8
         configuration.moe.kind = .given(kind)
@@ -23,7 +25,7 @@ extension RankTests.Evaluations {
         configuration.evaluation.chunk = 4
         if kind == .channel {
             configuration.model.ratio = 0.5
-            if scope == .image { configuration.moe.router = .resnet20 }
+            configuration.moe.router = router
         }
         var settings = configuration.networkSettings(RankScene.traits)
         settings.blocks = kind == .channel ? [1, 1] : [1, 1, 1, 1]
@@ -54,9 +56,12 @@ extension RankTests.Evaluations {
 
     @Test(
         "The ladder for mixtures is their attacks' pointwise worst, on any number of ranks; held routes are no verdict of it",
-        arguments: [(ExpertKind.conv, RouterScope.layer), (.channel, .image), (.channel, .layer)])
-    func mixtureLadder(kind: ExpertKind, scope: RouterScope) throws {
-        let (network, configuration) = try mixture(kind, scope)
+        arguments: [
+            (ExpertKind.conv, RouterScope.layer, RouterName.gapLinear), (.channel, .image, .resnet20),
+            (.channel, .layer, .gapLinear), (.channel, .layer, .resnet20),
+        ])
+    func mixtureLadder(kind: ExpertKind, scope: RouterScope, router: RouterName) throws {
+        let (network, configuration) = try mixture(kind, scope, router)
         let set = try allRight(network, configuration)
         var entry = RunConfiguration.Attack()
         entry.name = .mixture

@@ -11,6 +11,10 @@ struct MixtureCase: CustomTestStringConvertible, Sendable {
     let kind: ExpertKind
     let topK: Int
     let loss: BalanceLoss
+    var router = RouterName.gapLinear
+
+    /// With routers that are heads on one network on the image.
+    static let onTrunk = MixtureCase(kind: .conv, topK: 2, loss: .switchLoss, router: .resnet20)
 
     static let all = [ExpertKind.conv, .block].flatMap { kind in
         [1, 2].flatMap { topK in
@@ -20,7 +24,7 @@ struct MixtureCase: CustomTestStringConvertible, Sendable {
         }
     }
 
-    var testDescription: String { "\(kind.rawValue) k=\(topK) \(loss.rawValue)" }
+    var testDescription: String { "\(kind.rawValue) k=\(topK) \(loss.rawValue) \(router.rawValue)" }
 
     /// A run's configuration, the mixture in the middle of the network.
     var configuration: RunConfiguration {
@@ -28,6 +32,7 @@ struct MixtureCase: CustomTestStringConvertible, Sendable {
         result.model.width = 8
         result.moe.kind = .given(kind)
         result.moe.topK = topK
+        result.moe.router = router
         result.moe.placement = ["layer2.0"]
         result.moe.balance.loss = .given(loss)
         result.distributed.batchNorm = .synchronized
