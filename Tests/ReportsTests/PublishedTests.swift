@@ -74,6 +74,40 @@ struct PublishedTests {
         #expect(PublishedTable(try read("other"), values).isEmpty)
     }
 
+    @Test("bars are called by what tells them apart, with published values and the interval of one seed or deviation of more")
+    func bars() throws {
+        try add("b", experts: 2, ratio: "0.5", seed: 1, right: 50)
+        try add("c", experts: 2, ratio: "0.5", seed: 2, right: 54)
+        try add("a", experts: nil, ratio: "1.0", right: 48)
+        let values = try PublishedValues(path: folder("published.csv"))
+        let runs = try read("a", "b", "c")
+        func rows(_ runs: [ReportedRun], _ published: PublishedValues?) throws -> [[String]] {
+            let parts = try #require(Comparison(runs, published).section).parts
+            let figures = parts.lazy.compactMap { part in if case .figures(let figures) = part { figures } else { nil } }
+            let figure = try #require(figures.first?.first { $0.title == "Accuracy, pgd-50" })
+            return figure.values.rows.map { $0.map(\.text) }
+        }
+        #expect(
+            try rows(runs, values) == [
+                ["dense", "48.0%", "20.0%", "40.0%", "50.1%", "resnet18, trades, 1 run"],
+                ["advmoe", "52.0%", "49.2%", "54.8%", "51.8%", "resnet18 r0.5, advmoe, 2 channel experts, 2 runs"],
+            ])
+        try add("d", experts: 4, ratio: "0.5", right: 60)
+        #expect(
+            try rows(read("b", "d"), nil).map { $0[0] } == ["2 channel experts", "4 channel experts"])
+    }
+
+    @Test("the ratio of a pruned network is the share of filters that the run of its scores kept")
+    func pruned() throws {
+        try folder.write("training: {parameters: scores, scores: {filter_share: 0.3}}\n", to: "scores/config.yaml")
+        try folder.write(
+            "model: {ratio: 1, masks: \(folder("scores"))}\nmoe: {kind: none}\n", to: "sparse/config.yaml")
+        try folder.write("model: {ratio: 1, masks: elsewhere}\nmoe: {kind: none}\n", to: "moved/config.yaml")
+        let sparse = try RunSettings(path: folder("sparse/config.yaml"))
+        #expect(sparse["model.ratio"] == "0.3" && PublishedValues.method(sparse) == "sparse")
+        #expect(try RunSettings(path: folder("moved/config.yaml"))["model.ratio"] == "1")
+    }
+
     @Test("a file that lacks a column is told")
     func columns() throws {
         try folder.write("place,attack\ntable 1,pgd\n", to: "short.csv")

@@ -8,6 +8,8 @@ struct BarChart {
         var high: Double?
         /// The class of its color.
         let style: String
+        /// What was published of it.
+        var published: Double?
         /// What stands behind its value, few words.
         var note = ""
     }
@@ -27,7 +29,7 @@ struct BarChart {
     /// The picture.
     var drawing: Drawing {
         let names = bars.map { Drawing.width(of: $0.name) }.max() ?? 0
-        let left = min(170, max(60, names + 12))
+        let left = min(200, max(60, names + 12))
         var frame = ChartFrame(height: Double(bars.count) * Self.rowHeight + 6, left: left)
         let x = Scale(domain, from: frame.left, to: frame.right - 46)
         for tick in x.ticks { frame.drawing.line((x(tick), frame.top), (x(tick), frame.bottom), "grid") }
@@ -46,6 +48,12 @@ struct BarChart {
                     frame.drawing.line((x(end), middle - 4), (x(end), middle + 4), "whisker")
                 }
             }
+            if let published = bar.published {
+                let place = x(published)
+                frame.drawing.line(
+                    (place, middle - 10), (place, middle + 10), "reference",
+                    hint: "\(bar.name), published: \(valueText(published))")
+            }
             let end = x(max(bar.value, bar.high ?? 0)) + 5
             frame.drawing.words(valueText(bar.value), at: (end, middle + 4), "strong")
         }
@@ -56,15 +64,22 @@ struct BarChart {
         return frame.drawing
     }
 
+    /// Whether published values stand beside any bar.
+    private var hasPublished: Bool { bars.contains { $0.published != nil } }
+
     /// What is drawn, a row a bar.
     func table(_ caption: String) -> ReportTable {
         ReportTable(
-            caption, [.init("name"), .number(title), .number("low"), .number("high"), .init("note")],
+            caption,
+            [.init("name"), .number(title), .number("low"), .number("high")]
+                + (hasPublished ? [.number("published")] : []) + [.init("note")],
             bars.map { bar in
                 [
                     .init(bar.name), .init(valueText(bar.value), order: bar.value),
                     .init(bar.low.map(valueText) ?? "–", order: bar.low),
-                    .init(bar.high.map(valueText) ?? "–", order: bar.high), .init(bar.note),
+                    .init(bar.high.map(valueText) ?? "–", order: bar.high),
+                ] + (hasPublished ? [.init(bar.published.map(valueText) ?? "–", order: bar.published)] : []) + [
+                    .init(bar.note)
                 ]
             })
     }

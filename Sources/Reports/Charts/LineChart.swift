@@ -66,10 +66,14 @@ struct LineChart {
         for (first, second, name) in gaps {
             drawGap(series[first].points, series[second].points, name, x, y, &frame.drawing)
         }
-        for mark in heights {
+        // Names of lines that lie close stand below each other.
+        var free = -Double.infinity
+        for mark in heights.sorted(by: { $0.value > $1.value }) {
             let place = y(mark.value)
             frame.drawing.line((frame.left, place), (frame.right, place), "reference", hint: mark.name)
-            frame.drawing.words(mark.name, at: (frame.right, place - 4), "soft end")
+            let words = max(place - 4, free)
+            free = words + 12
+            frame.drawing.words(mark.name, at: (frame.right, words), "soft end")
         }
         for mark in places {
             let place = x(mark.value)

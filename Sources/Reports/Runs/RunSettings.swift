@@ -12,6 +12,9 @@ struct RunSettings: Sendable {
     init() {}
 
     /// Reads a file; one that is missing holds none.
+    ///
+    /// The ratio of a pruned network is the share of filters that it kept, as AdvMoE counts it, where the run that chose them is
+    /// still there.
     /// - Throws: ``ReportError`` if it is no YAML.
     init(path: String) throws {
         guard FileSystem.exists(path) else { return }
@@ -21,6 +24,11 @@ struct RunSettings: Sendable {
             throw ReportError(description: error.description)
         } catch {
             throw ReportError(description: "\(path): expected a configuration in YAML, found \(error)".printableLine)
+        }
+        if let masks = self["model.masks"], let chosen = try? RunSettings(path: FileSystem.join(masks, "config.yaml")),
+            let share = chosen["training.scores.filter_share"]
+        {
+            set("model.ratio", share)
         }
     }
 

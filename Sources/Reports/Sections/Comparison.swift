@@ -42,23 +42,33 @@ struct Comparison {
         }
         return shown.compactMap { index, column in
             var chart = BarChart("accuracy")
-            for row in accuracies.rows {
+            for (row, name) in zip(accuracies.rows, accuracies.names) {
                 guard let mean = row.cells[index].mean else { continue }
-                let deviation = row.cells[index].deviation
-                let name = accuracies.hasSettings && !row.setting.isEmpty ? row.setting : row.method
+                let spread = row.cells[index].spread
+                let count = row.cells[index].values.count
                 chart.bars.append(
                     BarChart.Bar(
-                        name: name, value: mean, low: deviation.map { max(0, mean - $0) },
-                        high: deviation.map { min(1, mean + $0) }, style: column.name == "clean" ? "s0" : "s1",
-                        note: "\(row.network), \(row.method), \(row.cells[index].values.count) runs"))
+                        name: name.isEmpty ? row.method : name, value: mean, low: spread?.lowerBound,
+                        high: spread?.upperBound, style: column.name == "clean" ? "s0" : "s1",
+                        published: published(row, column),
+                        note: "\(row.network), \(row.method), \(count) run\(count == 1 ? "" : "s")"))
             }
             guard chart.bars.count > (accuracies.rows.count > 1 ? 1 : 0) else { return nil }
-            let ends = chart.bars.map { $0.high ?? $0.value }
+            let ends = chart.bars.flatMap { bar -> [Double] in [bar.high ?? bar.value, bar.published ?? 0] }
             chart.domain = 0...max(0.1, Scale.roundRange(ends, includingZero: true).upperBound)
             return chart.figure(
                 "comparison-\(index + 1)", "Accuracy, \(accuracies.heads[index])",
-                "Mean over seeds; whiskers are one sample deviation to either side, where there are several.")
+                "Mean over seeds; whiskers are one sample deviation to either side, or the 95% interval of one seed's images."
+                    + (chart.bars.contains { $0.published != nil } ? " Dashed strokes are published values." : ""))
         }
+    }
+
+    /// What was published of a row's networks on clean images or under a column's attack.
+    private func published(_ row: PaperTable.Row, _ column: PaperTable.Column) -> Double? {
+        guard let published, let run = row.example else { return nil }
+        let own = published.entries.filter { $0.fits(run.settings) }
+        if column.name == "clean" { return own.lazy.compactMap(\.standardAccuracy).first }
+        return own.first { $0.verdict(of: run)?.name == column.name }?.robustAccuracy
     }
 
     /// Settings that are not the same in all runs, a row each.

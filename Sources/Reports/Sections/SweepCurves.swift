@@ -37,7 +37,9 @@ struct SweepCurves {
         let others = differing.filter { $0 != key }
         var groups: [(identity: [String], runs: [ReportedRun])] = []
         for run in runs {
-            let identity = others.map { name in isLevel(run, name) ? "" : run.settings.values[name] ?? "null" }
+            let identity =
+                [PublishedValues.method(run.settings)]
+                + others.map { name in isLevel(run, name) ? "" : run.settings.values[name] ?? "null" }
             if let place = groups.firstIndex(where: { $0.identity == identity }) {
                 groups[place].runs.append(run)
             } else {

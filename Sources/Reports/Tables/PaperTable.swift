@@ -13,6 +13,8 @@ package struct PaperTable {
     /// The accuracies of a row's runs in one column, in [0, 1].
     struct Cell: Equatable {
         var values: [Double] = []
+        /// The 95% interval of the last one, over its images.
+        var interval: ClosedRange<Double>?
 
         /// Their mean; nil where there is none.
         var mean: Double? { values.isEmpty ? nil : values.reduce(0, +) / Double(values.count) }
@@ -23,14 +25,25 @@ package struct PaperTable {
             let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
             return (squares / Double(values.count - 1)).squareRoot()
         }
+
+        /// What is likely: a deviation to either side of the mean of several, the interval of one alone.
+        var spread: ClosedRange<Double>? {
+            guard let mean, let deviation else { return interval }
+            return max(0, mean - deviation)...min(1, mean + deviation)
+        }
     }
 
     /// Runs that differ in seeds alone.
-    struct Row: Equatable {
+    struct Row {
+        /// One of its runs.
+        let example: ReportedRun?
         let network: String
         let method: String
         /// Settings that tell it from rows of the same network and method.
         let setting: String
+        /// What it is, a word for each of: the method as AdvMoE's tables call it, the network, the kind of training, experts, and
+        /// settings that are not the same for all rows.
+        let words: [String]
         let runs: Int
         var cells: [Cell]
     }
@@ -45,7 +58,9 @@ package struct PaperTable {
         for run in runs {
             // A run of unknown settings is like no other.
             let isKnown = !run.settings.names.isEmpty
-            let identity = isKnown ? names.map { run.settings.values[$0] ?? "null" } : [run.label]
+            let identity =
+                isKnown
+                ? [PublishedValues.method(run.settings)] + names.map { run.settings.values[$0] ?? "null" } : [run.label]
             if isKnown, let place = groups.firstIndex(where: { $0.identity == identity }) {
                 groups[place].runs.append(run)
             } else {
@@ -61,13 +76,16 @@ package struct PaperTable {
         let labels = groups.map { Self.labels($0.runs[0], names) }
         rows = zip(groups, labels).map { group, label in
             var row = Row(
-                network: label.network, method: label.method, setting: label.setting, runs: group.runs.count,
-                cells: columns.map { _ in Cell() })
+                example: group.runs.first, network: label.network, method: label.method, setting: label.setting, words: label.words,
+                runs: group.runs.count, cells: columns.map { _ in Cell() })
             for verdict in group.runs.flatMap(Self.verdicts) {
                 guard let accuracy = verdict.accuracy,
                     let place = seen.firstIndex(where: { $0.key == Self.key(verdict) })
                 else { continue }
                 row.cells[place].values.append(accuracy)
+                row.cells[place].interval = verdict.low.flatMap { low in
+                    verdict.high.flatMap { low <= $0 ? low...$0 : nil }
+                }
             }
             return row
         }
@@ -87,19 +105,35 @@ package struct PaperTable {
 
     private static func labels(
         _ run: ReportedRun, _ differing: [String]
-    ) -> (network: String, method: String, setting: String) {
+    ) -> (network: String, method: String, setting: String, words: [String]) {
         let settings = run.settings
         var network = settings["model.architecture"] ?? run.label
         if let width = settings["model.width"] { network += " w\(width)" }
         if let ratio = settings["model.ratio"], Double(ratio) != 1 { network += " r\(ratio)" }
-        var method = settings["training.method"] ?? "–"
-        if let kind = settings["moe.kind"], kind != "none" {
-            method += ", \(settings["moe.experts"] ?? "?") \(kind) experts"
+        let training = settings["training.method"] ?? "–"
+        let kind = settings["moe.kind"].flatMap { $0 == "none" ? nil : $0 }
+        let experts = kind.map { "\(settings["moe.experts"] ?? "?") \($0) experts" }
+        let others = differing.filter { !told.contains($0) && !$0.hasPrefix("training.advmoe") }
+        // A network without experts has no settings of theirs.
+        let values = others.map { kind == nil && $0.hasPrefix("moe.") ? nil : settings[$0] }
+        let setting = zip(others, values).compactMap { name, value in
+            value.map { "\(name.split(separator: ".").suffix(2).joined(separator: "."))=\($0)" }
         }
-        let others = differing.filter { !told.contains($0) && !$0.hasPrefix("training.advmoe") }.compactMap { name in
-            settings[name].map { "\(name.split(separator: ".").suffix(2).joined(separator: "."))=\($0)" }
+        let named = PublishedValues.method(settings)
+        return (
+            network, [training, experts].compactMap { $0 }.joined(separator: ", "), setting.joined(separator: " "),
+            [named, network, training, experts ?? named] + values.map { $0 ?? "" }
+        )
+    }
+
+    /// A short name for each row: the method as AdvMoE's tables call it where those differ, else the words that do.
+    var names: [String] {
+        let methods = rows.compactMap(\.words.first)
+        guard Set(methods).count < rows.count else { return methods }
+        let columns = (rows.first?.words.indices.dropFirst() ?? 0..<0).filter { place in
+            Set(rows.map { $0.words[place] }).count > 1
         }
-        return (network, method, others.joined(separator: " "))
+        return rows.map { row in columns.map { row.words[$0] }.filter { !$0.isEmpty }.joined(separator: ", ") }
     }
 
     /// Whether any row needs more than network and method to be told from the others.
