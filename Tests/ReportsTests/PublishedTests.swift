@@ -74,7 +74,7 @@ struct PublishedTests {
         #expect(PublishedTable(try read("other"), values).isEmpty)
     }
 
-    @Test("bars are called by what tells them apart, with published values and the interval of one seed or deviation of more")
+    @Test("bars are called by what tells them apart, with published values and the spread of one seed or more")
     func bars() throws {
         try add("b", experts: 2, ratio: "0.5", seed: 1, right: 50)
         try add("c", experts: 2, ratio: "0.5", seed: 2, right: 54)
@@ -83,7 +83,8 @@ struct PublishedTests {
         let runs = try read("a", "b", "c")
         func rows(_ runs: [ReportedRun], _ published: PublishedValues?) throws -> [[String]] {
             let parts = try #require(Comparison(runs, published).section).parts
-            let figures = parts.lazy.compactMap { part in if case .figures(let figures) = part { figures } else { nil } }
+            let figures = parts.lazy.compactMap { part in if case .figures(let figures) = part { figures } else { nil }
+            }
             let figure = try #require(figures.first?.first { $0.title == "Accuracy, pgd-50" })
             return figure.values.rows.map { $0.map(\.text) }
         }

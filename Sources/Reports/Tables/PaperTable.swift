@@ -76,7 +76,8 @@ package struct PaperTable {
         let labels = groups.map { Self.labels($0.runs[0], names) }
         rows = zip(groups, labels).map { group, label in
             var row = Row(
-                example: group.runs.first, network: label.network, method: label.method, setting: label.setting, words: label.words,
+                example: group.runs.first, network: label.network, method: label.method, setting: label.setting,
+                words: label.words,
                 runs: group.runs.count, cells: columns.map { _ in Cell() })
             for verdict in group.runs.flatMap(Self.verdicts) {
                 guard let accuracy = verdict.accuracy,
