@@ -29,7 +29,7 @@ struct BarChart {
     /// The picture.
     var drawing: Drawing {
         let names = bars.map { Drawing.width(of: $0.name) }.max() ?? 0
-        let left = min(200, max(60, names + 12))
+        let left = min(230, max(60, names + 12))
         var frame = ChartFrame(height: Double(bars.count) * Self.rowHeight + 6, left: left)
         let x = Scale(domain, from: frame.left, to: frame.right - 46)
         for tick in x.ticks { frame.drawing.line((x(tick), frame.top), (x(tick), frame.bottom), "grid") }

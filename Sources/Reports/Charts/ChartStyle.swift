@@ -39,6 +39,7 @@ enum ChartStyle {
         .chart .paper{fill:var(--paper)}
         .chart text{fill:var(--ink)}.chart .soft{fill:var(--soft)}.chart .strong{font-weight:600}
         .chart .end{text-anchor:end}.chart .middle{text-anchor:middle}.chart .on{fill:var(--paper)}
+        .chart .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
         .chart .grid{stroke:var(--rule);stroke-width:.7}.chart .axis{stroke:var(--soft);stroke-width:1}
         .chart .reference{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 3;fill:none}
         .chart .whisker{stroke:var(--ink);stroke-width:1.3}

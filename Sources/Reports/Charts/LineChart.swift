@@ -66,14 +66,8 @@ struct LineChart {
         for (first, second, name) in gaps {
             drawGap(series[first].points, series[second].points, name, x, y, &frame.drawing)
         }
-        // Names of lines that lie close stand below each other.
-        var free = -Double.infinity
-        for mark in heights.sorted(by: { $0.value > $1.value }) {
-            let place = y(mark.value)
-            frame.drawing.line((frame.left, place), (frame.right, place), "reference", hint: mark.name)
-            let words = max(place - 4, free)
-            free = words + 12
-            frame.drawing.words(mark.name, at: (frame.right, words), "soft end")
+        for mark in heights {
+            frame.drawing.line((frame.left, y(mark.value)), (frame.right, y(mark.value)), "reference", hint: mark.name)
         }
         for mark in places {
             let place = x(mark.value)
@@ -83,6 +77,13 @@ struct LineChart {
             frame.drawing.words(mark.name, at: words, isRight ? "soft end" : "soft")
         }
         for line in series { draw(line, x, y, &frame.drawing) }
+        // Over the lines; names of heights that lie close stand below each other.
+        var free = -Double.infinity
+        for mark in heights.sorted(by: { $0.value > $1.value }) {
+            let words = max(y(mark.value) - 4, free)
+            free = words + 12
+            frame.drawing.words(mark.name, at: (frame.right, words), "soft end halo")
+        }
         return frame.drawing
     }
 

@@ -48,13 +48,17 @@ struct SweepCurves {
         }
         let words = groups.map { group -> String in
             let settings = group.runs[0].settings
+            let method = PublishedValues.method(settings)
+            let alike = groups.map(\.runs[0].settings).filter { PublishedValues.method($0) == method }
+            // What all networks of a method have in common, the method tells.
             let more = others.compactMap { name -> String? in
                 guard !isLevel(group.runs[0], name), let value = settings[name],
+                    alike.contains(where: { $0.values[name] != settings.values[name] }),
                     !Self.told.contains(where: { $0.hasSuffix(".") ? name.hasPrefix($0) : name == $0 })
                 else { return nil }
                 return "\(name.split(separator: ".").last ?? "") \(value)"
             }
-            return ([PublishedValues.method(settings)] + more).joined(separator: ", ")
+            return ([method] + more).joined(separator: ", ")
         }
         let isEnough = Set(words).count == words.count
         return zip(words, groups).map { (isEnough ? $0 : "\($0) (\($1.runs[0].label))", $1.runs) }
