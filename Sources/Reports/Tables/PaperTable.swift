@@ -132,7 +132,7 @@ package struct PaperTable {
         let methods = rows.compactMap(\.words.first)
         guard Set(methods).count < rows.count else { return methods }
         let columns = (rows.first?.words.indices.dropFirst() ?? 0..<0).filter { place in
-            Set(rows.map { $0.words[place] }).count > 1
+            Set(rows.map { $0.words[place] }.filter { !$0.isEmpty }).count > 1
         }
         return rows.map { row in columns.map { row.words[$0] }.filter { !$0.isEmpty }.joined(separator: ", ") }
     }
